@@ -1,0 +1,170 @@
+//! What the sandbox knows: its settings, the tokens that live, the answers it was told to give, and what it has seen.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, Method, StatusCode};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+#[derive(Clone)]
+pub struct Settings {
+    pub client_id: String,
+    pub client_secret: String,
+    pub enabled: bool,
+    /// Seconds.
+    pub ttl: u64,
+    pub latency_ms: u64,
+    /// Whether a new token ends those before it.
+    pub end_old_token: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            client_id: "sandbox-id".to_owned(),
+            client_secret: "sandbox-secret".to_owned(),
+            enabled: true,
+            ttl: 60_000,
+            latency_ms: 0,
+            end_old_token: false,
+        }
+    }
+}
+
+/// What the next token request is answered with instead of a token.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+#[derive(Clone, Default, Serialize)]
+pub struct Counters {
+    pub token_requests: u64,
+    pub token_requests_at_once_max: u64,
+    pub tokens_issued: u64,
+    /// 401s, of the token endpoint and the resources together.
+    pub unauthorized: u64,
+    pub resource_requests: u64,
+    pub last_token_request: Option<TokenRequest>,
+}
+
+#[derive(Clone, Serialize)]
+pub struct TokenRequest {
+    pub method: String,
+    pub path: String,
+    pub headers: Map<String, Value>,
+    pub body_length: usize,
+}
+
+pub struct Hub {
+    start: Settings,
+    state: Mutex<State>,
+}
+
+struct State {
+    settings: Settings,
+    live: HashMap<String, Instant>,
+    answers: VecDeque<Answer>,
+    token_requests_now: u64,
+    counters: Counters,
+}
+
+impl Hub {
+    pub fn new(start: Settings) -> Self {
+        let state = State::new(start.clone());
+        Self { start, state: Mutex::new(state) }
+    }
+
+    /// Back to the start. Requests that are being answered now no longer count.
+    pub fn reset(&self) {
+        *self.state.lock() = State::new(self.start.clone());
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.state.lock().settings.clone()
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.state.lock().settings);
+    }
+
+    pub fn revoke_all(&self) {
+        self.state.lock().live.clear();
+    }
+
+    pub fn answer_next(&self, count: usize, answer: &Answer) {
+        self.state.lock().answers.extend(std::iter::repeat_n(answer, count).cloned());
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.state.lock().counters.clone()
+    }
+
+    /// Counts a token request as it arrives; the answer it is to get, if one was ordered.
+    pub fn begin_token_request(&self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
+        let mut state = self.state.lock();
+        state.token_requests_now += 1;
+        let now = state.token_requests_now;
+        state.counters.token_requests += 1;
+        state.counters.token_requests_at_once_max = state.counters.token_requests_at_once_max.max(now);
+        let text = |value: &[u8]| Value::String(String::from_utf8_lossy(value).into_owned());
+        state.counters.last_token_request = Some(TokenRequest {
+            method: method.to_string(),
+            path: path.to_owned(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+            body_length: body.len(),
+        });
+        state.answers.pop_front()
+    }
+
+    pub fn end_token_request(&self) {
+        let mut state = self.state.lock();
+        state.token_requests_now = state.token_requests_now.saturating_sub(1);
+    }
+
+    /// A new token and its ttl in seconds.
+    pub fn issue(&self) -> (String, u64) {
+        let mut random = [0; 20];
+        getrandom::fill(&mut random).expect("the system has randomness");
+        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut state = self.state.lock();
+        let (ttl, now) = (state.settings.ttl, Instant::now());
+        state.live.retain(|_, end| *end > now);
+        if state.settings.end_old_token {
+            state.live.clear();
+        }
+        // A ttl beyond what the clock can tell: a token that ends when the sandbox does.
+        let end = now.checked_add(Duration::from_secs(ttl)).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        state.live.insert(token.clone(), end);
+        state.counters.tokens_issued += 1;
+        (token, ttl)
+    }
+
+    pub fn is_live(&self, token: &str) -> bool {
+        self.state.lock().live.get(token).is_some_and(|end| *end > Instant::now())
+    }
+
+    pub fn count_unauthorized(&self) {
+        self.state.lock().counters.unauthorized += 1;
+    }
+
+    pub fn count_resource_request(&self) {
+        self.state.lock().counters.resource_requests += 1;
+    }
+}
+
+impl State {
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            live: HashMap::new(),
+            answers: VecDeque::new(),
+            token_requests_now: 0,
+            counters: Counters::default(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Stands in for the SePay Bank Hub API on loopback. This file reads the options and runs the server.
+
+mod api;
+mod control;
+mod hub;
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lexopt::{Arg, Parser, ValueExt};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::hub::{Hub, Settings};
+
+const USAGE: &str = "\
+bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of output is its address
+
+  --port PORT             0, the default: any free port
+  --client-id ID          default: sandbox-id
+  --client-secret SECRET  default: sandbox-secret
+  --ttl SECONDS           how long a token lives; default: 60000
+  --latency-ms MS         how long a token request takes; default: 0
+  --until-eof             end when standard input ends";
+
+struct Options {
+    port: u16,
+    until_eof: bool,
+    settings: Settings,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = match options(Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("bankhub-sandbox: {error}; see --help");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bankhub-sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `None`: help was asked for.
+fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
+    let mut options = Options { port: 0, until_eof: false, settings: Settings::default() };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("port") => options.port = parser.value()?.parse()?,
+            Arg::Long("client-id") => options.settings.client_id = parser.value()?.string()?,
+            Arg::Long("client-secret") => options.settings.client_secret = parser.value()?.string()?,
+            Arg::Long("ttl") => options.settings.ttl = parser.value()?.parse()?,
+            Arg::Long("latency-ms") => options.settings.latency_ms = parser.value()?.parse()?,
+            Arg::Long("until-eof") => options.until_eof = true,
+            Arg::Long("help") | Arg::Short('h') => return Ok(None),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+    println!("http://{}", listener.local_addr()?);
+    let hub = Arc::new(Hub::new(options.settings));
+    let app = api::router(Arc::clone(&hub)).merge(control::router(hub));
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    // Nobody waits for open connections: who ends a sandbox is done with it.
+    tokio::select! {
+        served = axum::serve(listener, app) => served?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = end_of_input(), if options.until_eof => {}
+    }
+    Ok(())
+}
+
+async fn end_of_input() {
+    let mut ignored = [0; 1024];
+    while tokio::io::stdin().read(&mut ignored).await.is_ok_and(|length| length > 0) {}
+}

@@ -1,0 +1,233 @@
+//! Runs a life in the real world: its lock, its waiting callers, its fetch thread, and what a fork leaves of them.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::clock;
+use crate::config::Config;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Status};
+use crate::fork::PerProcess;
+use crate::life::{Answer, Failure, Grant, Life, Next, Stats};
+use crate::policy::Chance;
+use crate::slot::{Buffer, Reading, Slot};
+
+/// A fetch needs its buffers and a TLS handshake, a few dozen KiB in all; libc's name lookup is the hungriest.
+const FETCH_STACK_BYTES: usize = 256 * 1024;
+
+pub(crate) struct Cache {
+    endpoint: Endpoint,
+    slot: &'static Slot,
+    get_timeout: Duration,
+    request_timeout: Duration,
+    refresh_ahead: Option<Duration>,
+    /// Abandoned and built anew in a forked child: another thread may have held its lock at the fork.
+    process: PerProcess<Process>,
+}
+
+/// What belongs to one process.
+struct Process {
+    state: Mutex<State>,
+    /// A token arrived, a fetch failed, or the cache was closed.
+    changed: Condvar,
+}
+
+struct State {
+    life: Life,
+    waiters: u64,
+    closed: bool,
+}
+
+impl Cache {
+    /// Publishes in `slot`, which is this cache's alone until `close`.
+    pub(crate) fn new(config: &Config, endpoint: Endpoint, slot: &'static Slot) -> Self {
+        Self {
+            endpoint,
+            slot,
+            get_timeout: config.get_timeout,
+            request_timeout: config.request_timeout,
+            refresh_ahead: config.refresh_ahead,
+            process: PerProcess::new(),
+        }
+    }
+
+    /// Waits for a token, for `timeout` or else as configured.
+    pub(crate) fn get(self: &Arc<Self>, timeout: Option<Duration>, buffer: &mut Buffer<'_>) -> Result<Reading, Error> {
+        let process = self.process();
+        let mut state = process.lock();
+        let start = clock::now().boot;
+        let deadline = start.saturating_add(timeout.unwrap_or(self.get_timeout));
+        loop {
+            if !state.closed && state.life.wants_fetch(clock::now()) {
+                state = self.fetch(process, state);
+            }
+            if state.closed {
+                return Err(Error::closed());
+            }
+            let now = clock::now();
+            match state.life.answer(now) {
+                Answer::Token => return Ok(self.hand_out(&state, buffer)),
+                Answer::Fail(error) => return Err(error),
+                Answer::Wait if now.boot >= deadline => return Err(too_late(deadline - start, state.life.stats(now))),
+                Answer::Wait => {}
+            }
+            let until = state.life.overdue_at().map_or(deadline, |overdue| overdue.min(deadline));
+            state.waiters += 1;
+            let waited = process.changed.wait_timeout(state, until.saturating_sub(now.boot));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiters -= 1;
+        }
+    }
+
+    /// Sets a renewal going if one is due, and publishes what there is: for readers who noticed that it is time.
+    pub(crate) fn look_in(self: &Arc<Self>) {
+        let process = self.process();
+        // Who finds the lock taken leaves the work to its holder: nobody waits for a renewal.
+        let Ok(mut state) = process.state.try_lock() else { return };
+        let now = clock::now();
+        let has_token = state.life.answer(now) == Answer::Token;
+        if has_token && state.life.wants_fetch(now) {
+            state = self.fetch(process, state);
+        }
+        self.publish(&state);
+    }
+
+    /// Somebody reports that an API answered 401 to this token.
+    pub(crate) fn invalidate(self: &Arc<Self>, token: &str) -> Result<(), Error> {
+        let process = self.process();
+        let mut state = process.lock();
+        if state.closed {
+            return Err(Error::closed());
+        }
+        let now = clock::now();
+        if state.life.rejected(token, now) && state.life.wants_fetch(now) {
+            state = self.fetch(process, state);
+        }
+        self.publish(&state);
+        Ok(())
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut state = self.process().lock();
+        let waiters = state.waiters;
+        Stats { waiters, ..state.life.stats(clock::now()) }
+    }
+
+    /// Wakes every waiter, withdraws and wipes the token. A fetch in flight ends by itself and changes nothing more.
+    pub(crate) fn close(&self) {
+        let process = self.process();
+        let mut state = process.lock();
+        let generation = state.life.generation();
+        state.life = self.new_life(generation);
+        self.publish(&state);
+        state.closed = true;
+        process.changed.notify_all();
+    }
+
+    /// Begins a fetch on a thread of its own. The lock is let go meanwhile: starting a thread takes its time.
+    fn fetch<'p>(self: &Arc<Self>, process: &'p Process, mut state: MutexGuard<'p, State>) -> MutexGuard<'p, State> {
+        state.life.begin_fetch(clock::now());
+        self.publish(&state);
+        drop(state);
+        let cache = Arc::clone(self);
+        #[expect(clippy::disallowed_methods, reason = "the one thread of a cache, while a fetch is in flight")]
+        let started = thread::Builder::new()
+            .name("bankhub-fetch".to_owned())
+            .stack_size(FETCH_STACK_BYTES)
+            .spawn(move || cache.run_fetch());
+        let mut state = process.lock();
+        if let Err(error) = started {
+            let error = Error::new(Status::Internal, format!("no thread could be started to fetch a token: {error}"));
+            state.life.cannot_fetch(Failure { error, retry_after: None }, clock::now(), chance());
+            self.publish(&state);
+            process.changed.notify_all();
+        }
+        state
+    }
+
+    fn run_fetch(&self) {
+        let process = self.process();
+        loop {
+            let sent = clock::now();
+            let mut state = process.lock();
+            if state.closed {
+                return;
+            }
+            state.life.send_request(sent);
+            drop(state);
+            // A panic is a failure like any other: whoever waits must hear of it. Its text could hold anything.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.endpoint.exchange()));
+            let outcome = outcome.unwrap_or_else(|_| {
+                let error = Error::new(Status::Internal, "the fetch of a token panicked; please report this");
+                Err(Failure { error, retry_after: None })
+            });
+            let mut state = process.lock();
+            let now = clock::now();
+            let next = match outcome {
+                Ok(issued) => state.life.granted(Grant { value: issued.value, ttl: issued.ttl, sent }, now, chance()),
+                Err(failure) => state.life.failed(failure, now, chance()),
+            };
+            self.publish(&state);
+            process.changed.notify_all();
+            let Next::RequestAgain(pause) = next else { return };
+            drop(process.changed.wait_timeout_while(state, pause, |state| !state.closed));
+        }
+    }
+
+    fn hand_out(&self, state: &State, buffer: &mut Buffer<'_>) -> Reading {
+        self.publish(state);
+        let offer = state.life.offer().expect("the life has just said that there is a token");
+        buffer.fill(offer.value.expose().as_bytes());
+        Reading { generation: offer.generation, expires_at: offer.sent.wall + offer.ttl, attention: false }
+    }
+
+    fn publish(&self, state: &State) {
+        // The slot of a closed cache may be another's by now.
+        if state.closed {
+            return;
+        }
+        // In this order: a thread that is put aside between the two reads publishes an end that is too early, not too late.
+        let time = clock::coarse();
+        self.slot.publish(state.life.offer().as_ref(), state.life.generation(), time, clock::now());
+    }
+
+    fn process(&self) -> &Process {
+        self.process.get_or_init(|| {
+            let (generation, grant) = self.slot.inherit();
+            let mut life = self.new_life(generation);
+            if let Some(grant) = grant {
+                life.inherit(grant, chance());
+            }
+            Process { state: Mutex::new(State { life, waiters: 0, closed: false }), changed: Condvar::new() }
+        })
+    }
+
+    fn new_life(&self, generation: u64) -> Life {
+        Life::new(self.refresh_ahead, self.request_timeout, generation)
+    }
+}
+
+impl Process {
+    /// A panic while the lock was held is a bug that has been reported once; the state is still the best there is.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn too_late(waited: Duration, stats: Stats) -> Error {
+    let late = match waited.is_zero() {
+        true => "there is no token yet, and the call was not to wait".to_owned(),
+        false => format!("no token arrived within {waited:?}"),
+    };
+    let last = stats.last_error.map_or("no request has failed".to_owned(), |error| format!("last failure: {error}"));
+    Error::new(Status::Deadline, format!("{late}; {last}"))
+}
+
+/// Not for secrets: this spreads requests. Hashes the time, because a forked child has its parent's keys.
+fn chance() -> Chance {
+    Chance(RandomState::new().hash_one((std::process::id(), clock::now().boot)) as u32)
+}

@@ -1,0 +1,264 @@
+//! What a user may set, and whether it makes sense. The only file that reads the environment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ureq::http::Uri;
+
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// Base URL of the Bank Hub's sandbox, the default.
+pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";
+/// Base URL of the Bank Hub's production service.
+pub const PRODUCTION_URL: &str = "https://bankhub-api.sepay.vn";
+
+/// Longer than any of these timeouts can be meant; the C ABI holds no more either.
+const TIMEOUT_MAX: Duration = Duration::from_millis(u32::MAX as u64);
+
+/// What a token cache is made from: the client id and secret, and what is not to be as usual.
+///
+/// Nothing is checked before [`TokenCache::new`](crate::TokenCache::new), whose error names the field that is wrong.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) base_url: String,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) proxy: Option<Secret>,
+    pub(crate) store: Option<Secret>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) get_timeout: Duration,
+    pub(crate) refresh_ahead: Option<Duration>,
+    pub(crate) allow_http: bool,
+}
+
+impl Config {
+    /// A configuration for the Bank Hub's sandbox, with every default.
+    ///
+    /// The id must be without ':' (RFC 7617), and both not empty and without control characters.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_secret: Secret::new(client_secret.into()),
+            base_url: SANDBOX_URL.to_owned(),
+            ca_file: None,
+            proxy: None,
+            store: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            get_timeout: Duration::from_secs(30),
+            refresh_ahead: None,
+            allow_http: false,
+        }
+    }
+
+    /// From `BANKHUB_CLIENT_ID` and `BANKHUB_CLIENT_SECRET`, and, where they are set and not empty, `BANKHUB_BASE_URL`,
+    /// `BANKHUB_CA_FILE` and `BANKHUB_STORE`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if one of the first two is not set, or one is not UTF-8.
+    pub fn from_env() -> Result<Self, Error> {
+        let required = |name| variable(name)?.ok_or_else(|| Error::invalid(name, "is not set in the environment"));
+        let mut config = Self::new(required("BANKHUB_CLIENT_ID")?, required("BANKHUB_CLIENT_SECRET")?);
+        if let Some(base_url) = variable("BANKHUB_BASE_URL")? {
+            config.base_url = base_url;
+        }
+        config.ca_file = variable("BANKHUB_CA_FILE")?.map(PathBuf::from);
+        config.store = variable("BANKHUB_STORE")?.map(Secret::new);
+        Ok(config)
+    }
+
+    /// `https://host[:port][/path]`, without user info, query and fragment; plain http only to loopback.
+    /// Default: [`SANDBOX_URL`].
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// A PEM file whose certificates are trusted besides the platform's roots. Read once, by
+    /// [`TokenCache::new`](crate::TokenCache::new).
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// `http://[user:password@]host[:port]` of an HTTP proxy; empty: none. Default: from `HTTPS_PROXY` and `NO_PROXY`.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(Secret::new(url.into()));
+        self
+    }
+
+    /// Where the token is shared with other processes. Not yet supported: any value is refused.
+    pub fn store(mut self, store: impl Into<String>) -> Self {
+        self.store = Some(Secret::new(store.into()));
+        self
+    }
+
+    /// For name lookup, connect and TLS handshake. Default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// For one token request, from start to last byte. Default: 10 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long [`TokenCache::get`](crate::TokenCache::get) waits at most. Default: 30 s.
+    pub fn get_timeout(mut self, timeout: Duration) -> Self {
+        self.get_timeout = timeout;
+        self
+    }
+
+    /// How long before its end a token is renewed. Default: a tenth of its ttl.
+    pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
+        self.refresh_ahead = Some(ahead);
+        self
+    }
+
+    /// Allows plain http to hosts beyond loopback. The secret then crosses the network in clear.
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    /// Checks what needs no file and no network.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_credential("client_id", &self.client_id)?;
+        if self.client_id.contains(':') {
+            return Err(Error::invalid("client_id", "contains ':', which HTTP Basic cannot carry (RFC 7617)"));
+        }
+        check_credential("client_secret", self.client_secret.expose())?;
+        if self.store.is_some() {
+            return Err(Error::invalid(
+                "store",
+                "is not yet supported; leave it unset to keep the token in this process",
+            ));
+        }
+        check_timeout("connect_timeout", self.connect_timeout)?;
+        check_timeout("request_timeout", self.request_timeout)?;
+        check_timeout("get_timeout", self.get_timeout)?;
+        check_timeout("refresh_ahead", self.refresh_ahead.unwrap_or(TIMEOUT_MAX))
+    }
+
+    /// The URL of the token endpoint. Errors never repeat the URL: it may hold a password.
+    pub(crate) fn token_url(&self) -> Result<Uri, Error> {
+        let wrong = |problem| Error::invalid("base_url", problem);
+        if self.base_url.contains('#') {
+            return Err(wrong("has a fragment ('#'); expected https://host[:port][/path]"));
+        }
+        let url: Uri = self.base_url.parse().map_err(|_| wrong("is not a URL; expected https://host[:port][/path]"))?;
+        let scheme = url.scheme_str().ok_or_else(|| wrong("has no scheme; expected https://host[:port][/path]"))?;
+        let authority = url.authority().filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or_else(|| wrong("has no host; expected https://host[:port][/path]"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("contains user info ('@'); set client_id and client_secret instead"));
+        }
+        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(wrong("has a port that is not a number from 1 to 65535"));
+        }
+        if url.query().is_some() {
+            return Err(wrong("has a query ('?'); expected https://host[:port][/path]"));
+        }
+        match scheme {
+            "https" => {}
+            "http" if self.allow_http || is_loopback(authority.host()) => {}
+            "http" => {
+                return Err(wrong("is plain http to a host beyond loopback; use https, or allow http explicitly"));
+            }
+            _ => return Err(wrong("has a scheme other than https and http")),
+        }
+        let path = url.path().trim_end_matches('/');
+        format!("{scheme}://{authority}{path}/v1/token").parse().map_err(|_| wrong("is too long"))
+    }
+}
+
+/// An environment variable; one that is empty counts as not set.
+pub(crate) fn variable(name: &'static str) -> Result<Option<String>, Error> {
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+    let value = std::env::var_os(name).filter(|value| !value.is_empty());
+    value
+        .map(|value| value.into_string().map_err(|_| Error::invalid(name, "in the environment is not UTF-8")))
+        .transpose()
+}
+
+fn check_credential(field: &str, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Err(Error::invalid(field, "is empty"));
+    }
+    match text.chars().any(char::is_control) {
+        true => Err(Error::invalid(field, "contains a control character, a line break perhaps")),
+        false => Ok(()),
+    }
+}
+
+fn check_timeout(field: &str, timeout: Duration) -> Result<(), Error> {
+    match timeout.is_zero() || timeout > TIMEOUT_MAX {
+        true => Err(Error::invalid(field, format!("is {timeout:?}; expected more than 0 and at most {TIMEOUT_MAX:?}"))),
+        false => Ok(()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token_url(base_url: &str) -> Result<String, String> {
+        let config = Config::new("id", "secret").base_url(base_url);
+        config.token_url().map(|url| url.to_string()).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn the_token_url_lies_below_the_base_url() {
+        for (base_url, expected) in [
+            (SANDBOX_URL, "https://bankhub-api-sandbox.sepay.vn/v1/token"),
+            ("https://hub.test/", "https://hub.test/v1/token"),
+            ("https://hub.test:8443/a/b/", "https://hub.test:8443/a/b/v1/token"),
+            ("HTTPS://hub.test", "https://hub.test/v1/token"),
+            ("http://127.9.8.7:80", "http://127.9.8.7:80/v1/token"),
+            ("http://[::1]:8080", "http://[::1]:8080/v1/token"),
+            ("http://LocalHost:8080", "http://LocalHost:8080/v1/token"),
+        ] {
+            assert_eq!(token_url(base_url).as_deref(), Ok(expected), "{base_url}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_that_cannot_be_meant_is_refused_without_repeating_it() {
+        for (base_url, problem) in [
+            ("", "is not a URL"),
+            ("hub.test", "has no scheme"),
+            ("/v1", "has no scheme"),
+            ("https://", "is not a URL"),
+            ("https:///v1", "is not a URL"),
+            ("https://:443", "has no host"),
+            ("https://p4ssw0rd@hub.test", "contains user info"),
+            ("https://id:p4ssw0rd@hub.test", "contains user info"),
+            ("https://hub.test?p4ssw0rd", "has a query"),
+            ("https://hub.test/?", "has a query"),
+            ("https://hub.test#p4ssw0rd", "has a fragment"),
+            ("ftp://hub.test", "has a scheme other"),
+            ("http://hub.test", "is plain http"),
+            ("http://127.0.0.1.hub.test", "is plain http"),
+            ("http://localhost.hub.test", "is plain http"),
+            ("https://hub.test:0", "has a port"),
+            ("https://hub.test:", "has a port"),
+            ("https://hub.test:65536", "has a port"),
+            ("https://hub test", "is not a URL"),
+        ] {
+            let message = token_url(base_url).expect_err(base_url);
+            assert!(message.starts_with(&format!("base_url {problem}")), "{base_url}: {message}");
+            assert!(!message.contains("p4ssw0rd"), "{base_url}: {message}");
+        }
+    }
+}

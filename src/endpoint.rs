@@ -1,0 +1,396 @@
+//! One exchange with `POST /v1/token`, and what its answer means. Nothing of an answer's own text gets into a message:
+//! it may echo what was sent.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use ureq::http::{HeaderMap, HeaderValue, Uri, header};
+use ureq::tls::TlsConfig;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Patience;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Body, Proxy, ProxyProtocol};
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::error::{Error, Status};
+use crate::life::Failure;
+use crate::policy;
+use crate::roots::Roots;
+use crate::secret::Secret;
+use crate::slot::TOKEN_CAPACITY;
+
+/// The documented answer has about 100 bytes; what is longer by far is some other page.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
+
+/// Where tokens come from, and with which credentials.
+pub(crate) struct Endpoint {
+    url: Uri,
+    authorization: Secret,
+    proxy: Option<Proxy>,
+    roots: Roots,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+}
+
+/// A token as the endpoint spoke of it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Issued {
+    pub(crate) value: Secret,
+    pub(crate) ttl: Duration,
+}
+
+impl Endpoint {
+    /// Checks the configuration; reads `ca_file`, the platform's roots and the environment, and no network.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        let url = config.token_url()?;
+        let credentials = Zeroizing::new(format!("{}:{}", config.client_id, config.client_secret.expose()));
+        let mut authorization = String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4);
+        authorization.push_str("Basic ");
+        STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
+        Ok(Self {
+            proxy: choose_proxy(config, &url)?,
+            url,
+            authorization: Secret::new(authorization),
+            roots: Roots::load(config.ca_file.as_deref())?,
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+        })
+    }
+
+    /// Sends one token request and waits for its answer. Blocks for the request timeout at most, but for a name lookup,
+    /// which nothing can end.
+    pub(crate) fn exchange(&self) -> Result<Issued, Failure> {
+        let host = self.url.host().unwrap_or_default();
+        let sent = self.agent().post(&self.url).header(header::AUTHORIZATION, self.basic()).send_empty();
+        let mut response = sent.map_err(|error| broken(host, &error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read_body(response.body_mut()).map_err(|error| broken(host, &error))?;
+        read_answer(status, &body).map_err(|(status, http_status, what)| Failure {
+            error: Error { http_status: Some(http_status), ..Error::new(status, format!("{host} {what}")) },
+            retry_after: retry_after(&headers),
+        })
+    }
+
+    /// Made anew for each request: a token a day needs no pool, and a forked child inherits no connection.
+    fn agent(&self) -> Agent {
+        let tls = TlsConfig::builder()
+            .root_certs(self.roots.to_certs())
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(self.proxy.clone())
+            .timeout_connect(Some(self.connect_timeout))
+            .timeout_global(Some(self.request_timeout))
+            .tls_config(tls)
+            .user_agent(USER_AGENT)
+            .build();
+        Agent::with_parts(config, DefaultConnector::new(), LookupHere)
+    }
+
+    fn basic(&self) -> HeaderValue {
+        let mut value = HeaderValue::from_str(self.authorization.expose()).expect("base64 is ASCII");
+        value.set_sensitive(true);
+        value
+    }
+}
+
+/// Looks names up on the calling thread. ureq's own way to bound a lookup is a thread that outlives it.
+#[derive(Debug)]
+struct LookupHere;
+
+impl Resolver for LookupHere {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        DefaultResolver::default().resolve(uri, config, NextTimeout { after: Patience::NotHappening, ..timeout })
+    }
+}
+
+fn choose_proxy(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error> {
+    match &config.proxy {
+        Some(proxy) if proxy.expose().is_empty() => Ok(None),
+        Some(proxy) => parse_proxy("proxy", proxy.expose()).map(Some),
+        None if url.scheme_str() == Some("https") => proxy_from_environment(url),
+        None => Ok(None),
+    }
+}
+
+/// Upper case first, as ureq has it; curl's order differs, and nobody sets both.
+fn proxy_from_environment(url: &Uri) -> Result<Option<Proxy>, Error> {
+    let first = |upper, lower| Ok::<_, Error>(config::variable(upper)?.or(config::variable(lower)?));
+    let Some(proxy) = first("HTTPS_PROXY", "https_proxy")? else { return Ok(None) };
+    let proxy = parse_proxy("HTTPS_PROXY", &proxy)?;
+    let Some(exceptions) = first("NO_PROXY", "no_proxy")? else { return Ok(Some(proxy)) };
+    // Only a builder takes exceptions, and only to ask them once: the endpoint has one host.
+    let asked = exceptions.split(',').fold(Proxy::builder(ProxyProtocol::Http).host("proxy"), |builder, exception| {
+        builder.no_proxy(exception.trim())
+    });
+    let excepted = asked.build().is_ok_and(|asked| asked.is_no_proxy(url));
+    Ok((!excepted).then_some(proxy))
+}
+
+/// Errors never repeat the URL: it may hold a password.
+fn parse_proxy(field: &str, url: &str) -> Result<Proxy, Error> {
+    let wrong = |problem| Error::invalid(field, format!("{problem}; expected http://[user:password@]host[:port]"));
+    let proxy = Proxy::new(url).map_err(|_| wrong("is not a proxy URL"))?;
+    match proxy.protocol() {
+        ProxyProtocol::Http if !proxy.host().is_empty() => Ok(proxy),
+        _ => Err(wrong("is not the URL of an HTTP proxy")),
+    }
+}
+
+/// One byte more than allowed is read, to tell the limit from beyond it. The buffer never grows: no copy is left behind.
+fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
+    let limit = BODY_LIMIT_BYTES + 1;
+    let mut read = Zeroizing::new(Vec::with_capacity(limit));
+    body.as_reader().take(limit as u64).read_to_end(&mut read)?;
+    Ok(read)
+}
+
+/// What an answer means: a token, or a status, the HTTP status that it goes by, and what the host did.
+fn read_answer(http_status: u16, body: &[u8]) -> Result<Issued, (Status, u16, String)> {
+    let body = if body.len() > BODY_LIMIT_BYTES { &[] } else { body };
+    let answer = Answer::read(body);
+    let code = answer.as_ref().and_then(|answer| answer.code.as_ref()).and_then(|code| u16::try_from(code.0).ok());
+    let meant = match code {
+        Some(code) if success(http_status) && !success(code) => code,
+        _ => http_status,
+    };
+    let failed = |status, what: &str| Err((status, meant, format!("answered {meant}: {what}")));
+    match meant {
+        200..=299 => {}
+        401 => return failed(Status::Unauthenticated, "the client id or secret is invalid or disabled"),
+        403 if serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
+            return failed(Status::Unauthenticated, "the client id or secret is not allowed");
+        }
+        403 => return failed(Status::Unavailable, "a block page in front of the service"),
+        429 => return failed(Status::RateLimited, "too many requests"),
+        408 | 500..=599 => return failed(Status::Unavailable, "the service is not available now"),
+        300..=399 => return failed(Status::BadResponse, "a redirect, which is never followed; check base_url"),
+        _ => return failed(Status::BadResponse, "not a status that the token endpoint promises; check base_url"),
+    }
+    let Some(answer) = answer else {
+        return failed(Status::BadResponse, "a body that is not the JSON object that the API promises; check base_url");
+    };
+    let Some(value) = answer.access_token.filter(|token| is_b64token(token.expose())) else {
+        return failed(Status::BadResponse, "no access_token that a header could carry (RFC 6750)");
+    };
+    match answer.ttl {
+        Some(Whole(ttl)) if ttl > 0 => Ok(Issued { value, ttl: Duration::from_secs(ttl).min(policy::TTL_MAX) }),
+        _ => failed(Status::BadResponse, "no ttl that is a positive number of seconds"),
+    }
+}
+
+/// Derived code refuses a key that occurs twice.
+#[derive(Deserialize)]
+struct Answer {
+    code: Option<Whole>,
+    access_token: Option<Secret>,
+    ttl: Option<Whole>,
+}
+
+impl Answer {
+    /// Derived code would also take an array for the object.
+    fn read(body: &[u8]) -> Option<Self> {
+        let object = body.trim_ascii_start().starts_with(b"{");
+        object.then(|| serde_json::from_slice(body).ok()).flatten()
+    }
+}
+
+/// A whole number, or one in a string.
+struct Whole(u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WholeVisitor;
+        impl Visitor<'_> for WholeVisitor {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
+                text.parse().map(Whole).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+fn success(status: u16) -> bool {
+    (200..=299).contains(&status)
+}
+
+/// The text that a Bearer header may carry: `b64token` of RFC 6750, section 2.1.
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && token.len() < TOKEN_CAPACITY && body.bytes().all(allowed)
+}
+
+/// Seconds or an HTTP date: RFC 9110, section 10.2.3. A date that has passed asks for no wait at all.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let date = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(date.saturating_sub(clock::now().wall))
+}
+
+/// An exchange that brought no answer.
+fn broken(host: &str, error: &ureq::Error) -> Failure {
+    let (status, what) = match error {
+        ureq::Error::HostNotFound => (Status::Unavailable, "could not be found: the name has no address".to_owned()),
+        ureq::Error::Timeout(stage) => (Status::Unavailable, format!("did not answer in time (stage: {stage})")),
+        ureq::Error::Io(error) => (Status::Unavailable, format!("could not be reached: {error}")),
+        ureq::Error::Rustls(error) => (Status::Unavailable, format!("failed the TLS handshake: {error}")),
+        ureq::Error::Tls(problem) => (Status::Unavailable, format!("failed the TLS handshake: {problem}")),
+        ureq::Error::ConnectionFailed => (Status::Unavailable, "could not be reached".to_owned()),
+        ureq::Error::ConnectProxyFailed(_) => {
+            (Status::Unavailable, "could not be reached: the proxy refused".to_owned())
+        }
+        ureq::Error::LargeResponseHeader(..) => {
+            (Status::BadResponse, "answered with a head that is too long".to_owned())
+        }
+        ureq::Error::Protocol(_) => (Status::BadResponse, "answered with something that is not HTTP".to_owned()),
+        _ => (Status::BadResponse, "answered with something that cannot be understood".to_owned()),
+    };
+    Failure { error: Error::new(status, format!("{host} {what}")), retry_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(http_status: u16, body: &str, expected: Result<(&str, u64), (Status, u16)>) {
+        let actual = read_answer(http_status, body.as_bytes()).map_err(|(status, meant, _)| (status, meant));
+        let expected =
+            expected.map(|(value, ttl)| Issued { value: Secret::new(value.to_owned()), ttl: Duration::from_secs(ttl) });
+        assert_eq!(actual, expected, "{http_status} {body:.100}");
+    }
+
+    #[test]
+    fn an_answer_with_a_usable_token_and_ttl_is_a_token() {
+        let longest = "x".repeat(TOKEN_CAPACITY - 1);
+        for (http_status, body, expected) in [
+            (201, r#"{"code":201,"access_token":"5e79","ttl":60000}"#, ("5e79", 60_000)),
+            (200, r#"{"ttl":"7","access_token":"aZ09-._~+\/==","more":[1,{}]}"#, ("aZ09-._~+/==", 7)),
+            (201, r#"{"code":"200","access_token":"t","ttl":1}"#, ("t", 1)),
+            (201, r#"{"code":null,"access_token":"t","ttl":99999999999}"#, ("t", 315_360_000)),
+            (299, &format!(r#"{{"access_token":"{longest}","ttl":1}}"#), (&longest, 1)),
+        ] {
+            check(http_status, body, Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_2xx_without_them_is_a_bad_response() {
+        let too_long = format!(r#"{{"access_token":"{}","ttl":1}}"#, "x".repeat(TOKEN_CAPACITY));
+        let too_large = format!(r#"{{"access_token":"t","ttl":1}}{}"#, " ".repeat(BODY_LIMIT_BYTES));
+        for body in [
+            "",
+            "null",
+            "[]",
+            r#"[201,"t",1]"#,
+            "<html></html>",
+            r#"{"access_token":"t","ttl":1"#,
+            r#"{"access_token":"t","ttl":1}x"#,
+            r#"{"access_token":"t"}"#,
+            r#"{"ttl":1}"#,
+            r#"{"access_token":null,"ttl":1}"#,
+            r#"{"access_token":7,"ttl":1}"#,
+            r#"{"access_token":"","ttl":1}"#,
+            r#"{"access_token":"==","ttl":1}"#,
+            r#"{"access_token":"a b","ttl":1}"#,
+            r#"{"access_token":"a\r\nb","ttl":1}"#,
+            r#"{"access_token":"a=b","ttl":1}"#,
+            r#"{"access_token":"é","ttl":1}"#,
+            r#"{"access_token":"t","ttl":0}"#,
+            r#"{"access_token":"t","ttl":-1}"#,
+            r#"{"access_token":"t","ttl":1.5}"#,
+            r#"{"access_token":"t","ttl":"1h"}"#,
+            r#"{"access_token":"t","ttl":true}"#,
+            r#"{"access_token":"t","access_token":"u","ttl":1}"#,
+            r#"{"access_token":"t","ttl":1,"ttl":1}"#,
+            &too_long,
+            &too_large,
+        ] {
+            check(201, body, Err((Status::BadResponse, 201)));
+        }
+    }
+
+    #[test]
+    fn other_statuses_mean_what_the_design_says() {
+        for (http_status, body, status) in [
+            (401, r#"{"code":401,"message":"Unauthenticated"}"#, Status::Unauthenticated),
+            (401, "<html>", Status::Unauthenticated),
+            (403, r#"{"code":403}"#, Status::Unauthenticated),
+            (403, r#"{"code":"forbidden","access_token":[]}"#, Status::Unauthenticated),
+            (403, "<html>", Status::Unavailable),
+            (429, "", Status::RateLimited),
+            (408, "", Status::Unavailable),
+            (500, "", Status::Unavailable),
+            (503, "<html>", Status::Unavailable),
+            (302, "", Status::BadResponse),
+            (400, r#"{"code":400,"errors":null}"#, Status::BadResponse),
+            (404, r#"{"code":404}"#, Status::BadResponse),
+            (405, "", Status::BadResponse),
+            (500, r#"{"code":201,"access_token":"t","ttl":1}"#, Status::Unavailable),
+        ] {
+            check(http_status, body, Err((status, http_status)));
+        }
+    }
+
+    #[test]
+    fn a_code_outside_2xx_counts_as_the_http_status() {
+        for (body, status, meant) in [
+            (r#"{"code":401,"access_token":"t","ttl":1}"#, Status::Unauthenticated, 401),
+            (r#"{"code":403}"#, Status::Unauthenticated, 403),
+            (r#"{"code":"429"}"#, Status::RateLimited, 429),
+            (r#"{"code":503}"#, Status::Unavailable, 503),
+            (r#"{"code":404}"#, Status::BadResponse, 404),
+        ] {
+            check(200, body, Err((status, meant)));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).expect("a header"));
+            retry_after(&headers)
+        };
+        assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert!(read("Fri, 31 Dec 2100 23:59:59 GMT").is_some_and(|wait| wait > Duration::from_secs(3600)));
+        for text in ["", "soon", "-1", "1.5"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

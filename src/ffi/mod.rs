@@ -1,0 +1,36 @@
+//! The C ABI: handles, arguments and results, one file per concept. Knows what `lib.rs` exports and nothing deeper.
+//!
+//! Every exported function is one `guard!`: whatever happens inside, no panic unwinds into C.
+#![allow(unsafe_code, non_camel_case_types, reason = "this is the boundary, and it speaks C's names")]
+#![allow(clippy::missing_safety_doc, reason = "the docs go into the C header, whose readers know no such section")]
+
+/// Runs the body of an exported function. Of a body that is a `Result<(), Error>`, the result is reported to the caller
+/// and a panic is BANKHUB_INTERNAL; of any other, a panic is answered with the first argument instead.
+macro_rules! guard {
+    (report to $error:expr, $body:block) => {{
+        let body = std::panic::AssertUnwindSafe(|| -> Result<(), crate::Error> { $body });
+        let result = std::panic::catch_unwind(body).unwrap_or_else(|_| Err(crate::ffi::error::panicked()));
+        // SAFETY: each exported function asks of its `error` what `report` asks.
+        unsafe { crate::ffi::error::report($error, result) }
+    }};
+    ($on_panic:expr, $body:expr) => {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)).unwrap_or_else(|_| $on_panic)
+    };
+}
+
+mod access_token;
+mod argument;
+mod config;
+mod error;
+mod stats;
+mod status;
+mod token;
+mod version;
+
+pub use access_token::*;
+pub use config::*;
+pub use error::*;
+pub use stats::*;
+pub use status::*;
+pub use token::*;
+pub use version::*;

@@ -1,0 +1,42 @@
+//! Keeps one valid SePay Bank Hub access token for a program.
+//!
+//! A [`TokenCache`] fetches the token with the client id and secret, hands it out in nanoseconds, renews it beside its
+//! callers before it expires, and replaces it when an API has answered 401. It blocks, needs no async runtime, and is
+//! meant to be shared: one per program, for all threads.
+//!
+//! ```no_run
+//! use bankhub::{Config, TokenCache};
+//!
+//! let cache = TokenCache::new(Config::new("client-id", "client-secret"))?;
+//! let token = cache.get()?;
+//! let header = format!("Bearer {}", token.value());
+//! # Ok::<(), bankhub::Error>(())
+//! ```
+//!
+//! The same cache is reached from other languages through the C ABI of `include/bankhub.h`.
+
+#![deny(clippy::disallowed_methods)]
+
+mod cache;
+mod clock;
+mod config;
+mod endpoint;
+mod error;
+#[doc(hidden)]
+pub mod ffi;
+mod fork;
+mod handle;
+mod life;
+mod policy;
+mod roots;
+mod secret;
+mod slot;
+mod token_cache;
+
+pub use config::{Config, PRODUCTION_URL, SANDBOX_URL};
+pub use error::{Error, Status};
+pub use life::Stats;
+pub use token_cache::{AccessToken, TokenCache};
+
+pub(crate) use handle::Handle;
+pub(crate) use slot::{Buffer, Memory, TOKEN_CAPACITY};

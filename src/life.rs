@@ -1,0 +1,663 @@
+//! The life of a token: what happened and when goes in, what to do comes out. No I/O, no clock, no lock, no randomness.
+
+use std::time::Duration;
+
+use crate::error::{Error, Status};
+use crate::policy::{self, Chance};
+use crate::secret::Secret;
+
+/// A moment, on the two clocks that a token's end is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Since the machine started, its sleep included.
+    pub(crate) boot: Duration,
+    /// Since 1970, as the wall clock has it, which may be set.
+    pub(crate) wall: Duration,
+}
+
+/// A token as the endpoint granted it. It lives from the moment its request was sent.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) value: Secret,
+    pub(crate) ttl: Duration,
+    pub(crate) sent: Moment,
+}
+
+/// A token request that brought no token.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// What the endpoint asked for, if it did.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// What a caller gets now.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    Token,
+    Wait,
+    Fail(Error),
+}
+
+/// What the fetch does after a request.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    RequestAgain(Duration),
+    End,
+}
+
+/// What is published of a usable token.
+pub(crate) struct Offer<'a> {
+    pub(crate) value: &'a Secret,
+    pub(crate) generation: u64,
+    pub(crate) sent: Moment,
+    pub(crate) ttl: Duration,
+    /// From when (`boot`) a caller must look in, because a fetch may be wanted; `None`: one is in flight.
+    pub(crate) attention: Option<Duration>,
+}
+
+/// What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Of the token that `get` would return at once; 0: no valid token now.
+    pub generation: u64,
+    /// Unix seconds of the token's end; 0: no valid token now.
+    pub expires_at: i64,
+    /// Unix seconds from which the token is renewed beside its callers; 0: no valid token now.
+    pub refresh_at: i64,
+    /// Unix seconds before which no token request goes out; 0: one may go out now.
+    pub next_attempt_at: i64,
+    /// Unix seconds; 0: none yet.
+    pub last_success_at: i64,
+    /// Unix seconds; 0: none yet.
+    pub last_failure_at: i64,
+    /// Token requests sent.
+    pub requests: u64,
+    /// Token requests that brought a usable token.
+    pub successes: u64,
+    /// Token requests that did not.
+    pub failures: u64,
+    /// Token requests that did not, since the last that did.
+    pub consecutive_failures: u64,
+    /// Reported rejections of the current token.
+    pub rejections: u64,
+    /// Reported rejections of anything else, which changed nothing.
+    pub ignored_rejections: u64,
+    /// Callers blocked now.
+    pub waiters: u64,
+    /// Whether a fetch is in flight.
+    pub fetching: bool,
+    /// Of the last failed fetch; `None`: none since the last success.
+    pub last_error: Option<Error>,
+}
+
+pub(crate) struct Life {
+    refresh_ahead: Option<Duration>,
+    request_timeout: Duration,
+    generation: u64,
+    held: Option<Held>,
+    fetch: Option<Fetch>,
+    failing: Option<Failing>,
+    /// Tokens in a row, the newest last, that were rejected soon after their issue.
+    rejected_early: u32,
+    counts: Stats,
+}
+
+struct Held {
+    value: Secret,
+    generation: u64,
+    sent: Moment,
+    ttl: Duration,
+    due: Duration,
+    rejected: bool,
+    /// Rejected, and its replacement is being fetched while callers wait for it.
+    withdrawn: bool,
+}
+
+struct Fetch {
+    begun: Duration,
+    requests: u32,
+    request_sent: Duration,
+    /// The request in flight has outlasted its timeout: callers were told, and nobody waits for it any more.
+    overdue: bool,
+}
+
+struct Failing {
+    error: Error,
+    fetches: u32,
+    next_attempt: Duration,
+}
+
+impl Life {
+    /// A life that starts without a token, whose generations go on from `generation`.
+    pub(crate) fn new(refresh_ahead: Option<Duration>, request_timeout: Duration, generation: u64) -> Self {
+        Self {
+            refresh_ahead,
+            request_timeout,
+            generation,
+            held: None,
+            fetch: None,
+            failing: None,
+            rejected_early: 0,
+            counts: Stats::default(),
+        }
+    }
+
+    /// Takes over the current token of a life that ended with the process it was in.
+    pub(crate) fn inherit(&mut self, grant: Grant, chance: Chance) {
+        self.held = Some(self.hold(grant, self.generation, chance));
+    }
+
+    /// What a caller gets who asks now. `Wait` is only said while a fetch is in flight, so ask `wants_fetch` first.
+    pub(crate) fn answer(&mut self, now: Moment) -> Answer {
+        self.advance(now);
+        if self.held.as_ref().is_some_and(|held| !held.withdrawn) {
+            return Answer::Token;
+        }
+        match (&self.fetch, &self.failing) {
+            (Some(Fetch { overdue: false, .. }), _) | (_, None) => Answer::Wait,
+            (_, Some(failing)) => Answer::Fail(failing.answer(now)),
+        }
+    }
+
+    /// Whether a fetch is to begin now that somebody has asked.
+    pub(crate) fn wants_fetch(&mut self, now: Moment) -> bool {
+        self.advance(now);
+        self.fetch.is_none() && now.boot >= self.next_fetch()
+    }
+
+    /// A fetch begins; from now on it is the one in flight.
+    pub(crate) fn begin_fetch(&mut self, now: Moment) {
+        debug_assert!(self.fetch.is_none(), "one fetch at a time");
+        self.fetch = Some(Fetch { begun: now.boot, requests: 0, request_sent: now.boot, overdue: false });
+    }
+
+    /// The fetch could not begin after all: no request went out.
+    pub(crate) fn cannot_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) {
+        self.end_fetch(failure, now, chance);
+    }
+
+    /// A request of the fetch in flight goes out.
+    pub(crate) fn send_request(&mut self, now: Moment) {
+        if let Some(fetch) = &mut self.fetch {
+            fetch.requests += 1;
+            fetch.request_sent = now.boot;
+            self.counts.requests += 1;
+        }
+    }
+
+    /// The request in flight brought a token.
+    pub(crate) fn granted(&mut self, grant: Grant, now: Moment, chance: Chance) -> Next {
+        self.advance(now);
+        if past_limit(grant.sent, grant.ttl, now) {
+            let message = format!("a token that lives {:?} arrived after its end: the answer took too long", grant.ttl);
+            self.count_failure(now);
+            return self.end_fetch(
+                Failure { error: Error::new(Status::Unavailable, message), retry_after: None },
+                now,
+                chance,
+            );
+        }
+        self.counts.successes += 1;
+        self.counts.consecutive_failures = 0;
+        self.counts.last_success_at = unix(now.wall);
+        self.fetch = None;
+        self.failing = None;
+        match self.held.take() {
+            Some(held) if held.value == grant.value => self.extend(held, grant, chance),
+            before => {
+                // Only tokens rejected one right after the other count: this one ended in peace.
+                if before.is_none_or(|held| !held.rejected) {
+                    self.rejected_early = 0;
+                }
+                self.generation += 1;
+                self.held = Some(self.hold(grant, self.generation, chance));
+            }
+        }
+        Next::End
+    }
+
+    /// The request in flight failed.
+    pub(crate) fn failed(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
+        self.advance(now);
+        self.count_failure(now);
+        if let Some(pause) = self.pause_before_retry(&failure, now, chance) {
+            return Next::RequestAgain(pause);
+        }
+        self.end_fetch(failure, now, chance)
+    }
+
+    /// Somebody reports that an API answered 401 to this token. Whether it was the current one.
+    pub(crate) fn rejected(&mut self, token: &str, now: Moment) -> bool {
+        self.advance(now);
+        let failing = self.failing.as_ref().is_some_and(|failing| now.boot < failing.next_attempt);
+        let Some(held) = self.held.as_mut().filter(|held| held.value.expose() == token) else {
+            self.counts.ignored_rejections += 1;
+            return false;
+        };
+        self.counts.rejections += 1;
+        if held.rejected {
+            return true;
+        }
+        held.rejected = true;
+        let early = policy::rejected_early(now.boot.saturating_sub(held.sent.boot), held.ttl);
+        if !early {
+            self.rejected_early = 0;
+        }
+        let overdue = self.fetch.as_ref().is_some_and(|fetch| fetch.overdue);
+        held.withdrawn = self.rejected_early == 0 && !failing && !overdue;
+        held.due = match self.rejected_early {
+            0 => now.boot,
+            tokens => held.sent.boot + policy::rejection_spacing(tokens),
+        };
+        self.rejected_early += u32::from(early);
+        true
+    }
+
+    /// When (`boot`) the request in flight counts as overdue, if one is in flight that does not yet.
+    pub(crate) fn overdue_at(&self) -> Option<Duration> {
+        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.overdue)?;
+        Some(fetch.request_sent + self.request_timeout + policy::OVERDUE_GRACE)
+    }
+
+    /// The token to publish: the one that callers may have without asking.
+    pub(crate) fn offer(&self) -> Option<Offer<'_>> {
+        let held = self.held.as_ref().filter(|held| !held.withdrawn)?;
+        let attention = if self.fetch.is_some() { None } else { Some(self.next_fetch()) };
+        Some(Offer { value: &held.value, generation: held.generation, sent: held.sent, ttl: held.ttl, attention })
+    }
+
+    /// The newest generation there ever was.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn stats(&mut self, now: Moment) -> Stats {
+        self.advance(now);
+        let at = |boot: Duration| unix((now.wall + boot).saturating_sub(now.boot));
+        let mut stats = self.counts.clone();
+        stats.fetching = self.fetch.is_some();
+        if let Some(held) = self.held.as_ref().filter(|held| !held.withdrawn) {
+            stats.generation = held.generation;
+            stats.expires_at = unix(held.sent.wall + held.ttl);
+            stats.refresh_at = at(held.due);
+        }
+        if let Some(failing) = &self.failing {
+            stats.last_error = Some(failing.answer(now));
+            if now.boot < failing.next_attempt {
+                stats.next_attempt_at = at(failing.next_attempt);
+            }
+        }
+        stats
+    }
+
+    /// Does what time alone does: a token past its limit is gone, and a request past its timeout is given up.
+    fn advance(&mut self, now: Moment) {
+        if let Some(held) = self.held.take_if(|held| past_limit(held.sent, held.ttl, now))
+            && !held.rejected
+        {
+            self.rejected_early = 0;
+        }
+        if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
+            let message =
+                format!("the token request did not end within {:?}; the name lookup may hang", self.request_timeout);
+            self.back_off(
+                Failure { error: Error::new(Status::Unavailable, message), retry_after: None },
+                now,
+                Chance(u32::MAX),
+            );
+            if let Some(fetch) = &mut self.fetch {
+                fetch.overdue = true;
+            }
+        }
+    }
+
+    /// When (`boot`) a fetch is wanted if somebody asks.
+    fn next_fetch(&self) -> Duration {
+        let due = self.held.as_ref().map_or(Duration::ZERO, |held| held.due);
+        let allowed = self.failing.as_ref().map_or(Duration::ZERO, |failing| failing.next_attempt);
+        due.max(allowed)
+    }
+
+    fn hold(&self, grant: Grant, generation: u64, chance: Chance) -> Held {
+        let Grant { value, ttl, sent } = grant;
+        let due = sent.boot + policy::limit(ttl) - policy::refresh_ahead(ttl, self.refresh_ahead, chance);
+        Held { value, generation, sent, ttl, due, rejected: false, withdrawn: false }
+    }
+
+    /// The endpoint granted the very token that is held: no new token, so no new generation.
+    fn extend(&mut self, held: Held, grant: Grant, chance: Chance) {
+        let mut extended = self.hold(grant, held.generation, chance);
+        if held.rejected {
+            self.rejected_early += 1;
+            extended.rejected = true;
+            extended.due = extended.sent.boot + policy::rejection_spacing(self.rejected_early);
+        }
+        self.held = Some(extended);
+    }
+
+    fn count_failure(&mut self, now: Moment) {
+        self.counts.failures += 1;
+        self.counts.consecutive_failures += 1;
+        self.counts.last_failure_at = unix(now.wall);
+    }
+
+    fn pause_before_retry(&self, failure: &Failure, now: Moment, chance: Chance) -> Option<Duration> {
+        let fetch =
+            self.fetch.as_ref().filter(|fetch| !fetch.overdue && fetch.requests < policy::REQUESTS_PER_FETCH)?;
+        if failure.error.status != Status::Unavailable || failure.retry_after.is_some() {
+            return None;
+        }
+        let pause = policy::request_pause(fetch.requests, chance);
+        (now.boot + pause <= fetch.begun + self.request_timeout).then_some(pause)
+    }
+
+    /// Ends the fetch without a token. One that was overdue has been counted already.
+    fn end_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
+        if self.fetch.take().is_some_and(|fetch| !fetch.overdue) {
+            self.back_off(failure, now, chance);
+        }
+        Next::End
+    }
+
+    fn back_off(&mut self, failure: Failure, now: Moment, chance: Chance) {
+        let fetches = self.failing.as_ref().map_or(0, |failing| failing.fetches).saturating_add(1);
+        let refused = match failure.error.status {
+            Status::Unauthenticated | Status::BadResponse => true,
+            Status::RateLimited | Status::Unavailable | Status::Internal => false,
+            Status::InvalidArgument | Status::Deadline | Status::Closed => false, // no fetch ends so
+        };
+        let next_attempt = now.boot + policy::backoff(refused, fetches, failure.retry_after, chance);
+        self.failing = Some(Failing { error: failure.error, fetches, next_attempt });
+        if let Some(held) = &mut self.held {
+            held.withdrawn = false;
+        }
+    }
+}
+
+impl Failing {
+    fn answer(&self, now: Moment) -> Error {
+        let left = self.next_attempt.saturating_sub(now.boot);
+        Error { retry_after: (!left.is_zero()).then_some(left), ..self.error.clone() }
+    }
+}
+
+/// Whether a token is not to be handed out any more, by whichever clock says so first.
+pub(crate) fn past_limit(sent: Moment, ttl: Duration, now: Moment) -> bool {
+    let limit = policy::limit(ttl);
+    now.boot >= sent.boot + limit || now.wall >= sent.wall + limit
+}
+
+fn unix(wall: Duration) -> i64 {
+    i64::try_from(wall.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVEN: Chance = Chance(u32::MAX / 2);
+
+    /// A life, and the clock and the server that the test plays.
+    struct World {
+        life: Life,
+        now: Moment,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let now = Moment { boot: seconds(1_000.0), wall: seconds(1_700_000_000.0) };
+            Self { life: Life::new(None, seconds(10.0), 0), now }
+        }
+
+        fn pass(&mut self, time: f64) {
+            self.now.boot += seconds(time);
+            self.now.wall += seconds(time);
+        }
+
+        /// Somebody asks; says whether that began a fetch.
+        fn ask(&mut self) -> (Answer, bool) {
+            let began = self.life.wants_fetch(self.now);
+            if began {
+                self.life.begin_fetch(self.now);
+                self.life.send_request(self.now);
+            }
+            (self.life.answer(self.now), began)
+        }
+
+        fn grant(&mut self, value: &str, ttl: f64) {
+            let grant = Grant { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent: self.now };
+            assert_eq!(self.life.granted(grant, self.now, EVEN), Next::End);
+        }
+
+        fn fail(&mut self, status: Status) -> Next {
+            let failure = Failure { error: Error::new(status, "no"), retry_after: None };
+            self.life.failed(failure, self.now, EVEN)
+        }
+
+        /// All requests of a fetch fail, each at once.
+        fn fail_fetch(&mut self) {
+            while let Next::RequestAgain(pause) = self.fail(Status::Unavailable) {
+                self.pass(pause.as_secs_f64());
+                self.life.send_request(self.now);
+            }
+        }
+
+        fn reject(&mut self, value: &str) -> (Answer, bool) {
+            self.life.rejected(value, self.now);
+            self.ask()
+        }
+
+        fn held(&mut self) -> Option<(String, u64)> {
+            self.life.advance(self.now);
+            self.life.offer().map(|offer| (offer.value.expose().to_owned(), offer.generation))
+        }
+
+        #[track_caller]
+        fn check_held(&mut self, value: &str, generation: u64) {
+            assert_eq!(self.held(), Some((value.to_owned(), generation)));
+        }
+    }
+
+    fn seconds(time: f64) -> Duration {
+        Duration::from_secs_f64(time)
+    }
+
+    const FETCHED: (Answer, bool) = (Answer::Token, true);
+    const SERVED: (Answer, bool) = (Answer::Token, false);
+    const BEGAN: (Answer, bool) = (Answer::Wait, true);
+    const JOINED: (Answer, bool) = (Answer::Wait, false);
+
+    #[test]
+    fn the_first_to_ask_begins_the_fetch_that_all_wait_for() {
+        let mut world = World::new();
+        assert_eq!(world.ask(), BEGAN);
+        assert_eq!(world.ask(), JOINED);
+        world.grant("a", 600.0);
+        assert_eq!(world.ask(), SERVED);
+        world.check_held("a", 1);
+    }
+
+    #[test]
+    fn a_due_token_is_renewed_beside_its_callers() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        world.pass(509.0);
+        assert_eq!(world.ask(), SERVED);
+        world.pass(2.0);
+        assert_eq!(world.ask(), FETCHED);
+        assert_eq!(world.ask(), SERVED);
+        world.grant("b", 600.0);
+        world.check_held("b", 2);
+    }
+
+    #[test]
+    fn a_live_token_is_served_while_its_renewal_fails_and_never_past_its_limit() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        world.pass(520.0);
+        assert_eq!(world.ask(), FETCHED);
+        world.fail_fetch();
+        assert_eq!(world.ask(), SERVED, "backoff: no request yet");
+        world.pass(1.0);
+        assert_eq!(world.ask(), FETCHED);
+        world.pass(49.0);
+        assert_eq!(world.held(), None);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "the renewal has outlasted its timeout");
+    }
+
+    #[test]
+    fn the_earlier_of_two_clocks_ends_a_token() {
+        for (wall_jump, lives_for, served) in
+            [(1_000.0, 1.0, false), (0.0, 569.0, true), (-1_000.0, 569.0, true), (-1_000.0, 570.0, false)]
+        {
+            let mut world = World::new();
+            world.ask();
+            world.grant("a", 600.0);
+            world.pass(lives_for);
+            world.now.wall = seconds(world.now.wall.as_secs_f64() + wall_jump);
+            assert_eq!(world.held().is_some(), served, "wall clock set by {wall_jump} s, {lives_for} s old");
+        }
+    }
+
+    #[test]
+    fn a_token_that_arrives_past_its_limit_is_a_failed_fetch() {
+        let mut world = World::new();
+        world.ask();
+        let sent = world.now;
+        world.pass(9.6);
+        let grant = Grant { value: Secret::new("late".to_owned()), ttl: seconds(10.0), sent };
+        assert_eq!(world.life.granted(grant, world.now, EVEN), Next::End);
+        assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.status == Status::Unavailable));
+    }
+
+    #[test]
+    fn a_fetch_tries_three_times_within_the_request_timeout() {
+        let mut world = World::new();
+        world.ask();
+        world.fail_fetch();
+        assert_eq!(world.life.stats(world.now).requests, 3);
+
+        let mut world = World::new();
+        world.ask();
+        world.pass(9.9);
+        assert_eq!(world.fail(Status::Unavailable), Next::End, "a second request would begin after 10 s");
+
+        for status in [Status::RateLimited, Status::Unauthenticated, Status::BadResponse, Status::Internal] {
+            let mut world = World::new();
+            world.ask();
+            assert_eq!(world.fail(status), Next::End, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_after_ends_the_fetch_and_is_kept() {
+        let mut world = World::new();
+        world.ask();
+        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(7.0)) };
+        assert_eq!(world.life.failed(failure, world.now, EVEN), Next::End);
+        world.pass(6.9);
+        assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(0.1))));
+        world.pass(0.1);
+        assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn callers_in_a_loop_cannot_hammer_an_endpoint_that_is_down() {
+        let mut world = World::new();
+        let end = world.now.boot + seconds(60.0);
+        while world.now.boot < end {
+            if world.ask().1 {
+                world.fail_fetch();
+            }
+            world.pass(0.01);
+        }
+        let requests = world.life.stats(world.now).requests;
+        assert!(requests <= 25, "{requests} requests in a minute");
+    }
+
+    #[test]
+    fn a_rejected_token_costs_one_fetch_and_an_old_one_none() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        assert_eq!(world.reject("a"), JOINED);
+        world.grant("b", 600.0);
+        assert_eq!(world.reject("a"), SERVED);
+        assert_eq!(world.reject(""), SERVED);
+        world.check_held("b", 2);
+        let stats = world.life.stats(world.now);
+        assert_eq!((stats.rejections, stats.ignored_rejections), (2, 2));
+    }
+
+    #[test]
+    fn a_route_that_rejects_every_token_takes_nothing_from_the_others() {
+        let mut world = World::new();
+        let (mut requests, mut waits) = (0, 0);
+        for step in 0..360_000 {
+            let (answer, began) = world.ask();
+            let (_, began_by_rejection) = match world.held() {
+                Some((value, _)) => world.reject(&value),
+                None => (Answer::Wait, false),
+            };
+            waits += u32::from(answer != Answer::Token);
+            if began || began_by_rejection {
+                requests += 1;
+                world.grant(&step.to_string(), 60_000.0);
+            }
+            world.pass(0.01);
+        }
+        assert!(requests <= 130, "{requests} requests in an hour");
+        assert!(waits <= 2, "{waits} calls found no token");
+    }
+
+    #[test]
+    fn the_very_token_just_rejected_is_handed_out_again_as_the_same() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        world.grant("a", 600.0);
+        assert_eq!(world.ask(), SERVED);
+        world.check_held("a", 1);
+        world.pass(2.0);
+        assert_eq!(world.ask(), FETCHED, "its replacement is still wanted");
+    }
+
+    #[test]
+    fn a_rejected_token_is_handed_out_while_backoff_forbids_its_replacement() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        world.fail_fetch();
+        assert_eq!(world.ask(), SERVED);
+        world.check_held("a", 1);
+    }
+
+    #[test]
+    fn a_token_that_lived_on_unrejected_ends_the_series() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        world.grant("b", 600.0);
+        world.pass(61.0);
+        assert_eq!(world.reject("b"), BEGAN, "withdrawn, as a first rejection is");
+    }
+
+    #[test]
+    fn a_request_that_outlasts_its_timeout_is_given_up_but_stays_the_only_one() {
+        let mut world = World::new();
+        world.ask();
+        world.pass(10.6);
+        assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.status == Status::Unavailable));
+        world.pass(100.0);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "the thread is still the one in flight");
+        world.grant("a", 600.0);
+        assert_eq!(world.ask(), SERVED);
+    }
+}

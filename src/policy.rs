@@ -1,0 +1,175 @@
+//! How long and how often: every number of a token's life, as pure functions. Chance comes in as an argument.
+
+use std::time::Duration;
+
+/// No API promises a token for longer; what lies beyond is taken for a mistake in the unit and cut.
+pub(crate) const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Requests in one fetch: enough to ride out a restart behind a load balancer, too few to hammer.
+pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
+
+/// A Retry-After beyond this would leave a program without a token for longer than an operator would expect.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long past its timeout a request may take to end by itself, before it is called overdue.
+pub(crate) const OVERDUE_GRACE: Duration = Duration::from_millis(500);
+
+/// A call to an API takes time too: a token is not handed out in the last moments before its end.
+const LIMIT_MARGIN_MAX: Duration = Duration::from_secs(30);
+const LIMIT_MARGIN_SHARE: u32 = 20;
+
+/// Room for some failed renewals before callers have to wait.
+const REFRESH_AHEAD_SHARE: u32 = 10;
+const REFRESH_AHEAD_MIN: Duration = Duration::from_secs(2);
+
+/// Long enough for a connection to be made anew, short enough for a waiting caller.
+const REQUEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Something is down or busy: it may be back at any moment, so ask soon, then rarely.
+const BACKOFF_OUTAGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A refused secret or an unknown answer takes a human to mend.
+const BACKOFF_REFUSAL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// A token that is rejected as soon as it is issued: a route that always answers 401, or a revocation in progress.
+const REJECTION_SPACING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A rejection this soon after its issue says more about the one who rejects than about the token.
+const REJECTED_EARLY_MAX: Duration = Duration::from_secs(60);
+
+/// A number drawn evenly from all `u32`, by whoever is allowed to be random.
+#[derive(Clone, Copy)]
+pub(crate) struct Chance(pub(crate) u32);
+
+/// How long after it was sent for a token of this ttl is handed out.
+pub(crate) fn limit(ttl: Duration) -> Duration {
+    ttl - LIMIT_MARGIN_MAX.min(ttl / LIMIT_MARGIN_SHARE)
+}
+
+/// How long before its limit a token's renewal is due; spread so that many processes do not renew together.
+pub(crate) fn refresh_ahead(ttl: Duration, configured: Option<Duration>, chance: Chance) -> Duration {
+    let margin = configured.unwrap_or(ttl / REFRESH_AHEAD_SHARE).max(REFRESH_AHEAD_MIN);
+    around(margin.min(limit(ttl) / 2), chance)
+}
+
+/// The pause before request number `sent + 1` of a fetch.
+pub(crate) fn request_pause(sent: u32, chance: Chance) -> Duration {
+    around(doubled(REQUEST_PAUSE, sent - 1, Duration::MAX), chance)
+}
+
+/// How long no request goes out after `failures` failed fetches in a row.
+pub(crate) fn backoff(refused: bool, failures: u32, retry_after: Option<Duration>, chance: Chance) -> Duration {
+    let (first, most) = if refused { BACKOFF_REFUSAL } else { BACKOFF_OUTAGE };
+    let whole = doubled(first, failures - 1, most);
+    let spread = whole / 2 + share(whole / 2, chance);
+    spread.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+/// Whether a token's rejection at this age counts as early.
+pub(crate) fn rejected_early(age: Duration, ttl: Duration) -> bool {
+    age <= REJECTED_EARLY_MAX.min(ttl / 2)
+}
+
+/// How far apart fetches are after `early` tokens in a row were rejected early.
+pub(crate) fn rejection_spacing(early: u32) -> Duration {
+    let (first, most) = REJECTION_SPACING;
+    doubled(first, early - 1, most)
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(2u32.saturating_pow(times)).min(most)
+}
+
+/// ±10 %.
+fn around(length: Duration, chance: Chance) -> Duration {
+    length - length / 10 + share(length / 5, chance)
+}
+
+fn share(length: Duration, chance: Chance) -> Duration {
+    length.mul_f64(f64::from(chance.0) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOW: Chance = Chance(0);
+    const HIGH: Chance = Chance(u32::MAX);
+
+    fn s(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[track_caller]
+    fn within(actual: Duration, expected: f64) {
+        assert!((actual.as_secs_f64() - expected).abs() < 1e-6, "{actual:?} is not {expected} s");
+    }
+
+    #[test]
+    fn limit_leaves_a_twentieth_but_at_most_30_s() {
+        for (ttl, expected) in [(60_000.0, 59_970.0), (600.0, 570.0), (599.0, 569.05), (10.0, 9.5), (1.0, 0.95)] {
+            within(limit(s(ttl)), expected);
+        }
+    }
+
+    #[test]
+    fn refresh_ahead_is_a_tenth_between_2_s_and_half() {
+        for (ttl, configured, low, high) in [
+            (60_000.0, None, 5_400.0, 6_600.0),
+            (60_000.0, Some(60.0), 54.0, 66.0),
+            (10.0, None, 1.8, 2.2),
+            (10.0, Some(1.0), 1.8, 2.2),
+            (3.0, None, 1.2825, 1.5675),
+            (100.0, Some(1_000.0), 42.75, 52.25),
+        ] {
+            within(refresh_ahead(s(ttl), configured.map(s), LOW), low);
+            within(refresh_ahead(s(ttl), configured.map(s), HIGH), high);
+        }
+    }
+
+    #[test]
+    fn requests_of_a_fetch_are_200_ms_then_400_ms_apart() {
+        for (sent, low, high) in [(1, 0.18, 0.22), (2, 0.36, 0.44)] {
+            within(request_pause(sent, LOW), low);
+            within(request_pause(sent, HIGH), high);
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_in_its_upper_half_up_to_a_maximum() {
+        for (refused, failures, low, high) in [
+            (false, 1, 0.5, 1.0),
+            (false, 2, 1.0, 2.0),
+            (false, 6, 16.0, 32.0),
+            (false, 7, 30.0, 60.0),
+            (false, 4_000_000_000, 30.0, 60.0),
+            (true, 1, 2.5, 5.0),
+            (true, 6, 80.0, 160.0),
+            (true, 7, 150.0, 300.0),
+        ] {
+            within(backoff(refused, failures, None, LOW), low);
+            within(backoff(refused, failures, None, HIGH), high);
+        }
+    }
+
+    #[test]
+    fn a_larger_retry_after_wins_up_to_an_hour() {
+        for (retry_after, expected) in [(0.0, 1.0), (0.5, 1.0), (7.0, 7.0), (3_600.0, 3_600.0), (3_601.0, 3_600.0)] {
+            within(backoff(false, 1, Some(s(retry_after)), HIGH), expected);
+        }
+    }
+
+    #[test]
+    fn a_rejection_is_early_within_a_minute_or_half_the_ttl() {
+        for (age, ttl, early) in
+            [(60.0, 60_000.0, true), (60.1, 60_000.0, false), (5.0, 10.0, true), (5.1, 10.0, false)]
+        {
+            assert_eq!(rejected_early(s(age), s(ttl)), early, "{age} s of {ttl} s");
+        }
+    }
+
+    #[test]
+    fn rejections_are_1_s_doubling_to_60_s_apart() {
+        for (early, expected) in [(1, 1.0), (2, 2.0), (6, 32.0), (7, 60.0), (u32::MAX, 60.0)] {
+            within(rejection_spacing(early), expected);
+        }
+    }
+}

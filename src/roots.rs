@@ -1,0 +1,55 @@
+//! Which certificates a server's may descend from: the platform's roots, and those of `ca_file`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+
+use crate::error::Error;
+
+/// Read once for the process. A `OnceBox` never blocks, so a fork cannot leave a child waiting for it.
+static PLATFORM: OnceBox<Arc<Vec<Certificate<'static>>>> = OnceBox::new();
+
+pub(crate) struct Roots {
+    added: Vec<Certificate<'static>>,
+}
+
+impl Roots {
+    /// Reads the platform's roots (its certificate store, or what SSL_CERT_FILE and SSL_CERT_DIR name), and `ca_file`.
+    ///
+    /// A platform without roots is no error here: a server that needs them will be, and says so.
+    pub(crate) fn load(ca_file: Option<&Path>) -> Result<Self, Error> {
+        platform();
+        Ok(Self { added: ca_file.map(read).transpose()?.unwrap_or_default() })
+    }
+
+    pub(crate) fn to_certs(&self) -> RootCerts {
+        RootCerts::Specific(match self.added.is_empty() {
+            true => Arc::clone(platform()),
+            false => Arc::new(platform().iter().chain(&self.added).cloned().collect()),
+        })
+    }
+}
+
+fn platform() -> &'static Arc<Vec<Certificate<'static>>> {
+    PLATFORM.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs().certs;
+        Box::new(Arc::new(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()))
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
+    let wrong = |problem: String| Error::invalid("ca_file", format!("'{}' {problem}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| wrong("is not a PEM file".to_owned()))? {
+            certificates.push(certificate);
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(wrong("holds no certificate; expected '-----BEGIN CERTIFICATE-----'".to_owned())),
+        false => Ok(certificates),
+    }
+}

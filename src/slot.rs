@@ -1,0 +1,357 @@
+//! The published token: read without a lock by any number of threads, wiped when it is replaced.
+//!
+//! Two pages and a count of flips, whose lowest bit says which page is current. The writer fills the other page, flips,
+//! then wipes the old one. A reader takes the count before and after it copies: the same count means that the page it
+//! read was current, and so untouched, all the while. A writer that is stopped anywhere, for good even (a fork), leaves
+//! the current page whole. Every byte is an atomic, so no access is a data race.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
+use std::time::Duration;
+
+use zeroize::Zeroize;
+
+use crate::clock::Coarse;
+use crate::life::{Grant, Moment, Offer};
+use crate::policy;
+use crate::secret::Secret;
+
+/// Bytes of the longest token that can be handed out, a closing NUL included.
+pub(crate) const TOKEN_CAPACITY: usize = 4096;
+
+const WORD: usize = size_of::<u64>();
+const WORDS: usize = TOKEN_CAPACITY / WORD;
+
+/// How far the coarse clocks may drift apart before they are no longer believed; far more than a tick, far less than a
+/// suspend or a clock change that matters.
+const CLOCKS_APART_MAX_NS: u64 = 500_000_000;
+
+/// For `attention`: nobody needs to look in.
+const NEVER: u64 = u64::MAX;
+
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// The handle whose token this is; 0: nobody's.
+    owner: AtomicU64,
+    flips: AtomicU64,
+    /// When (`Coarse.mono`) the next reader is to look in. Not part of a page: it changes while the token stays.
+    attention: AtomicU64,
+    pages: [Page; 2],
+    /// The words of both pages side by side: short tokens of both lie in one page of memory.
+    words: Words,
+}
+
+/// What is known of the token on a page. All 0: no token.
+#[derive(Default)]
+struct Page {
+    generation: AtomicU64,
+    length: AtomicU64,
+    sent_boot: AtomicU64,
+    sent_wall: AtomicU64,
+    ttl: AtomicU64,
+    limit_mono: AtomicU64,
+    limit_wall: AtomicU64,
+    /// `wall - mono` at publication.
+    offset: AtomicU64,
+}
+
+struct Words([[AtomicU64; 2]; WORDS]);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self([const { [const { AtomicU64::new(0) }; 2] }; WORDS])
+    }
+}
+
+/// Memory for one token and its closing NUL: of the size and alignment of `bankhub_access_token.value`.
+pub(crate) type Memory = [MaybeUninit<u64>; WORDS];
+
+/// Where a reader's copy goes: memory of its caller, and how many bytes of it are the token's.
+pub(crate) struct Buffer<'m> {
+    memory: &'m mut Memory,
+    length: usize,
+}
+
+/// What is known of a token that was copied out.
+pub(crate) struct Reading {
+    pub(crate) generation: u64,
+    /// Since 1970.
+    pub(crate) expires_at: Duration,
+    /// The token is good, and yet somebody should look in: a fetch may be wanted.
+    pub(crate) attention: bool,
+}
+
+impl<'m> Buffer<'m> {
+    pub(crate) fn new(memory: &'m mut Memory) -> Self {
+        Self { memory, length: 0 }
+    }
+
+    pub(crate) fn text(&self) -> &[u8] {
+        // SAFETY: `write`, which alone sets the length, has written as many bytes before.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.length) }
+    }
+
+    /// Copies a text that is in hand anyway.
+    pub(crate) fn fill(&mut self, text: &[u8]) {
+        self.write(text.len(), words_of(text));
+    }
+
+    /// Overwrites what was copied.
+    pub(crate) fn wipe(&mut self) {
+        self.memory[..=self.length / WORD].zeroize();
+        self.length = 0;
+    }
+
+    /// `words` are those of a text of `length` bytes and its closing NUL.
+    #[inline]
+    fn write(&mut self, length: usize, words: impl Iterator<Item = u64>) {
+        let mut written = 0;
+        for (place, word) in self.memory.iter_mut().zip(words) {
+            place.write(word);
+            written += WORD;
+        }
+        self.length = length.min(written);
+    }
+}
+
+impl Slot {
+    /// Slots of nobody, in memory that the system hands out as it is touched.
+    pub(crate) fn row(count: usize) -> Box<[Self]> {
+        // SAFETY: a slot consists of nothing but atomic integers, for which all bits 0 is the value 0.
+        unsafe { Box::new_zeroed_slice(count).assume_init() }
+    }
+
+    pub(crate) fn set_owner(&self, owner: u64) {
+        self.owner.store(owner, Relaxed);
+    }
+
+    /// Copies the token out, if `owner` has one that both clocks call good. `None`: only the slow path can tell.
+    #[inline]
+    pub(crate) fn read(&self, owner: u64, time: Coarse, buffer: &mut Buffer<'_>) -> Option<Reading> {
+        self.while_current(owner, time, |page, side| {
+            let length = page.length.load(Relaxed) as usize;
+            buffer.write(length, self.words.0[..=length / WORD].iter().map(|pair| pair[side].load(Relaxed)));
+            let expires_at = Duration::from_nanos(page.sent_wall.load(Relaxed) + page.ttl.load(Relaxed));
+            Reading { generation: page.generation.load(Relaxed), expires_at, attention: self.wants_attention(time) }
+        })
+    }
+
+    /// The generation of the token that `read` would copy, and whether somebody should look in.
+    #[inline]
+    pub(crate) fn peek(&self, owner: u64, time: Coarse) -> Option<(u64, bool)> {
+        let generation = self.while_current(owner, time, |page, _| page.generation.load(Relaxed))?;
+        Some((generation, self.wants_attention(time)))
+    }
+
+    /// Replaces what is published; without an offer, withdraws it. The newest generation stays known either way: that of
+    /// the offer. One writer at a time: its caller holds the owner's lock.
+    pub(crate) fn publish(&self, offer: Option<&Offer<'_>>, generation: u64, time: Coarse, now: Moment) {
+        let flips = self.flips.load(Relaxed);
+        let old = (flips & 1) as usize;
+        // Wiped already, unless this is a child whose parent was forked while it wrote.
+        self.wipe(1 - old);
+        self.pages[1 - old].generation.store(generation, Relaxed);
+        if let Some(offer) = offer {
+            self.fill(1 - old, offer, time, now);
+        }
+        let attention = offer.and_then(|offer| offer.attention);
+        self.attention.store(attention.map_or(NEVER, |at| later(time.mono, at, now.boot)), Relaxed);
+        // Release: who sees the flip sees the page that was filled before it.
+        self.flips.store(flips + 1, Release);
+        // Keeps the wiping behind the flip: who sees a wiped word sees, behind an Acquire fence, the flip as well.
+        fence(Release);
+        self.wipe(old);
+    }
+
+    /// What a forked child takes over: the newest generation, and the token if there is one.
+    pub(crate) fn inherit(&self) -> (u64, Option<Grant>) {
+        let side = (self.flips.load(Acquire) & 1) as usize;
+        let page = &self.pages[side];
+        let nanoseconds = |field: &AtomicU64| Duration::from_nanos(field.load(Relaxed));
+        let generation = page.generation.load(Relaxed);
+        let length = page.length.load(Relaxed) as usize;
+        let mut text = Vec::with_capacity(TOKEN_CAPACITY);
+        for pair in &self.words.0[..length.div_ceil(WORD)] {
+            text.extend_from_slice(&pair[side].load(Relaxed).to_ne_bytes());
+        }
+        text.truncate(length);
+        let value = String::from_utf8(text).unwrap_or_default();
+        let sent = Moment { boot: nanoseconds(&page.sent_boot), wall: nanoseconds(&page.sent_wall) };
+        let grant = Grant { value: Secret::new(value), ttl: nanoseconds(&page.ttl), sent };
+        (generation, (length > 0).then_some(grant))
+    }
+
+    #[inline]
+    fn while_current<R>(&self, owner: u64, time: Coarse, mut copy: impl FnMut(&Page, usize) -> R) -> Option<R> {
+        loop {
+            let flips = self.flips.load(Acquire);
+            let side = (flips & 1) as usize;
+            let page = &self.pages[side];
+            let good = self.owner.load(Relaxed) == owner && page.is_good(time);
+            let copied = good.then(|| copy(page, side));
+            // With the writer's Release fence: whatever was read of a later write, the flip before it is seen below.
+            fence(Acquire);
+            if self.flips.load(Relaxed) == flips {
+                return copied;
+            }
+        }
+    }
+
+    #[inline]
+    fn wants_attention(&self, time: Coarse) -> bool {
+        time.mono >= self.attention.load(Relaxed)
+    }
+
+    fn fill(&self, side: usize, offer: &Offer<'_>, time: Coarse, now: Moment) {
+        let page = &self.pages[side];
+        let text = offer.value.expose().as_bytes();
+        let limit = policy::limit(offer.ttl);
+        page.length.store(text.len() as u64, Relaxed);
+        page.sent_boot.store(offer.sent.boot.as_nanos() as u64, Relaxed);
+        page.sent_wall.store(offer.sent.wall.as_nanos() as u64, Relaxed);
+        page.ttl.store(offer.ttl.as_nanos() as u64, Relaxed);
+        page.limit_mono.store(later(time.mono, offer.sent.boot + limit, now.boot), Relaxed);
+        page.limit_wall.store((offer.sent.wall + limit).as_nanos() as u64, Relaxed);
+        page.offset.store(time.wall.wrapping_sub(time.mono), Relaxed);
+        for (pair, word) in self.words.0.iter().zip(words_of(text)) {
+            pair[side].store(word, Relaxed);
+        }
+    }
+
+    fn wipe(&self, side: usize) {
+        let length = &self.pages[side].length;
+        for pair in &self.words.0[..=length.load(Relaxed) as usize / WORD] {
+            pair[side].store(0, Relaxed);
+        }
+        length.store(0, Relaxed);
+    }
+}
+
+impl Page {
+    #[inline]
+    fn is_good(&self, time: Coarse) -> bool {
+        let apart = time.wall.wrapping_sub(time.mono).wrapping_sub(self.offset.load(Relaxed)) as i64;
+        self.length.load(Relaxed) != 0
+            && time.mono < self.limit_mono.load(Relaxed)
+            && time.wall < self.limit_wall.load(Relaxed)
+            && apart.unsigned_abs() <= CLOCKS_APART_MAX_NS
+    }
+}
+
+/// `mono` at the moment when the other clock, which reads `now`, will read `then`.
+fn later(mono: u64, then: Duration, now: Duration) -> u64 {
+    mono.saturating_add(then.as_nanos() as u64).saturating_sub(now.as_nanos() as u64)
+}
+
+/// A text and its closing NUL, as words.
+fn words_of(text: &[u8]) -> impl Iterator<Item = u64> {
+    (0..=text.len() / WORD).map(|index| {
+        let mut word = [0; WORD];
+        let rest = &text[index * WORD..];
+        let length = rest.len().min(WORD);
+        word[..length].copy_from_slice(&rest[..length]);
+        u64::from_ne_bytes(word)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: u64 = 1 << 32;
+    const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+    /// The other clock started a while later.
+    const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
+
+    fn publish(slot: &Slot, value: &str, generation: u64, attention: Option<u64>) {
+        let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
+        let attention = attention.map(|after| SENT.boot + Duration::from_secs(after));
+        let offer = Offer { value: &value, generation, sent: SENT, ttl, attention };
+        slot.publish(Some(&offer), generation, TIME, SENT);
+    }
+
+    fn slot() -> Box<[Slot]> {
+        let row = Slot::row(1);
+        row[0].set_owner(OWNER);
+        row
+    }
+
+    fn after(seconds: f64, wall_jump: f64) -> Coarse {
+        let passed = |from: u64, by: f64| (from as i64 + (by * 1e9) as i64) as u64;
+        Coarse { mono: passed(TIME.mono, seconds), wall: passed(TIME.wall, seconds + wall_jump) }
+    }
+
+    fn read(slot: &Slot, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
+        let mut memory = [MaybeUninit::uninit(); WORDS];
+        let mut buffer = Buffer::new(&mut memory);
+        let reading = slot.read(owner, time, &mut buffer)?;
+        assert_eq!(reading.expires_at, SENT.wall + Duration::from_secs(600));
+        let text = String::from_utf8(buffer.text().to_vec()).expect("a token is text");
+        Some((text, reading.generation, reading.attention))
+    }
+
+    /// The bytes of both pages that are not 0.
+    fn left_over(slot: &Slot) -> usize {
+        let bytes = slot.words.0.iter().flatten().flat_map(|word| word.load(Relaxed).to_ne_bytes());
+        bytes.filter(|byte| *byte != 0).count()
+    }
+
+    #[test]
+    fn what_was_published_is_read_at_every_length() {
+        let row = slot();
+        for (generation, length) in [1, 7, 8, 9, 40, 4094, 4095, 1].into_iter().enumerate() {
+            let value = "t".repeat(length);
+            publish(&row[0], &value, generation as u64, None);
+            assert_eq!(read(&row[0], OWNER, TIME), Some((value, generation as u64, false)));
+            assert_eq!(left_over(&row[0]), length, "the token before it is wiped");
+        }
+    }
+
+    #[test]
+    fn only_its_owner_reads_it_while_both_clocks_call_it_good() {
+        let row = slot();
+        assert_eq!(read(&row[0], OWNER, TIME), None, "nothing was published");
+        publish(&row[0], "token", 1, None);
+        for (owner, seconds, wall_jump, readable) in [
+            (OWNER, 0.0, 0.0, true),
+            (OWNER + 1, 0.0, 0.0, false),
+            (OWNER, 569.9, 0.0, true),
+            (OWNER, 570.0, 0.0, false),
+            (OWNER, 10.0, 0.4, true),
+            (OWNER, 10.0, 0.6, false),
+            (OWNER, 10.0, -0.4, true),
+            (OWNER, 10.0, -0.6, false),
+            (OWNER, 569.8, 0.3, false),
+        ] {
+            let time = after(seconds, wall_jump);
+            let case = format!("owner {owner}, {seconds} s old, wall clock set by {wall_jump} s");
+            assert_eq!(read(&row[0], owner, time).is_some(), readable, "read: {case}");
+            assert_eq!(row[0].peek(owner, time).is_some(), readable, "peek: {case}");
+        }
+    }
+
+    #[test]
+    fn attention_is_asked_for_from_its_moment_on() {
+        let row = slot();
+        publish(&row[0], "token", 1, Some(100));
+        assert_eq!(row[0].peek(OWNER, after(99.9, 0.0)), Some((1, false)));
+        assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, true)));
+        publish(&row[0], "token", 1, None);
+        assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, false)));
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_wiped_and_its_generation_kept() {
+        let row = slot();
+        publish(&row[0], "token", 7, None);
+        let (generation, grant) = row[0].inherit();
+        assert_eq!((generation, grant.map(|grant| grant.value)), (7, Some(Secret::new("token".to_owned()))));
+        row[0].publish(None, 7, TIME, SENT);
+        assert_eq!(read(&row[0], OWNER, TIME), None);
+        assert_eq!(left_over(&row[0]), 0);
+        let (generation, grant) = row[0].inherit();
+        assert_eq!((generation, grant.is_none()), (7, true));
+    }
+}

@@ -1,0 +1,195 @@
+//! Handles never dangle: freed, freed twice, freed under running calls, reused, or made up, each is a status.
+//! Through the C ABI, against the sandbox.
+
+use std::io::{BufRead, BufReader};
+use std::mem::MaybeUninit;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, ptr, thread};
+
+use bankhub::ffi::*;
+
+struct Sandbox {
+    process: Child,
+    url: String,
+}
+
+impl Sandbox {
+    /// The program that `cargo test --workspace` has built beside this test.
+    fn start() -> Self {
+        let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name("bankhub-sandbox");
+        let started = Command::new(&program).stdout(Stdio::piped()).spawn();
+        let mut process = started.unwrap_or_else(|error| {
+            panic!("{}: {error}; run `cargo test --workspace`, which builds it", program.display())
+        });
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut url).expect("its address");
+        Self { process, url: url.trim().to_owned() }
+    }
+
+    fn open(&self) -> *mut bankhub_token {
+        let base_url = format!("{}\0", self.url);
+        let config = bankhub_config {
+            size: size_of::<bankhub_config>(),
+            client_id: c"sandbox-id".as_ptr(),
+            client_secret: c"sandbox-secret".as_ptr(),
+            base_url: base_url.as_ptr().cast(),
+            ca_file: ptr::null(),
+            proxy: ptr::null(),
+            store: ptr::null(),
+            connect_timeout_ms: 0,
+            request_timeout_ms: 0,
+            get_timeout_ms: 0,
+            refresh_ahead_s: 0,
+            flags: 0,
+            reserved: 0,
+        };
+        let mut handle = ptr::null_mut();
+        // SAFETY: all pointers are valid for the call.
+        #[allow(unsafe_code)]
+        let status = unsafe { bankhub_token_new(&config, &mut handle, ptr::null_mut()) };
+        assert_eq!(status, BANKHUB_OK);
+        handle
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+/// Status and token of one call; without a wait where there is no token.
+#[allow(unsafe_code)]
+fn get(handle: *const bankhub_token, timeout_ms: u32) -> (bankhub_status, String) {
+    let mut token = MaybeUninit::<bankhub_access_token>::uninit();
+    // SAFETY: all pointers are valid for the call, which writes length and value in every case.
+    unsafe {
+        let status = bankhub_token_get(handle, timeout_ms, token.as_mut_ptr(), ptr::null_mut());
+        let value = std::ffi::CStr::from_ptr((&raw const (*token.as_ptr()).value).cast());
+        (status, value.to_str().expect("a token is text").to_owned())
+    }
+}
+
+#[allow(unsafe_code)]
+fn invalidate(handle: *const bankhub_token) -> bankhub_status {
+    // SAFETY: the text is closed by NUL.
+    unsafe { bankhub_token_invalidate(handle, c"another token".as_ptr(), ptr::null_mut()) }
+}
+
+#[allow(unsafe_code)]
+fn stats(handle: *const bankhub_token) -> bankhub_status {
+    let mut stats = MaybeUninit::<bankhub_stats>::zeroed();
+    // SAFETY: all zeros are a `bankhub_stats`, which is writable for the size it says.
+    unsafe {
+        (*stats.as_mut_ptr()).size = size_of::<bankhub_stats>();
+        bankhub_token_stats(handle, stats.as_mut_ptr())
+    }
+}
+
+/// Every call on a handle that is none says so, and none hands out a token.
+#[track_caller]
+fn check_closed(handle: *mut bankhub_token) {
+    assert_eq!(get(handle, 0), (BANKHUB_CLOSED, String::new()), "{handle:?}");
+    assert_eq!(get(handle, BANKHUB_TIMEOUT_DEFAULT), (BANKHUB_CLOSED, String::new()), "{handle:?}");
+    assert_eq!(bankhub_token_generation(handle), 0, "{handle:?}");
+    assert_eq!(invalidate(handle), BANKHUB_CLOSED, "{handle:?}");
+    assert_eq!(stats(handle), BANKHUB_CLOSED, "{handle:?}");
+    bankhub_token_free(handle);
+}
+
+#[test]
+fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
+    let sandbox = Sandbox::start();
+    let freed = sandbox.open();
+    assert_eq!(get(freed, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK);
+    bankhub_token_free(freed);
+    check_closed(freed);
+
+    // Rooms are given out again in turn; the lower half of a handle is its room.
+    let room = |handle: *mut bankhub_token| handle.addr() & 0xFFFF_FFFF;
+    let mut others = Vec::new();
+    let again = loop {
+        let other = sandbox.open();
+        if room(other) == room(freed) {
+            break other;
+        }
+        others.push(other);
+    };
+    let (status, value) = get(again, BANKHUB_TIMEOUT_DEFAULT);
+    assert_eq!(status, BANKHUB_OK);
+    check_closed(freed);
+    assert_eq!(get(again, 0), (BANKHUB_OK, value), "what was done with the old handle does not concern the new one");
+    others.push(again);
+    others.into_iter().for_each(|handle| bankhub_token_free(handle));
+}
+
+#[test]
+fn numbers_that_never_were_handles_are_closed() {
+    let sandbox = Sandbox::start();
+    let live = sandbox.open();
+    let (_, value) = get(live, BANKHUB_TIMEOUT_DEFAULT);
+    let mut number: u64 = 0x9E37_79B9_7F4A_7C15;
+    for _ in 0..100_000 {
+        // xorshift: any numbers will do, as long as they are the same in every run.
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        check_closed(ptr::without_provenance_mut(number as usize));
+    }
+    for near in
+        [1, 2, 4096, live.addr() - 1, live.addr() + 1, live.addr() ^ (1 << 32), live.addr() ^ (1 << 63), usize::MAX]
+    {
+        check_closed(ptr::without_provenance_mut(near));
+    }
+    check_closed((&raw const sandbox).cast_mut().cast());
+    assert_eq!(get(live, 0), (BANKHUB_OK, value));
+    bankhub_token_free(live);
+}
+
+#[test]
+fn null_is_an_argument_that_was_forgotten() {
+    assert_eq!(get(ptr::null(), 0), (BANKHUB_INVALID_ARGUMENT, String::new()));
+    assert_eq!(bankhub_token_generation(ptr::null()), 0);
+    assert_eq!(invalidate(ptr::null()), BANKHUB_INVALID_ARGUMENT);
+    assert_eq!(stats(ptr::null()), BANKHUB_INVALID_ARGUMENT);
+    bankhub_token_free(ptr::null_mut());
+}
+
+#[test]
+fn a_handle_may_be_freed_while_eight_threads_call() {
+    let sandbox = Sandbox::start();
+    for round in 0..50 {
+        let handle = sandbox.open().addr();
+        let (status, own) = get(ptr::without_provenance(handle), BANKHUB_TIMEOUT_DEFAULT);
+        assert_eq!(status, BANKHUB_OK);
+        let freed = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| call_until_closed(ptr::without_provenance(handle), &own, &freed));
+            }
+            // The next one may get the same memory while the threads still call.
+            thread::yield_now();
+            bankhub_token_free(ptr::without_provenance_mut(handle));
+            freed.store(true, Ordering::Release);
+            let next = sandbox.open();
+            assert_eq!(get(next, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK, "round {round}");
+            bankhub_token_free(next);
+        });
+    }
+}
+
+fn call_until_closed(handle: *const bankhub_token, own: &str, freed: &AtomicBool) {
+    loop {
+        let was_freed = freed.load(Ordering::Acquire);
+        match get(handle, 0) {
+            (BANKHUB_OK, value) => assert!(value == own && !was_freed, "a token of another handle, or one after free"),
+            (BANKHUB_CLOSED, value) => {
+                assert_eq!(value, "");
+                assert_eq!((bankhub_token_generation(handle), stats(handle), invalidate(handle)), (0, 7, 7));
+                return;
+            }
+            (status, _) => panic!("status {status}"),
+        }
+    }
+}
