@@ -1,0 +1,215 @@
+//! The program itself, over real HTTP: what it answers, what it can be told, what it counts.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+const CREDENTIALS: &str = "Basic c2FuZGJveC1pZDpzYW5kYm94LXNlY3JldA==";
+const UNAUTHENTICATED: &str = r#"{"code":401,"message":"Unauthenticated"}"#;
+
+struct Sandbox {
+    process: Child,
+    url: String,
+    agent: Agent,
+}
+
+impl Sandbox {
+    fn start(options: &[&str]) -> Self {
+        let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
+        let mut command = Command::new(program);
+        command.args(options).arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut url).expect("its address");
+        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { process, url: url.trim().to_owned(), agent }
+    }
+
+    /// Status and body.
+    fn post(&self, path: &str, authorization: &str, body: &str) -> (u16, String) {
+        let request = self.agent.post(format!("{}{path}", self.url)).header("Authorization", authorization);
+        let mut response = request.send(body).expect("an answer");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+    }
+
+    fn get(&self, path: &str, authorization: &str) -> (u16, String) {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", authorization);
+        let mut response = request.call().expect("an answer");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
+    }
+
+    #[track_caller]
+    fn tell(&self, path: &str, body: Value) {
+        assert_eq!(self.post(path, "", &body.to_string()), (204, String::new()), "{path}");
+    }
+
+    #[track_caller]
+    fn token(&self) -> String {
+        let (status, body) = self.post("/v1/token", CREDENTIALS, "");
+        assert_eq!(status, 201, "{body}");
+        let answer: Value = serde_json::from_str(&body).expect("JSON");
+        answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    fn company(&self, token: &str) -> u16 {
+        self.get("/v1/company", &format!("Bearer {token}")).0
+    }
+
+    fn counters(&self) -> Value {
+        serde_json::from_str(&self.get("/sandbox/counters", "").1).expect("JSON")
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+#[test]
+fn the_token_endpoint_answers_as_documented() {
+    let sandbox = Sandbox::start(&["--ttl", "77"]);
+    let token = sandbox.token();
+    assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    assert_ne!(token, sandbox.token());
+    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    assert!(body.starts_with(r#"{"code":201,"access_token":""#) && body.ends_with(r#"","ttl":77}"#), "{body}");
+
+    for (authorization, status, expected) in [
+        ("", 401, UNAUTHENTICATED),
+        ("Bearer abc", 401, UNAUTHENTICATED),
+        ("Basic c2FuZGJveC1pZDp3cm9uZw==", 401, UNAUTHENTICATED),
+        ("Basic %%%", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
+        ("Basic bm9jb2xvbg==", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
+    ] {
+        let (actual, body) = sandbox.post("/v1/token", authorization, "");
+        assert!(actual == status && body.starts_with(expected), "{authorization}: {actual} {body}");
+    }
+    let not_found = (404, r#"{"code":404,"message":"Resource not found"}"#.to_owned());
+    assert_eq!(sandbox.get("/v1/nothing", ""), not_found);
+    assert_eq!(sandbox.get("/v1/token", ""), (405, r#"{"code":405,"message":"Method not allowed"}"#.to_owned()));
+}
+
+#[test]
+fn resources_want_a_token_that_lives() {
+    let sandbox = Sandbox::start(&[]);
+    let (first, second) = (sandbox.token(), sandbox.token());
+    for path in ["/v1/company", "/v1/bank-account", "/v1/transaction", "/v1/webhook", "/v1/merchant-config"] {
+        assert_eq!(sandbox.get(path, "Bearer made-up"), (401, UNAUTHENTICATED.to_owned()), "{path}");
+        assert_eq!(sandbox.get(path, &format!("Bearer {first}")).0, 200, "{path}");
+    }
+    for path in ["/v1/link-token/create", "/v1/webhook", "/v1/merchant-config"] {
+        assert_eq!(sandbox.post(path, "", "{}").0, 401, "{path}");
+        assert_eq!(sandbox.post(path, &format!("Bearer {second}"), "{}").0, 201, "{path}");
+    }
+    sandbox.tell("/sandbox/revoke", json!({}));
+    assert_eq!((sandbox.company(&first), sandbox.company(&second)), (401, 401));
+    let third = sandbox.token();
+    assert_eq!(sandbox.company(&third), 200);
+}
+
+#[test]
+fn a_token_ends_with_its_ttl() {
+    let sandbox = Sandbox::start(&["--ttl", "1"]);
+    let token = sandbox.token();
+    assert_eq!(sandbox.company(&token), 200);
+    let waiting = Instant::now();
+    while sandbox.company(&token) == 200 {
+        assert!(waiting.elapsed() < Duration::from_secs(5), "a token of 1 s still lives");
+    }
+    assert!(waiting.elapsed() > Duration::from_millis(500), "a token of 1 s ended at once");
+}
+
+#[test]
+fn a_new_token_ends_the_old_one_if_told_so() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.tell("/sandbox/settings", json!({"end_old_token": true}));
+    let (old, new) = (sandbox.token(), sandbox.token());
+    assert_eq!((sandbox.company(&old), sandbox.company(&new)), (401, 200));
+}
+
+#[test]
+fn credentials_can_be_disabled() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.tell("/sandbox/credentials", json!({"enabled": false}));
+    assert_eq!(sandbox.post("/v1/token", CREDENTIALS, ""), (401, UNAUTHENTICATED.to_owned()));
+    sandbox.tell("/sandbox/credentials", json!({"enabled": true}));
+    sandbox.token();
+}
+
+#[test]
+fn ordered_answers_are_given_in_turn_then_tokens_again() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.tell("/sandbox/answers", json!({"count": 2, "status": 503, "body": "<html>", "headers": {"X-Made": "up"}}));
+    sandbox.tell("/sandbox/answers", json!({"count": 1, "status": 418}));
+    let answers: Vec<_> = (0..3).map(|_| sandbox.post("/v1/token", CREDENTIALS, "")).collect();
+    let (busy, teapot) = ((503, "<html>".to_owned()), (418, String::new()));
+    assert_eq!(answers, [busy.clone(), busy, teapot]);
+    sandbox.token();
+}
+
+#[test]
+fn what_was_seen_is_counted_until_a_reset() {
+    let sandbox = Sandbox::start(&["--latency-ms", "300"]);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| sandbox.token());
+        }
+    });
+    sandbox.post("/v1/token", "Basic eA==", "12345");
+    sandbox.company("made-up");
+    let counters = sandbox.counters();
+    let last = &counters["last_token_request"];
+    assert_eq!(counters["token_requests"], 4);
+    assert_eq!(counters["token_requests_at_once_max"], 3);
+    assert_eq!(counters["tokens_issued"], 3);
+    assert_eq!(counters["unauthorized"], 1);
+    assert_eq!(counters["resource_requests"], 1);
+    assert_eq!(
+        (&last["method"], &last["path"], &last["body_length"]),
+        (&json!("POST"), &json!("/v1/token"), &json!(5))
+    );
+    assert_eq!(last["headers"]["authorization"], "Basic eA==");
+
+    sandbox.tell("/sandbox/reset", json!({}));
+    let counters = sandbox.counters();
+    assert_eq!((&counters["token_requests"], &counters["last_token_request"]), (&json!(0), &Value::Null));
+}
+
+#[test]
+fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
+    let sandbox = Sandbox::start(&[]);
+    for (path, body, problem) in [
+        ("/sandbox/settings", r#"{"ttl":-1}"#, "-1"),
+        ("/sandbox/settings", r#"{"time":1}"#, "unknown field `time`"),
+        ("/sandbox/credentials", "{}", "missing field `enabled`"),
+        ("/sandbox/answers", r#"{"count":1,"status":99}"#, "status is 99"),
+        ("/sandbox/answers", r#"{"count":100001,"status":500}"#, "count is 100001"),
+        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
+        ("/sandbox/answers", "", "EOF"),
+    ] {
+        let (status, text) = sandbox.post(path, "", body);
+        assert!(status == 400 && text.contains(problem), "{path} {body}: {status} {text}");
+    }
+    sandbox.token();
+}
+
+#[test]
+fn a_wrong_option_is_named() {
+    let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
+    for (options, problem) in [(["--ttl", "soon"], "soon"), (["--time", "1"], "--time")] {
+        let output = Command::new(program).args(options).output().expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains(problem), "{options:?}: {text}");
+    }
+}
+
+#[test]
+fn it_ends_with_its_input() {
+    let mut sandbox = Sandbox::start(&[]);
+    drop(sandbox.process.stdin.take());
+    assert!(sandbox.process.wait().expect("it ends").success());
+}
