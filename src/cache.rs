@@ -59,8 +59,7 @@ impl Cache {
     pub(crate) fn get(self: &Arc<Self>, timeout: Option<Duration>, buffer: &mut Buffer<'_>) -> Result<Reading, Error> {
         let process = self.process();
         let mut state = process.lock();
-        let start = clock::now().boot;
-        let deadline = start.saturating_add(timeout.unwrap_or(self.get_timeout));
+        let deadline = clock::now().boot.saturating_add(timeout.unwrap_or(self.get_timeout));
         loop {
             if !state.closed && state.life.wants_fetch(clock::now()) {
                 state = self.fetch(process, state);
@@ -72,7 +71,7 @@ impl Cache {
             match state.life.answer(now) {
                 Answer::Token => return Ok(self.hand_out(&state, buffer)),
                 Answer::Fail(error) => return Err(error),
-                Answer::Wait if now.boot >= deadline => return Err(too_late(deadline - start, state.life.stats(now))),
+                Answer::Wait if now.boot >= deadline => return Err(too_late(state.life.last_failure())),
                 Answer::Wait => {}
             }
             let until = state.life.overdue_at().map_or(deadline, |overdue| overdue.min(deadline));
@@ -218,13 +217,10 @@ impl Process {
     }
 }
 
-fn too_late(waited: Duration, stats: Stats) -> Error {
-    let late = match waited.is_zero() {
-        true => "there is no token yet, and the call was not to wait".to_owned(),
-        false => format!("no token arrived within {waited:?}"),
-    };
-    let last = stats.last_error.map_or("no request has failed".to_owned(), |error| format!("last failure: {error}"));
-    Error::new(Status::Deadline, format!("{late}; {last}"))
+/// Says nothing of how long it waited: a wrapper waits in slices, of which its caller knows nothing.
+fn too_late(last_failure: Option<&Error>) -> Error {
+    let last = last_failure.map_or("no request has failed".to_owned(), |error| format!("last failure: {error}"));
+    Error::new(Status::Deadline, format!("there is no token yet; {last}"))
 }
 
 /// Not for secrets: this spreads requests. Hashes the time, because a forked child has its parent's keys.

@@ -159,7 +159,7 @@ impl Config {
         if authority.as_str().contains('@') {
             return Err(wrong("contains user info ('@'); set client_id and client_secret instead"));
         }
-        if authority.as_str() != authority.host() && authority.port_u16().is_none_or(|port| port == 0) {
+        if !has_usable_port(&url) {
             return Err(wrong("has a port that is not a number from 1 to 65535"));
         }
         if url.query().is_some() {
@@ -176,6 +176,15 @@ impl Config {
         let path = url.path().trim_end_matches('/');
         format!("{scheme}://{authority}{path}/v1/token").parse().map_err(|_| wrong("is too long"))
     }
+}
+
+/// Whether the port, if one is given, is a number that can be connected to: `Uri` also takes none and any for one.
+pub(crate) fn has_usable_port(url: &Uri) -> bool {
+    let given = url.authority().is_some_and(|authority| {
+        let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+        host_and_port != authority.host()
+    });
+    !given || url.port_u16().is_some_and(|port| port != 0)
 }
 
 /// An environment variable; one that is empty counts as not set.

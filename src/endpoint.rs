@@ -151,7 +151,9 @@ fn parse_proxy(field: &str, url: &str) -> Result<Proxy, Error> {
     let wrong = |problem| Error::invalid(field, format!("{problem}; expected http://[user:password@]host[:port]"));
     let proxy = Proxy::new(url).map_err(|_| wrong("is not a proxy URL"))?;
     match proxy.protocol() {
-        ProxyProtocol::Http if !proxy.host().is_empty() => Ok(proxy),
+        ProxyProtocol::Http if proxy.host().is_empty() => Err(wrong("has no host")),
+        ProxyProtocol::Http if !config::has_usable_port(proxy.uri()) => Err(wrong("has a port that is not one")),
+        ProxyProtocol::Http => Ok(proxy),
         _ => Err(wrong("is not the URL of an HTTP proxy")),
     }
 }

@@ -118,6 +118,8 @@ struct Fetch {
     begun: Duration,
     requests: u32,
     request_sent: Duration,
+    /// Of the request before the one in flight.
+    last_failure: Option<Error>,
     /// The request in flight has outlasted its timeout: callers were told, and nobody waits for it any more.
     overdue: bool,
 }
@@ -169,7 +171,8 @@ impl Life {
     /// A fetch begins; from now on it is the one in flight.
     pub(crate) fn begin_fetch(&mut self, now: Moment) {
         debug_assert!(self.fetch.is_none(), "one fetch at a time");
-        self.fetch = Some(Fetch { begun: now.boot, requests: 0, request_sent: now.boot, overdue: false });
+        self.fetch =
+            Some(Fetch { begun: now.boot, requests: 0, request_sent: now.boot, last_failure: None, overdue: false });
     }
 
     /// The fetch could not begin after all: no request went out.
@@ -221,10 +224,13 @@ impl Life {
     pub(crate) fn failed(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
         self.advance(now);
         self.count_failure(now);
-        if let Some(pause) = self.pause_before_retry(&failure, now, chance) {
-            return Next::RequestAgain(pause);
+        let Some(pause) = self.pause_before_retry(&failure, now, chance) else {
+            return self.end_fetch(failure, now, chance);
+        };
+        if let Some(fetch) = &mut self.fetch {
+            fetch.last_failure = Some(failure.error);
         }
-        self.end_fetch(failure, now, chance)
+        Next::RequestAgain(pause)
     }
 
     /// Somebody reports that an API answered 401 to this token. Whether it was the current one.
@@ -265,6 +271,12 @@ impl Life {
         let held = self.held.as_ref().filter(|held| !held.withdrawn)?;
         let attention = if self.fetch.is_some() { None } else { Some(self.next_fetch()) };
         Some(Offer { value: &held.value, generation: held.generation, sent: held.sent, ttl: held.ttl, attention })
+    }
+
+    /// The last request that failed since the last that did not.
+    pub(crate) fn last_failure(&self) -> Option<&Error> {
+        let of_this_fetch = self.fetch.as_ref().and_then(|fetch| fetch.last_failure.as_ref());
+        of_this_fetch.or(self.failing.as_ref().map(|failing| &failing.error))
     }
 
     /// The newest generation there ever was.
