@@ -1,0 +1,50 @@
+"""Keeps one valid SePay Bank Hub access token for a program.
+
+    import bankhub
+
+    with bankhub.TokenCache.from_env() as tokens:
+        headers = {"Authorization": "Bearer " + tokens.get()}
+
+The work is done by libbankhub, which is loaded when this package is imported: the file that the environment variable
+BANKHUB_LIBRARY names, else the one beside this package, else the one that the system's loader finds.
+"""
+
+from ._abi import BANKHUB_PRODUCTION_URL as PRODUCTION_URL
+from ._abi import BANKHUB_SANDBOX_URL as SANDBOX_URL
+from ._errors import (
+    BadResponse,
+    BankHubError,
+    Closed,
+    DeadlineExceeded,
+    InternalError,
+    InvalidArgument,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from ._stats import Stats
+from ._token import Token
+from ._token_cache import TokenCache
+
+__all__ = [
+    "PRODUCTION_URL",
+    "SANDBOX_URL",
+    "BadResponse",
+    "BankHubError",
+    "Closed",
+    "DeadlineExceeded",
+    "InternalError",
+    "InvalidArgument",
+    "RateLimited",
+    "Stats",
+    "Token",
+    "TokenCache",
+    "Unauthenticated",
+    "Unavailable",
+]
+
+# Tracebacks name the classes as users import them.
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__
+del _name

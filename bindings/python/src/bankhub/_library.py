@@ -1,0 +1,99 @@
+"""The functions of libbankhub, and which file they come from. Importing this module loads it."""
+
+from __future__ import annotations
+
+import os
+from ctypes import CDLL, POINTER, PyDLL, Structure, byref, c_char_p, c_int32, c_uint32, c_uint64, c_void_p, cast
+from pathlib import Path
+from typing import Any
+
+from ._abi import (
+    BANKHUB_ABI_MAJOR,
+    BANKHUB_ABI_MINOR,
+    bankhub_access_token,
+    bankhub_config,
+    bankhub_error,
+    bankhub_stats,
+)
+
+SONAME = f"libbankhub.so.{BANKHUB_ABI_MAJOR}"
+
+
+def _load() -> CDLL:
+    """The first library that can be opened, if this package fits it."""
+    problems = []
+    for file, where in _places():
+        try:
+            library = CDLL(file)
+        except OSError as error:
+            problems.append(f"{file} ({where}): {error}")
+            continue
+        _check(library, file, where)
+        return library
+    raise ImportError("libbankhub could not be loaded, tried " + "; ".join(problems), name="bankhub")
+
+
+def _places() -> list[tuple[str, str]]:
+    named = os.environ.get("BANKHUB_LIBRARY")
+    if named:
+        return [(named, "named by BANKHUB_LIBRARY")]
+    beside = Path(__file__).with_name(SONAME)
+    return [(str(beside), "beside the package"), (SONAME, "found by the system's loader")]
+
+
+def _check(library: CDLL, file: str, where: str) -> None:
+    try:
+        abi_version = library.bankhub_abi_version
+    except AttributeError:
+        raise ImportError(f"{file} ({where}) is not libbankhub", name="bankhub", path=file) from None
+    abi_version.restype = c_uint32
+    major, minor = divmod(abi_version(), 1 << 16)
+    if major == BANKHUB_ABI_MAJOR and minor >= BANKHUB_ABI_MINOR:
+        return
+    file = _file_of(abi_version)
+    raise ImportError(
+        f"{file} ({where}) has ABI {major}.{minor}; "
+        f"this package needs {BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x",
+        name="bankhub",
+        path=file,
+    )
+
+
+class _DlInfo(Structure):
+    _fields_ = (("file", c_char_p), ("base", c_void_p), ("symbol", c_char_p), ("address", c_void_p))
+
+
+def _file_of(function: Any) -> str:
+    """What the system's loader made of a bare name."""
+    info = _DlInfo()
+    CDLL(None).dladdr(cast(function, c_void_p), byref(info))
+    return os.fsdecode(info.file)
+
+
+# What may wait lets go of the interpreter meanwhile. What never waits keeps it, which is faster than to give it up and
+# get it back.
+_waiting = _load()
+_prompt = PyDLL(_waiting._name, handle=_waiting._handle)
+
+
+def _function(library: CDLL, name: str, result: Any, *arguments: Any) -> Any:
+    function = getattr(library, name)
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+_token = c_void_p
+_status = c_int32
+_error = POINTER(bankhub_error)
+
+bankhub_token_new = _function(_waiting, "bankhub_token_new", _status, POINTER(bankhub_config), POINTER(_token), _error)
+bankhub_token_get = _function(
+    _waiting, "bankhub_token_get", _status, _token, c_uint32, POINTER(bankhub_access_token), _error
+)
+bankhub_token_generation = _function(_prompt, "bankhub_token_generation", c_uint64, _token)
+bankhub_token_invalidate = _function(_prompt, "bankhub_token_invalidate", _status, _token, c_char_p, _error)
+bankhub_token_stats = _function(_prompt, "bankhub_token_stats", _status, _token, POINTER(bankhub_stats))
+bankhub_token_free = _function(_prompt, "bankhub_token_free", None, _token)
+bankhub_access_token_wipe = _function(_prompt, "bankhub_access_token_wipe", None, POINTER(bankhub_access_token))
+bankhub_status_name = _function(_prompt, "bankhub_status_name", c_char_p, _status)

@@ -1,0 +1,90 @@
+"""Which file is loaded, and what the ImportError says if none fits. Each in an interpreter of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bankhub
+from bankhub import _library
+from bankhub._abi import BANKHUB_ABI_MAJOR, BANKHUB_ABI_MINOR
+from bankhub._library import SONAME
+
+PACKAGE = Path(bankhub.__file__).parent
+FITTING = BANKHUB_ABI_MAJOR << 16 | BANKHUB_ABI_MINOR
+FUNCTIONS = [name for name in vars(_library) if name.startswith("bankhub_") and callable(getattr(_library, name))]
+
+
+def test_a_file_that_is_absent(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent.so")
+    message = import_error(BANKHUB_LIBRARY=absent)
+    assert f"{absent} (named by BANKHUB_LIBRARY): {absent}: cannot open shared object file" in message
+    assert "beside" not in message
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    message = import_error(LD_LIBRARY_PATH=str(tmp_path))
+    assert f"{PACKAGE / SONAME} (beside the package): " in message
+    assert f"{SONAME} (found by the system's loader): " in message
+
+
+def test_a_file_that_is_no_library(tmp_path: Path) -> None:
+    text = tmp_path / SONAME
+    text.write_text("not a library\n" * 100)
+    assert f"{text} (named by BANKHUB_LIBRARY): {text}: invalid ELF header" in import_error(BANKHUB_LIBRARY=str(text))
+
+
+def test_another_library(tmp_path: Path) -> None:
+    other = compile_library(tmp_path, "int other(void) { return 0; }")
+    assert f"{other} (named by BANKHUB_LIBRARY) is not libbankhub" in import_error(BANKHUB_LIBRARY=str(other))
+
+
+def test_libraries_that_do_not_fit(tmp_path: Path) -> None:
+    needs = f"this package needs {BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x"
+    for version, name in ((FITTING - 1, "0.0"), (FITTING + (1 << 16), "1.1")):
+        library = fake_library(tmp_path, version)
+        message = import_error(BANKHUB_LIBRARY=str(library))
+        assert f"{library} (named by BANKHUB_LIBRARY) has ABI {name}; {needs}" in message
+        message = import_error(LD_LIBRARY_PATH=str(tmp_path))
+        assert f"{library} (found by the system's loader) has ABI {name}; {needs}" in message
+
+
+def test_a_later_minor_version_fits(tmp_path: Path) -> None:
+    assert import_error(BANKHUB_LIBRARY=str(fake_library(tmp_path, FITTING + 1))) == ""
+
+
+def test_the_file_beside_the_package_comes_before_the_system(tmp_path: Path) -> None:
+    package = tmp_path / "bankhub"
+    shutil.copytree(PACKAGE, package)
+    beside = fake_library(package, FITTING - 1)
+    message = import_error(PYTHONPATH=str(tmp_path), LD_LIBRARY_PATH=str(fake_library(tmp_path, FITTING).parent))
+    assert f"{beside} (beside the package) has ABI 0.0" in message
+
+
+def fake_library(folder: Path, version: int) -> Path:
+    """All of its functions are there, but only its version is true."""
+    stubs = "".join(f"void {name}(void) {{}}\n" for name in FUNCTIONS)
+    return compile_library(folder, f"unsigned bankhub_abi_version(void) {{ return {version}; }}\n{stubs}")
+
+
+def compile_library(folder: Path, source: str) -> Path:
+    library = folder / SONAME
+    subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-o", library, "-"], input=source.encode(), check=True)
+    return library
+
+
+def import_error(**environment: str) -> str:
+    """What `import bankhub` ends with; nothing if it succeeds."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("BANKHUB_LIBRARY", "LD_LIBRARY_PATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", "import bankhub"],
+        env={**kept, "PYTHONPATH": str(PACKAGE.parent), **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    last = done.stderr.strip().rpartition("\n")[2]
+    assert last.startswith("ImportError: ") if done.returncode else not last, done.stderr
+    return last

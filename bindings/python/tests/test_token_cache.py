@@ -1,0 +1,183 @@
+"""A cache as a Python object: its strings, its arguments, what it prints, and its end."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+import pickle
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from patience import wait_until
+from sandbox import Sandbox
+
+import bankhub
+from bankhub import TokenCache
+from bankhub._abi import BANKHUB_CLOSED
+from bankhub._arguments import duration
+from bankhub._library import bankhub_token_invalidate
+
+SECRET = "kept-to-itself"
+
+
+def test_one_string_per_token(tokens: TokenCache) -> None:
+    first = tokens.get()
+    assert tokens.get() is first
+    assert tokens.token().value == first
+    tokens.invalidate(first)
+    assert tokens.get() != first
+
+
+def test_a_closed_cache_lets_go_of_its_string(tokens: TokenCache) -> None:
+    token = tokens.get()
+    tokens.close()
+    with pytest.raises(bankhub.Closed):
+        tokens.get()
+    assert token not in str(vars(tokens))
+    tokens.close()
+
+
+def test_a_wait_lets_other_threads_run(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=2_000)
+    threads = [threading.Thread(target=tokens.get) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: tokens.stats().waiters == 4, within_s=1.5, what="4 threads wait in the library at once")
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.25])
+@pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
+def test_a_wait_ends_when_the_caller_said(
+    tokens: TokenCache, sandbox: Sandbox, call: Callable[[TokenCache, float], Any], seconds: float
+) -> None:
+    sandbox.settings(latency_ms=5_000)
+    start = time.monotonic()
+    with pytest.raises(bankhub.DeadlineExceeded):
+        call(tokens, seconds)
+    assert seconds <= time.monotonic() - start < seconds + 1
+
+
+def test_get_timeout_is_for_calls_without_one(sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=5_000)
+    start = time.monotonic()
+    with TokenCache(sandbox.client_id, sandbox.client_secret, base_url=sandbox.url, get_timeout=0.3) as tokens:
+        with pytest.raises(bankhub.DeadlineExceeded):
+            tokens.get()
+        assert 0.3 <= time.monotonic() - start < 1.3
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf, 4_294_967.295])
+@pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
+def test_a_timeout_that_cannot_be_meant(
+    tokens: TokenCache, call: Callable[[TokenCache, float], Any], seconds: float
+) -> None:
+    for _ in range(2):  # without a token, and with one
+        with pytest.raises(bankhub.InvalidArgument, match=r"^timeout is "):
+            call(tokens, seconds)
+        tokens.get()
+
+
+@pytest.mark.parametrize("seconds", [4_294_967.294, 5])
+def test_the_longest_timeout(tokens: TokenCache, seconds: float) -> None:
+    assert tokens.get(seconds)
+    assert tokens.token(seconds)
+
+
+@pytest.mark.parametrize("setting", ["connect_timeout", "request_timeout", "get_timeout", "refresh_ahead"])
+def test_durations(setting: str) -> None:
+    for seconds in (0, -1, math.nan, math.inf, -math.inf, 4_294_967.295):
+        with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} is "):
+            cache(**{setting: seconds})
+    for seconds in (1e-9, 1, 4_294_967):
+        cache(**{setting: seconds}).close()
+
+
+def test_no_duration_becomes_the_default() -> None:
+    assert duration("refresh_ahead", 1e-9, 1) == 1
+    assert duration("get_timeout", 1e-9, 1000) == 1
+    assert duration("get_timeout", None, 1000) == 0
+
+
+@pytest.mark.parametrize("setting", ["client_id", "client_secret", "base_url", "ca_file", "proxy", "store"])
+def test_texts_that_c_cannot_carry(setting: str) -> None:
+    with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} contains a NUL"):
+        cache(**{setting: "cut\0off"})
+    with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} is not UTF-8"):
+        cache(**{setting: "half a pair: \ud83d"})
+    with pytest.raises(TypeError, match=rf"^{setting} is of type bytes"):
+        cache(**{setting: b"bytes"})
+
+
+def test_rejected_tokens_that_c_cannot_carry(tokens: TokenCache) -> None:
+    token = tokens.get()
+    with pytest.raises(bankhub.InvalidArgument, match=r"^token contains a NUL"):
+        tokens.invalidate(token + "\0")
+    with pytest.raises(TypeError, match=r"^token is of type Token"):
+        tokens.invalidate(tokens.token())  # type: ignore[arg-type]
+    tokens.invalidate(token + "\ud83d")
+    assert tokens.get() == token
+    assert tokens.stats().ignored_rejections == 1
+
+
+def test_a_path_is_a_ca_file(tmp_path: Path) -> None:
+    with pytest.raises(bankhub.InvalidArgument, match=r"^ca_file "):
+        cache(ca_file=tmp_path / "absent.pem")
+
+
+def test_from_env(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "CA_FILE", "STORE"):
+        monkeypatch.setenv(f"BANKHUB_{name}", "")
+    with pytest.raises(bankhub.InvalidArgument, match=r"^BANKHUB_CLIENT_ID is not set"):
+        TokenCache.from_env()
+    monkeypatch.setenv("BANKHUB_CLIENT_ID", sandbox.client_id)
+    with pytest.raises(bankhub.InvalidArgument, match=r"^BANKHUB_CLIENT_SECRET is not set"):
+        TokenCache.from_env()
+    monkeypatch.setenv("BANKHUB_CLIENT_SECRET", sandbox.client_secret)
+    TokenCache.from_env().close()
+    monkeypatch.setenv("BANKHUB_BASE_URL", sandbox.url)
+    with TokenCache.from_env() as tokens:
+        assert sandbox.resource(tokens.get()) == 200
+    monkeypatch.setenv("BANKHUB_STORE", "elsewhere")
+    with pytest.raises(bankhub.InvalidArgument, match=r"^store "):
+        TokenCache.from_env()
+    monkeypatch.delenv("BANKHUB_STORE")
+    monkeypatch.setenv("BANKHUB_CA_FILE", "/absent.pem")
+    with pytest.raises(bankhub.InvalidArgument, match=r"^ca_file "):
+        TokenCache.from_env()
+
+
+def test_nothing_printed_holds_a_secret(tokens: TokenCache, sandbox: Sandbox) -> None:
+    token = tokens.token()
+    assert token.generation == tokens.generation
+    for thing in (tokens, token, tokens.stats()):
+        for text in (repr(thing), str(thing), f"{thing}", f"{[thing]}"):
+            assert token.value not in text
+            assert sandbox.client_secret not in text
+    assert repr(token).startswith(f"Token(generation={token.generation}, expires_at=")
+    assert repr(tokens) == f"<bankhub.TokenCache generation={token.generation}>"
+    assert repr(TokenCache.__new__(TokenCache)) == "<bankhub.TokenCache generation=0>"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_cache_is_not_duplicated(duplicate: Callable[[object], object]) -> None:
+    with cache() as tokens, pytest.raises(TypeError, match="make one in each process"):
+        duplicate(tokens)
+
+
+def test_a_forgotten_cache_is_closed() -> None:
+    tokens = cache()
+    handle = tokens._handle
+    assert bankhub_token_invalidate(handle, None, None) != BANKHUB_CLOSED
+    del tokens
+    gc.collect()
+    assert bankhub_token_invalidate(handle, None, None) == BANKHUB_CLOSED
+
+
+def cache(**settings: Any) -> TokenCache:
+    return TokenCache(**{"client_id": "somebody", "client_secret": SECRET, **settings})

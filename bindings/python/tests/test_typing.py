@@ -1,0 +1,58 @@
+"""The types as a user's type checker sees them, of a package that is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import bankhub
+
+PROGRAM = """
+from datetime import datetime
+from pathlib import Path
+from typing import Optional
+
+import bankhub
+
+with bankhub.TokenCache("id", "secret", ca_file=Path("ca.pem"), get_timeout=5, refresh_ahead=None) as tokens:
+    text: str = tokens.get(timeout=1.5)
+    token: bankhub.Token = tokens.token()
+    end: datetime = token.expires_at
+    tokens.invalidate(None)
+    stats: bankhub.Stats = tokens.stats()
+    numbers: list[int] = [tokens.generation, stats.requests]
+    error: Optional[bankhub.BankHubError] = stats.last_error
+
+try:
+    bankhub.TokenCache.from_env()
+except bankhub.RateLimited as limited:
+    wait: Optional[float] = limited.retry_after
+    limited.retry_after + 1  # type: ignore[operator]
+
+# What has to be refused: --strict reports an `ignore` that was not needed.
+bankhub.TokenCache("id")  # type: ignore[call-arg]
+bankhub.TokenCache("id", "secret", "https://hub.test")  # type: ignore[misc]
+bankhub.TokenCache(b"id", "secret")  # type: ignore[arg-type]
+tokens.invalidate(token)  # type: ignore[arg-type]
+tokens.generation = 1  # type: ignore[misc]
+token.value = ""  # type: ignore[misc]
+"""
+
+
+def test_mypy_strict_finds_nothing_in_a_users_program(tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    venv.create(environment, symlinks=True, with_pip=False)
+    (site_packages,) = environment.glob("lib/*/site-packages")
+    (site_packages / "bankhub.pth").write_text(str(Path(bankhub.__file__).parents[1]))
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    mypy = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-executable", environment / "bin/python", program],
+        env={},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert mypy.returncode == 0, mypy.stdout
