@@ -1,0 +1,62 @@
+package bankhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestErrorIsItsStatusAndItsCauseAlone(t *testing.T) {
+	all := []error{ErrInvalidArgument, ErrUnauthenticated, ErrRateLimited, ErrUnavailable, ErrBadResponse, ErrDeadline,
+		ErrClosed, ErrInternal, context.Canceled, context.DeadlineExceeded}
+	for _, c := range []struct {
+		err  *Error
+		want []error
+	}{
+		{&Error{Status: ErrRateLimited}, []error{ErrRateLimited}},
+		{&Error{Status: ErrDeadline, cause: context.Canceled}, []error{ErrDeadline, context.Canceled}},
+	} {
+		wrapped := fmt.Errorf("payment: %w", c.err)
+		for _, other := range all {
+			want := false
+			for _, w := range c.want {
+				want = want || w == other
+			}
+			if errors.Is(wrapped, other) != want {
+				t.Errorf("errors.Is(%v, %v) = %v", wrapped, other, !want)
+			}
+		}
+	}
+}
+
+func TestErrorCarriesWhatTheLibrarySaid(t *testing.T) {
+	s, tokens := newSandbox(t)
+	s.post(t, "/answers", `{"count":1,"status":429,"headers":{"Retry-After":"7"},"body":""}`)
+	_, err := tokens.Get(t.Context())
+	var failure *Error
+	if !errors.As(err, &failure) {
+		t.Fatalf("got %v; want an *Error", err)
+	}
+	if failure.Status != ErrRateLimited || failure.HTTPStatus != 429 || failure.Message == "" {
+		t.Errorf("got %#v", failure)
+	}
+	if failure.RetryAfter <= 6*time.Second || failure.RetryAfter > 7*time.Second {
+		t.Errorf("RetryAfter is %v; want 7 s", failure.RetryAfter)
+	}
+	stats, err := tokens.Stats()
+	if err != nil || !errors.Is(stats.LastError, ErrRateLimited) {
+		t.Errorf("LastError is %v, %v; want ErrRateLimited", stats.LastError, err)
+	}
+}
+
+func TestClosedCacheSaysSo(t *testing.T) {
+	_, tokens := newSandbox(t)
+	tokens.Close()
+	tokens.Close()
+	_, err := tokens.Stats()
+	if !errors.Is(err, ErrClosed) || err.Error() != "bankhub: BANKHUB_CLOSED" {
+		t.Errorf("got %v", err)
+	}
+}

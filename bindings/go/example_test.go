@@ -1,0 +1,66 @@
+package bankhub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+
+	"bankhub.invalid/bankhub"
+)
+
+// One cache serves the whole program. A 401 costs one new token, and the call is sent once more.
+func Example() {
+	cache, err := bankhub.FromEnv() // BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET, BANKHUB_BASE_URL
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	request, err := http.NewRequest("GET", os.Getenv("BANKHUB_BASE_URL")+"/v1/company", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		token, err := cache.Get(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			log.Fatal(err)
+		}
+		response.Body.Close()
+		fmt.Println(response.Status)
+		if response.StatusCode != http.StatusUnauthorized {
+			break
+		}
+		cache.Invalidate(token) // the next Get returns another one
+	}
+	// Output: 200 OK
+}
+
+func ExampleError() {
+	cache, err := bankhub.New(bankhub.Config{
+		ClientID:     "sandbox-id",
+		ClientSecret: "wrong",
+		BaseURL:      os.Getenv("BANKHUB_BASE_URL"),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	_, err = cache.Get(context.Background())
+	var failure *bankhub.Error
+	switch {
+	case errors.Is(err, bankhub.ErrUnauthenticated):
+		fmt.Println("check the client id and secret")
+	case errors.As(err, &failure) && failure.RetryAfter > 0:
+		fmt.Println("again in", failure.RetryAfter)
+	}
+	// Output: check the client id and secret
+}

@@ -1,0 +1,3 @@
+module bankhub.invalid/bankhub
+
+go 1.24

@@ -1,0 +1,30 @@
+package bankhub
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What the README shows is what runs as an example.
+func TestReadmeShowsTheExamples(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md shows no Go")
+	}
+	indent := regexp.MustCompile("(?m)^\t+")
+	for _, block := range blocks {
+		if !strings.Contains(indent.ReplaceAllString(string(examples), ""), indent.ReplaceAllString(block[1], "")) {
+			t.Errorf("not in example_test.go:\n%s", block[1])
+		}
+	}
+}
