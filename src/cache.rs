@@ -189,7 +189,7 @@ impl Cache {
         if state.closed {
             return;
         }
-        // In this order: a thread that is put aside between the two reads publishes an end that is too early, not too late.
+        // In this order, a thread that is put aside between the two reads publishes an end that is early, not late.
         let time = clock::coarse();
         self.slot.publish(state.life.offer().as_ref(), state.life.generation(), time, clock::now());
     }

@@ -32,7 +32,7 @@ mod system {
     #[inline]
     fn nanoseconds(clock: libc::clockid_t) -> u64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is writable, and these clocks exist on every Linux that Rust supports, so the call cannot fail.
+        // SAFETY: `time` is writable, and every Linux that Rust supports has these clocks, so the call cannot fail.
         unsafe { libc::clock_gettime(clock, &mut time) };
         u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
     }

@@ -158,7 +158,7 @@ fn parse_proxy(field: &str, url: &str) -> Result<Proxy, Error> {
     }
 }
 
-/// One byte more than allowed is read, to tell the limit from beyond it. The buffer never grows: no copy is left behind.
+/// Reads one byte more than allowed, to tell the limit from beyond it. The buffer never grows: no copy is left behind.
 fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
     let limit = BODY_LIMIT_BYTES + 1;
     let mut read = Zeroizing::new(Vec::with_capacity(limit));

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The kinds of failure. Each asks something else of the caller.
+/// The kinds of failure. Each asks something else of the caller. The numbers are those of the C ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// An argument is wrong; the message names it. The same call fails again.
-    InvalidArgument,
+    InvalidArgument = 1,
     /// The client id or secret is refused or disabled: 401, or a 403 whose body is JSON.
     Unauthenticated,
     /// Too many requests: 429.

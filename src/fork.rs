@@ -35,7 +35,7 @@ impl<T> PerProcess<T> {
     pub(crate) fn get_or_init(&self, build: impl FnOnce() -> T) -> &T {
         let forks = FORKS.load(Relaxed);
         let old = self.0.load(Acquire);
-        // SAFETY: the pointer is null or came from `Box::into_raw` below, and nothing frees it before `self` is dropped.
+        // SAFETY: the pointer is null or came from `Box::into_raw` below, and nothing frees it until `self` is dropped.
         if let Some(made) = unsafe { old.as_ref() }
             && made.forks == forks
         {

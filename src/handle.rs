@@ -1,7 +1,7 @@
 //! Handles and the table behind them. A handle is a number: which room, and which of the room's guests in turn.
 //!
-//! Rooms are used again, so a handle whose guest has gone is told from the one whose guest is there now; their slots are
-//! never given back to the system, so that a reader may look into one at any time, whatever happens to the guest.
+//! Rooms are used again, so a handle whose guest has gone is told from the one whose guest is there now. Their slots
+//! are never given back to the system, so that a reader may look into one at any time, whatever happens to the guest.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

@@ -145,8 +145,8 @@ impl Slot {
         Some((generation, self.wants_attention(time)))
     }
 
-    /// Replaces what is published; without an offer, withdraws it. The newest generation stays known either way: that of
-    /// the offer. One writer at a time: its caller holds the owner's lock.
+    /// Replaces what is published; without an offer, withdraws it. The newest generation, that of an offer, stays known
+    /// either way. One writer at a time: its caller holds the owner's lock.
     pub(crate) fn publish(&self, offer: Option<&Offer<'_>>, generation: u64, time: Coarse, now: Moment) {
         let flips = self.flips.load(Relaxed);
         let old = (flips & 1) as usize;

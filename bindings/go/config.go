@@ -22,8 +22,8 @@ const getTimeoutDefault = 30 * time.Second
 
 // Config is what a [TokenCache] is made from. Every field but the first two has a default, which is its zero value.
 //
-// Printed or logged, a Config hides its secrets, except where it lies in an unexported field of another struct, in which fmt
-// cannot see its methods.
+// Printed or logged, a Config hides its secrets, except where it lies in an unexported field of another struct, in
+// which fmt cannot see its methods.
 type Config struct {
 	ClientID     string // required, without ':' and control characters
 	ClientSecret string // required, without control characters
@@ -37,13 +37,13 @@ type Config struct {
 	ConnectTimeout time.Duration // for name lookup, connect and TLS handshake; default 5 s
 	RequestTimeout time.Duration // for one token request, from start to last byte; default 10 s
 	GetTimeout     time.Duration // for a wait whose context has no deadline; default 30 s
-	RefreshAhead   time.Duration // how long before its end a token is renewed, in whole seconds; default a tenth of its ttl
+	RefreshAhead   time.Duration // how long before its end a token is renewed, whole seconds; default a tenth of its ttl
 
 	AllowHTTP bool // allows plain http beyond loopback; the secret then crosses the network in clear
 }
 
-// FromEnv makes a token cache from BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set, BANKHUB_BASE_URL,
-// BANKHUB_STORE and BANKHUB_CA_FILE. It fails as [New] does.
+// FromEnv makes a token cache from BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set,
+// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. It fails as [New] does.
 func FromEnv() (*TokenCache, error) {
 	for _, name := range []string{"BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET"} {
 		if os.Getenv(name) == "" {

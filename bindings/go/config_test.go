@@ -1,3 +1,5 @@
+// What a Config may hold, and which of its fields an error names.
+
 package bankhub
 
 import (
@@ -54,7 +56,8 @@ func TestDurationsAreRoundedUp(t *testing.T) {
 
 func TestFromEnvNamesWhatIsNotSet(t *testing.T) {
 	t.Setenv("BANKHUB_CLIENT_SECRET", "")
-	if _, err := FromEnv(); !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "BANKHUB_CLIENT_SECRET") {
+	_, err := FromEnv()
+	if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "BANKHUB_CLIENT_SECRET") {
 		t.Errorf("got %v", err)
 	}
 }

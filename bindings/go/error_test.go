@@ -1,3 +1,5 @@
+// Which errors are which, to errors.Is and errors.As.
+
 package bankhub
 
 import (

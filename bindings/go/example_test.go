@@ -1,3 +1,5 @@
+// The examples of the documentation and of the README, compiled.
+
 package bankhub_test
 
 import (

@@ -1,7 +1,8 @@
 // The calls of the C ABI. A handle is a number that C takes for a pointer, so it becomes one in C only: neither the
 // garbage collector nor checkptr may ever meet it.
 //
-// There is no #cgo noescape, which would let tokens lie on a stack, and no #cgo nocallback, which slows handle_generation.
+// There is no #cgo noescape, which would let tokens lie on a stack, and no #cgo nocallback, which slows
+// handle_generation.
 
 package bankhub
 

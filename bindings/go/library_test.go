@@ -1,3 +1,5 @@
+// A library that is too old is refused by its file's name.
+
 package bankhub
 
 import (

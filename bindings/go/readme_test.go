@@ -1,3 +1,5 @@
+// The README shows what runs as an example.
+
 package bankhub
 
 import (

@@ -17,7 +17,7 @@ type sandbox struct{ url string }
 func TestMain(m *testing.M) {
 	s, stop, err := startSandbox()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "the tests need ../../target/release/bankhub-sandbox (cargo build --release --workspace):", err)
+		fmt.Fprintln(os.Stderr, "the tests need ../../target/release/bankhub-sandbox (make build):", err)
 		os.Exit(1)
 	}
 	os.Setenv("BANKHUB_CLIENT_ID", "sandbox-id") // for the examples

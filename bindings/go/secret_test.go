@@ -1,3 +1,5 @@
+// No way of printing shows a secret.
+
 package bankhub
 
 import (

@@ -112,8 +112,8 @@ func (c *TokenCache) Generation() uint64 {
 	return c.handle.generation()
 }
 
-// Invalidate reports that an API answered 401 to token, which is then replaced if it still is the current one. Any other
-// text changes nothing, so every caller may report what it saw. It never blocks.
+// Invalidate reports that an API answered 401 to token, which is then replaced if it still is the current one. Any
+// other text changes nothing, so every caller may report what it saw. It never blocks.
 //
 // It fails with [ErrClosed], or with [ErrInvalidArgument] if token holds a NUL byte.
 func (c *TokenCache) Invalidate(token string) error {

@@ -1,3 +1,5 @@
+// What only Go has: contexts, the garbage collector, allocations, goroutines.
+
 package bankhub
 
 import (

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::argument::{required, sized, text};
 use crate::{Config, Error};
 
-/// For `bankhub_config.flags`: plain http is allowed to hosts beyond loopback. The secret then crosses the network in clear.
+/// For `bankhub_config.flags`: plain http is allowed to hosts beyond loopback. The secret then crosses the network in
+/// clear.
 pub const BANKHUB_ALLOW_HTTP: u32 = 1;
 
 /// What a handle is made from. Strings are copied by bankhub_token_new; the caller may free them after it.
@@ -21,7 +22,8 @@ pub struct bankhub_config {
     pub client_id: *const c_char,
     /// Required: not empty, without control characters.
     pub client_secret: *const c_char,
-    /// "https://host[:port][/path]", no user info, query or fragment; plain http only to loopback. NULL: BANKHUB_SANDBOX_URL.
+    /// "https://host[:port][/path]", no user info, query or fragment; plain http only to loopback.
+    /// NULL: BANKHUB_SANDBOX_URL.
     pub base_url: *const c_char,
     /// A PEM file whose certificates are trusted besides the platform's roots; read by bankhub_token_new. NULL: none.
     pub ca_file: *const c_char,

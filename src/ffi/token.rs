@@ -53,9 +53,9 @@ pub unsafe extern "C" fn bankhub_token_new(
 ///
 /// A valid token is handed out at once, without a lock, also while it is being renewed and while renewal fails.
 /// Otherwise the call waits for the one fetch that is in flight for all callers, at most `timeout_ms` (0: not at all;
-/// BANKHUB_TIMEOUT_DEFAULT: `get_timeout_ms` of the config). A timeout ends the wait, never the fetch. With 0 the answer
-/// is, in this order: a token; BANKHUB_CLOSED; the last error while no request may go out; BANKHUB_INTERNAL if no fetch
-/// could start; BANKHUB_DEADLINE, with a fetch under way.
+/// BANKHUB_TIMEOUT_DEFAULT: `get_timeout_ms` of the config). A timeout ends the wait, never the fetch. With 0 the
+/// answer is, in this order: a token; BANKHUB_CLOSED; the last error while no request may go out; BANKHUB_INTERNAL if
+/// no fetch could start; BANKHUB_DEADLINE, with a fetch under way.
 ///
 /// On failure `out->length` is 0 and `out->value` empty. Fails with every status. `out` holds a secret:
 /// bankhub_access_token_wipe it when it has been used.
@@ -121,7 +121,8 @@ pub unsafe extern "C" fn bankhub_token_stats(token: *const bankhub_token, out: *
 }
 
 /// Ends the handle: every waiting caller wakes with BANKHUB_CLOSED, and every later call on it answers BANKHUB_CLOSED
-/// (bankhub_token_generation: 0). The token is wiped. A fetch in flight ends by itself, and only then the secret is wiped.
+/// (bankhub_token_generation: 0). The token is wiped, and so is the secret, once a fetch that is in flight has ended by
+/// itself.
 ///
 /// May run while other threads are inside calls on the same handle. NULL and handles already freed are fine.
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! The conformance driver for Rust (../PROTOCOL.md): a line in, the call, a line out. It asserts nothing.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, Write};
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,12 +13,10 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 fn main() -> io::Result<()> {
     let mut driver = Driver { caches: HashMap::new(), started: Vec::new() };
     println!("ready rust");
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        let words: Vec<String> = line.split(' ').map(decode).collect();
+    for line in io::stdin().lines() {
+        let words: Vec<String> = line?.split(' ').map(decode).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         println!("{}", driver.answer(&words).unwrap_or_else(failure));
-        io::stdout().flush()?;
     }
     Ok(())
 }
@@ -54,8 +52,9 @@ impl Driver {
                 Ok(self.started.drain(..).fold(head, |lines, thread| lines + "\n" + &thread.join().expect("no panic")))
             }
             ["generation", name] => Ok(format!("ok generation={}", self.caches[name].generation())),
-            ["invalidate", name] => self.caches[name].invalidate("").map(|()| "ok".to_owned()),
-            ["invalidate", name, token] => self.caches[name].invalidate(token).map(|()| "ok".to_owned()),
+            ["invalidate", name, ref token @ ..] => {
+                self.caches[name].invalidate(token.first().unwrap_or(&"")).map(|()| "ok".to_owned())
+            }
             ["stats", name] => stats(&self.caches[name]),
             ["close", name] => {
                 self.caches[name].close();
@@ -104,20 +103,18 @@ fn stats(cache: &TokenCache) -> Result<String, Error> {
     macro_rules! put { ($($field:ident)*) => { $(line += &format!(" {}={}", stringify!($field), s.$field);)* } }
     put!(generation expires_at refresh_at next_attempt_at last_success_at last_failure_at requests successes failures);
     put!(consecutive_failures rejections ignored_rejections waiters);
-    let (status, http, text) = s.last_error.map_or((0, 0, String::new()), |e| {
-        (e.status() as i32 + 1, e.http_status().unwrap_or(0), e.message().to_owned())
-    });
+    let (status, http, text) = s
+        .last_error
+        .map_or((0, 0, String::new()), |e| (e.status() as i32, e.http_status().unwrap_or(0), e.message().to_owned()));
     line += &format!(" fetching={} last_error.status={status} last_error.http_status={http}", u32::from(s.fetching));
     Ok(format!("{line} last_error.message={}", encode(&text)))
 }
 
 fn failure(error: Error) -> String {
     let retry_after = error.retry_after().unwrap_or_default().as_micros().div_ceil(1000);
-    let (status, http_status) = (error.status() as i32 + 1, error.http_status().unwrap_or(0));
-    let (kind, message) = (error.status(), encode(error.message()));
-    format!(
-        "error status={status} http_status={http_status} retry_after_ms={retry_after} type={kind:?} message={message}"
-    )
+    let (kind, http_status) = (error.status(), error.http_status().unwrap_or(0));
+    let numbers = format!("status={} http_status={http_status} retry_after_ms={retry_after}", kind as i32);
+    format!("error {numbers} type={kind:?} message={}", encode(error.message()))
 }
 
 fn layout() -> String {
@@ -135,7 +132,8 @@ fn layout() -> String {
         bankhub_access_token { generation expires_at reserved length value }
         bankhub_error { status http_status retry_after_ms reserved message }
         bankhub_stats { size generation expires_at refresh_at next_attempt_at last_success_at last_failure_at requests
-            successes failures consecutive_failures rejections ignored_rejections waiters fetching reserved last_error });
+            successes failures consecutive_failures rejections ignored_rejections waiters fetching reserved
+            last_error });
     consts!(BANKHUB_ABI_MAJOR BANKHUB_ABI_MINOR BANKHUB_ALLOW_HTTP BANKHUB_TOKEN_CAPACITY BANKHUB_MESSAGE_CAPACITY
         BANKHUB_TIMEOUT_DEFAULT BANKHUB_OK BANKHUB_INVALID_ARGUMENT BANKHUB_UNAUTHENTICATED BANKHUB_RATE_LIMITED
         BANKHUB_UNAVAILABLE BANKHUB_BAD_RESPONSE BANKHUB_DEADLINE BANKHUB_CLOSED BANKHUB_INTERNAL);

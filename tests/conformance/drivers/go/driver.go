@@ -113,8 +113,9 @@ func stats(s bankhub.Stats, err error) string {
 	at := func(t time.Time) int64 { return max(t.Unix(), 0) } // the zero Time lies before 1970
 	last := cmp.Or(s.LastError, &bankhub.Error{})
 	return result(err, "generation", s.Generation, "expires_at", at(s.ExpiresAt), "refresh_at", at(s.RefreshAt),
-		"next_attempt_at", at(s.NextAttemptAt), "last_success_at", at(s.LastSuccessAt), "last_failure_at", at(s.LastFailureAt),
-		"requests", s.Requests, "successes", s.Successes, "failures", s.Failures, "consecutive_failures", s.ConsecutiveFailures,
+		"next_attempt_at", at(s.NextAttemptAt), "last_success_at", at(s.LastSuccessAt),
+		"last_failure_at", at(s.LastFailureAt), "requests", s.Requests, "successes", s.Successes,
+		"failures", s.Failures, "consecutive_failures", s.ConsecutiveFailures,
 		"rejections", s.Rejections, "ignored_rejections", s.IgnoredRejections, "waiters", s.Waiters,
 		"fetching", map[bool]int{true: 1}[s.Fetching], "last_error.status", int32(last.Status),
 		"last_error.http_status", last.HTTPStatus, "last_error.message", last.Message)
