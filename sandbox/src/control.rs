@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Json;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -87,10 +87,14 @@ async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
     let mut headers = HeaderMap::new();
     for (name, value) in &order.headers {
         let name: HeaderName = name.parse().map_err(|_| wrong(format!("headers: '{name}' is no header name")))?;
+        // Others than its own would break hyper's framing of the connection.
+        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
+            return Err(wrong(format!("headers: '{name}' is the sandbox's own to write")));
+        }
         let value = HeaderValue::from_str(value).map_err(|_| wrong(format!("headers: no value for '{name}'")))?;
         headers.insert(name, value);
     }
-    hub.answer_next(order.count, &Answer { status, headers, body: order.body });
+    hub.answer_next(order.count, &Answer { status, headers, body: order.body.into() });
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -103,7 +107,7 @@ async fn counters(State(hub): State<Arc<Hub>>) -> Json<Counters> {
     Json(hub.counters())
 }
 
-/// serde's message names the key that is wrong.
+/// serde's message names the key that is unknown or missing, or where the value is that does not fit.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
     serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))
 }

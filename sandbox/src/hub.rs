@@ -1,8 +1,10 @@
 //! What the sandbox knows: its settings, the tokens that live, the answers it was told to give, and what it has seen.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -38,13 +40,16 @@ impl Default for Settings {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    pub body: String,
+    pub body: Bytes,
 }
+
+/// Counts as a token request in flight for as long as it is held.
+pub type InFlight = Arc<()>;
 
 #[derive(Clone, Default, Serialize)]
 pub struct Counters {
     pub token_requests: u64,
-    pub token_requests_at_once_max: u64,
+    pub token_requests_at_once_max: usize,
     pub tokens_issued: u64,
     /// 401s, of the token endpoint and the resources together.
     pub unauthorized: u64,
@@ -69,7 +74,7 @@ struct State {
     settings: Settings,
     live: HashMap<String, Instant>,
     answers: VecDeque<Answer>,
-    token_requests_now: u64,
+    in_flight: InFlight,
     counters: Counters,
 }
 
@@ -79,7 +84,7 @@ impl Hub {
         Self { start, state: Mutex::new(state) }
     }
 
-    /// Back to the start. Requests that are being answered now no longer count.
+    /// Back to the start. Token requests still being answered get their token, and no longer count as in flight.
     pub fn reset(&self) {
         *self.state.lock() = State::new(self.start.clone());
     }
@@ -105,10 +110,16 @@ impl Hub {
     }
 
     /// Counts a token request as it arrives; the answer it is to get, if one was ordered.
-    pub fn begin_token_request(&self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
+    pub fn begin_token_request(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> (InFlight, Option<Answer>) {
         let mut state = self.state.lock();
-        state.token_requests_now += 1;
-        let now = state.token_requests_now;
+        let in_flight = Arc::clone(&state.in_flight);
+        let now = Arc::strong_count(&in_flight) - 1; // the state holds one itself
         state.counters.token_requests += 1;
         state.counters.token_requests_at_once_max = state.counters.token_requests_at_once_max.max(now);
         let text = |value: &[u8]| Value::String(String::from_utf8_lossy(value).into_owned());
@@ -118,12 +129,7 @@ impl Hub {
             headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
             body_length: body.len(),
         });
-        state.answers.pop_front()
-    }
-
-    pub fn end_token_request(&self) {
-        let mut state = self.state.lock();
-        state.token_requests_now = state.token_requests_now.saturating_sub(1);
+        (in_flight, state.answers.pop_front())
     }
 
     /// A new token and its ttl in seconds.
@@ -163,7 +169,7 @@ impl State {
             settings,
             live: HashMap::new(),
             answers: VecDeque::new(),
-            token_requests_now: 0,
+            in_flight: InFlight::default(),
             counters: Counters::default(),
         }
     }

@@ -5,14 +5,16 @@ mod control;
 mod hub;
 
 use std::error::Error;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use lexopt::{Arg, Parser, ValueExt};
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::hub::{Hub, Settings};
 
@@ -75,10 +77,10 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    println!("http://{}", listener.local_addr()?);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let hub = Arc::new(Hub::new(options.settings));
     let app = api::router(Arc::clone(&hub)).merge(control::router(hub));
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    println!("http://{}", listener.local_addr()?);
     // Nobody waits for open connections: who ends a sandbox is done with it.
     tokio::select! {
         served = axum::serve(listener, app) => served?,
@@ -89,7 +91,12 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Reads on a thread of its own: the end of the runtime waits for a read of tokio's, and nothing ends that but input.
 async fn end_of_input() {
-    let mut ignored = [0; 1024];
-    while tokio::io::stdin().read(&mut ignored).await.is_ok_and(|length| length > 0) {}
+    let (ended, end) = oneshot::channel::<()>();
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop(ended);
+    });
+    let _ = end.await;
 }

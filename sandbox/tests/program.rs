@@ -1,13 +1,16 @@
 //! The program itself, over real HTTP: what it answers, what it can be told, what it counts.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ureq::Agent;
 
 const CREDENTIALS: &str = "Basic c2FuZGJveC1pZDpzYW5kYm94LXNlY3JldA==";
+/// Far beyond what anything here takes.
+const DEADLINE: Duration = Duration::from_secs(5);
 const UNAUTHENTICATED: &str = r#"{"code":401,"message":"Unauthenticated"}"#;
 
 struct Sandbox {
@@ -18,9 +21,13 @@ struct Sandbox {
 
 impl Sandbox {
     fn start(options: &[&str]) -> Self {
+        Self::start_with(Stdio::piped(), &[options, &["--until-eof"]].concat())
+    }
+
+    fn start_with(input: Stdio, options: &[&str]) -> Self {
         let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
         let mut command = Command::new(program);
-        command.args(options).arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(options).stdin(input).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the program starts");
         let mut url = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut url).expect("its address");
@@ -61,6 +68,26 @@ impl Sandbox {
     fn counters(&self) -> Value {
         serde_json::from_str(&self.get("/sandbox/counters", "").1).expect("JSON")
     }
+
+    #[track_caller]
+    fn until(&self, counter: &str, count: u64) {
+        let waiting = Instant::now();
+        while self.counters()[counter] != count {
+            assert!(waiting.elapsed() < DEADLINE, "{counter} is not {count}: {}", self.counters());
+        }
+    }
+
+    #[track_caller]
+    fn ended(&mut self) -> ExitStatus {
+        let waiting = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().expect("its status") {
+                return status;
+            }
+            assert!(waiting.elapsed() < DEADLINE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 impl Drop for Sandbox {
@@ -91,6 +118,8 @@ fn the_token_endpoint_answers_as_documented() {
     let not_found = (404, r#"{"code":404,"message":"Resource not found"}"#.to_owned());
     assert_eq!(sandbox.get("/v1/nothing", ""), not_found);
     assert_eq!(sandbox.get("/v1/token", ""), (405, r#"{"code":405,"message":"Method not allowed"}"#.to_owned()));
+    let refused = sandbox.agent.get(format!("{}/v1/token", sandbox.url)).call().expect("an answer");
+    assert_eq!(refused.headers()["allow"], "POST");
 }
 
 #[test]
@@ -118,9 +147,33 @@ fn a_token_ends_with_its_ttl() {
     assert_eq!(sandbox.company(&token), 200);
     let waiting = Instant::now();
     while sandbox.company(&token) == 200 {
-        assert!(waiting.elapsed() < Duration::from_secs(5), "a token of 1 s still lives");
+        assert!(waiting.elapsed() < DEADLINE, "a token of 1 s still lives");
     }
     assert!(waiting.elapsed() > Duration::from_millis(500), "a token of 1 s ended at once");
+}
+
+#[test]
+fn settings_hold_from_the_next_request_until_a_reset() {
+    let sandbox = Sandbox::start(&["--ttl", "77"]);
+    sandbox.tell("/sandbox/settings", json!({"ttl": 88}));
+    sandbox.tell("/sandbox/settings", json!({"latency_ms": 200}));
+    let waiting = Instant::now();
+    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    assert!(waiting.elapsed() >= Duration::from_millis(200), "no latency");
+    assert!(body.ends_with(r#""ttl":88}"#), "{body}");
+    sandbox.tell("/sandbox/reset", json!({}));
+    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    assert!(body.ends_with(r#""ttl":77}"#), "{body}");
+}
+
+#[test]
+fn credentials_and_port_can_be_chosen() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let port = free.port().to_string();
+    let sandbox = Sandbox::start(&["--port", &port, "--client-id", "other", "--client-secret", "s:ecret"]);
+    assert_eq!(sandbox.url, format!("http://{free}"));
+    assert_eq!(sandbox.post("/v1/token", CREDENTIALS, "").0, 401);
+    assert_eq!(sandbox.post("/v1/token", "basic b3RoZXI6czplY3JldA==", "").0, 201);
 }
 
 #[test]
@@ -152,6 +205,21 @@ fn ordered_answers_are_given_in_turn_then_tokens_again() {
 }
 
 #[test]
+fn an_ordered_answer_has_the_headers_it_was_given_and_no_content_type_of_its_own() {
+    let sandbox = Sandbox::start(&[]);
+    let url = format!("{}/v1/token", sandbox.url);
+    for (ordered, content_type) in [
+        (json!({"Retry-After": "5"}), None),
+        (json!({"Retry-After": "5", "Content-Type": "text/html"}), Some("text/html")),
+    ] {
+        sandbox.tell("/sandbox/answers", json!({"count": 1, "status": 503, "body": "<html>", "headers": ordered}));
+        let answer = sandbox.agent.post(&url).send_empty().expect("an answer");
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().expect("text"));
+        assert_eq!((header("retry-after"), header("content-type")), (Some("5"), content_type));
+    }
+}
+
+#[test]
 fn what_was_seen_is_counted_until_a_reset() {
     let sandbox = Sandbox::start(&["--latency-ms", "300"]);
     std::thread::scope(|scope| {
@@ -180,15 +248,35 @@ fn what_was_seen_is_counted_until_a_reset() {
 }
 
 #[test]
+fn a_request_from_before_a_reset_does_not_spoil_the_count_of_those_at_once() {
+    let sandbox = Sandbox::start(&[]);
+    std::thread::scope(|scope| {
+        sandbox.tell("/sandbox/settings", json!({"latency_ms": 500}));
+        let before = scope.spawn(|| sandbox.token());
+        sandbox.until("token_requests", 1);
+        sandbox.tell("/sandbox/reset", json!({}));
+        sandbox.tell("/sandbox/settings", json!({"latency_ms": 2_000}));
+        scope.spawn(|| sandbox.token());
+        sandbox.until("token_requests", 1);
+        before.join().expect("a token");
+        sandbox.token();
+    });
+    assert_eq!(sandbox.counters()["token_requests_at_once_max"], 2);
+}
+
+#[test]
 fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
     let sandbox = Sandbox::start(&[]);
     for (path, body, problem) in [
         ("/sandbox/settings", r#"{"ttl":-1}"#, "-1"),
         ("/sandbox/settings", r#"{"time":1}"#, "unknown field `time`"),
         ("/sandbox/credentials", "{}", "missing field `enabled`"),
-        ("/sandbox/answers", r#"{"count":1,"status":99}"#, "status is 99"),
+        ("/sandbox/answers", r#"{"count":1,"status":199}"#, "status is 199"),
+        ("/sandbox/answers", r#"{"count":1,"status":1000}"#, "status is 1000"),
         ("/sandbox/answers", r#"{"count":100001,"status":500}"#, "count is 100001"),
         ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
+        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
+        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
         ("/sandbox/answers", "", "EOF"),
     ] {
         let (status, text) = sandbox.post(path, "", body);
@@ -211,5 +299,24 @@ fn a_wrong_option_is_named() {
 fn it_ends_with_its_input() {
     let mut sandbox = Sandbox::start(&[]);
     drop(sandbox.process.stdin.take());
-    assert!(sandbox.process.wait().expect("it ends").success());
+    assert!(sandbox.ended().success());
+}
+
+#[test]
+fn it_outlives_its_input_unless_told_otherwise() {
+    // The latency is what an input at its end would have to end the program.
+    let sandbox = Sandbox::start_with(Stdio::null(), &["--latency-ms", "300"]);
+    sandbox.token();
+}
+
+#[test]
+fn it_ends_on_a_signal_while_its_input_stays_open() {
+    for signal in ["-TERM", "-INT"] {
+        let mut sandbox = Sandbox::start(&[]);
+        let input = sandbox.process.stdin.take();
+        let told = Command::new("kill").args([signal, &sandbox.process.id().to_string()]).status().expect("kill runs");
+        assert!(told.success());
+        assert!(sandbox.ended().success(), "{signal}");
+        drop(input);
+    }
 }
