@@ -1,0 +1,368 @@
+// bankhub for C++17: RAII, exceptions and the types of std over bankhub.h. Header-only; link with -lbankhub.
+//
+// Threads: a TokenCache may be called from any number of threads at once, but moved and destroyed only by one alone.
+// Failures: an exception below bankhub::Error, one class per status of bankhub.h. None of them holds a secret.
+
+#ifndef BANKHUB_HPP
+#define BANKHUB_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "bankhub.h"
+
+namespace bankhub {
+
+struct Config;
+struct Stats;
+class Token;
+
+/// Keeps one valid token. Make one per client id, and share it.
+///
+/// Moving it moves the token along; what is left behind answers every call with InvalidArgument.
+class TokenCache {
+ public:
+  /// Sends no request, but reads `ca_file`, the system's trusted roots and the proxy environment.
+  ///
+  /// Throws InvalidArgument, whose message names the field that is wrong, or InternalError.
+  explicit TokenCache(const Config &config);
+
+  /// From BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set and not empty, BANKHUB_BASE_URL,
+  /// BANKHUB_STORE and BANKHUB_CA_FILE. Throws as the constructor does.
+  static TokenCache from_env();
+
+  /// A valid token: at once where there is one, else after the one token request that serves all callers, for which
+  /// this waits at most `get_timeout` of the config.
+  ///
+  /// Throws any Error.
+  Token get() const;
+
+  /// get() with a timeout of its own; zero, or less, never waits. It ends the wait, never the request.
+  Token get(std::chrono::milliseconds timeout) const;
+
+  /// Of the token that get() would return at once, or 0. Never blocks; sets a renewal going that is due.
+  std::uint64_t generation() const noexcept { return bankhub_token_generation(handle_.get()); }
+
+  /// Reports that an API answered 401 to this token, which is then replaced if it still is the current one.
+  /// Never blocks.
+  ///
+  /// Throws Closed or InternalError.
+  void invalidate(const Token &rejected) const;
+
+  /// The same for a token kept as text. Any other text changes nothing. Throws InvalidArgument if it contains a NUL.
+  void invalidate(std::string_view rejected) const;
+
+  /// What the cache has done and is doing. Never blocks. Throws Closed or InternalError.
+  Stats stats() const;
+
+  /// Ends the cache and wipes its token: calls that wait throw Closed at once, and so does every later one. The
+  /// destructor does it, too.
+  void close() noexcept { bankhub_token_free(handle_.get()); }
+
+ private:
+  struct Free {
+    void operator()(bankhub_token *handle) const noexcept { bankhub_token_free(handle); }
+  };
+
+  Token copy(std::uint32_t timeout_ms) const;
+
+  // Not reset by close(): it is a number, and a closed one is answered with Closed.
+  std::unique_ptr<bankhub_token, Free> handle_;
+};
+
+/// What a cache is made from. The first two are required; whatever else is left as it is has its default.
+struct Config {
+  std::string client_id;                     ///< not empty, without ':' and control characters
+  std::string client_secret;                 ///< not empty, without control characters
+  std::optional<std::string> base_url;       ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
+  std::optional<std::string> ca_file;        ///< a PEM file whose certificates are trusted besides the system's
+  std::optional<std::string> proxy;          ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
+  std::optional<std::string> store;          ///< where the token is shared: not yet supported, and refused
+  std::chrono::milliseconds connect_timeout{};  ///< for name lookup, connect and TLS handshake; 0: 5 s
+  std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
+  std::chrono::milliseconds get_timeout{};      ///< for get() without one of its own; 0: 30 s
+  std::chrono::seconds refresh_ahead{};         ///< how long before its end a token is renewed; 0: a tenth of its ttl
+  bool allow_http = false;  ///< allows plain http beyond loopback; the secret then crosses the network in clear
+};
+
+/// One access token. It lies in the object itself, not on the heap, so that wiping it leaves no copy behind.
+class Token {
+ public:
+  Token(const Token &) = default;
+  Token &operator=(const Token &) = default;
+  ~Token() { bankhub_access_token_wipe(&native_); }
+
+  /// The text that belongs after "Authorization: Bearer ", valid as long as this object. It is a secret.
+  std::string_view value() const noexcept { return {native_.value, native_.length}; }
+
+  /// value(), closed by NUL.
+  const char *c_str() const noexcept { return native_.value; }
+
+  /// Never 0; grows with every new token of its cache.
+  std::uint64_t generation() const noexcept { return native_.generation; }
+
+  /// The moment its request was sent, plus its ttl.
+  std::chrono::system_clock::time_point expires_at() const noexcept {
+    return std::chrono::system_clock::time_point(std::chrono::seconds(native_.expires_at));
+  }
+
+ private:
+  friend class TokenCache;
+  Token() = default;
+
+  bankhub_access_token native_ = {};
+};
+
+/// Why a call failed; what() is one sentence for an operator.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const bankhub_error &native)
+      : std::runtime_error(native.message),
+        status_(native.status),
+        http_status_(native.http_status),
+        retry_after_(native.retry_after_ms) {}
+
+  /// BANKHUB_INVALID_ARGUMENT or another constant of bankhub.h.
+  bankhub_status status() const noexcept { return status_; }
+
+  /// Of the answer behind the error; 0: there was none.
+  int http_status() const noexcept { return http_status_; }
+
+  /// Until the next token request may go out; zero: now, or never.
+  std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
+
+ private:
+  bankhub_status status_;
+  int http_status_;
+  std::chrono::milliseconds retry_after_;
+};
+
+/// An argument is wrong, and the message names it. The same call fails again.
+struct InvalidArgument : Error {
+  using Error::Error;
+};
+
+/// The client id or secret is refused or disabled.
+struct Unauthenticated : Error {
+  using Error::Error;
+};
+
+/// Too many requests. retry_after() says when the next one may go out.
+struct RateLimited : Error {
+  using Error::Error;
+};
+
+/// The server was not reached, or could not answer. Try later.
+struct Unavailable : Error {
+  using Error::Error;
+};
+
+/// An answer that the API does not promise.
+struct BadResponse : Error {
+  using Error::Error;
+};
+
+/// The caller's own timeout passed first. The message names the last failure.
+struct DeadlineExceeded : Error {
+  using Error::Error;
+};
+
+/// The cache was closed.
+struct Closed : Error {
+  using Error::Error;
+};
+
+/// A defect of the library, a thread that could not start, or a library that is too old.
+struct InternalError : Error {
+  using Error::Error;
+};
+
+/// What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
+struct Stats {
+  using Moment = std::optional<std::chrono::system_clock::time_point>;
+
+  std::uint64_t generation;  ///< of the token that get() would return at once; 0: none
+  Moment expires_at;         ///< of that token
+  Moment refresh_at;         ///< from when on it is renewed beside its callers
+  Moment next_attempt_at;    ///< before which no token request goes out
+  Moment last_success_at;
+  Moment last_failure_at;
+  std::uint64_t requests;              ///< token requests sent
+  std::uint64_t successes;             ///< of them, those that brought a usable token
+  std::uint64_t failures;              ///< of them, those that did not
+  std::uint64_t consecutive_failures;  ///< failures since the last success
+  std::uint64_t rejections;            ///< calls of invalidate() that named the current token
+  std::uint64_t ignored_rejections;    ///< calls of invalidate() that named anything else
+  std::uint64_t waiters;               ///< callers blocked in get() now
+  bool fetching;                       ///< whether a fetch is in flight
+  std::optional<Error> last_error;     ///< of the last failed fetch; none since the last success
+};
+
+namespace detail {
+
+inline void check(bankhub_status status, const bankhub_error &error) {
+  switch (status) {
+    case BANKHUB_OK: return;
+    case BANKHUB_INVALID_ARGUMENT: throw InvalidArgument(error);
+    case BANKHUB_UNAUTHENTICATED: throw Unauthenticated(error);
+    case BANKHUB_RATE_LIMITED: throw RateLimited(error);
+    case BANKHUB_UNAVAILABLE: throw Unavailable(error);
+    case BANKHUB_BAD_RESPONSE: throw BadResponse(error);
+    case BANKHUB_DEADLINE: throw DeadlineExceeded(error);
+    case BANKHUB_CLOSED: throw Closed(error);
+    case BANKHUB_INTERNAL: throw InternalError(error);
+    default: throw Error(error);  // a status that only a later library knows
+  }
+}
+
+/// For what the library does not word itself.
+inline void check(bankhub_status status, std::string_view message) {
+  bankhub_error error = {};
+  error.status = status;
+  message.copy(error.message, sizeof error.message - 1);
+  check(status, error);
+}
+
+/// The soname leaves open how old the library's minor version is.
+inline void check_library() {
+  const auto found = bankhub_abi_version();
+  const auto major = static_cast<int>(found >> 16), minor = static_cast<int>(found & 0xffff);
+  if (major == BANKHUB_ABI_MAJOR && minor >= BANKHUB_ABI_MINOR) return;
+  check(BANKHUB_INTERNAL, std::string("libbankhub ") + bankhub_version() + " has ABI " + std::to_string(major) + "." +
+                              std::to_string(minor) + "; this program needs " + std::to_string(BANKHUB_ABI_MAJOR) +
+                              "." + std::to_string(BANKHUB_ABI_MINOR) + " or a later minor version");
+}
+
+/// C would take a NUL for the end, and cut off what follows.
+inline void check_text(const char *field, std::string_view value) {
+  if (value.find('\0') != value.npos) {
+    check(BANKHUB_INVALID_ARGUMENT, std::string(field) + " contains a NUL character");
+  }
+}
+
+inline const char *text(const char *field, const std::string &value) {
+  check_text(field, value);
+  return value.c_str();
+}
+
+inline const char *text(const char *field, const std::optional<std::string> &value) {
+  return value ? text(field, *value) : nullptr;
+}
+
+inline std::uint32_t number(const char *field, std::int64_t value) {
+  if (value < 0 || value > UINT32_MAX) {
+    check(BANKHUB_INVALID_ARGUMENT, std::string(field) + " is " + std::to_string(value) + "; expected 0 to " +
+                                        std::to_string(UINT32_MAX));
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+inline std::optional<std::string> variable(const char *name) {
+  const char *value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
+}
+
+inline std::string required_variable(const char *name) {
+  auto value = variable(name);
+  if (!value) check(BANKHUB_INVALID_ARGUMENT, std::string(name) + " is not set in the environment");
+  return *std::move(value);
+}
+
+inline Stats::Moment moment(std::int64_t unix_seconds) {
+  if (unix_seconds == 0) return std::nullopt;
+  return std::chrono::system_clock::time_point(std::chrono::seconds(unix_seconds));
+}
+
+}  // namespace detail
+
+inline TokenCache::TokenCache(const Config &config) {
+  detail::check_library();
+  bankhub_config native = {};
+  native.size = sizeof native;
+  native.client_id = detail::text("client_id", config.client_id);
+  native.client_secret = detail::text("client_secret", config.client_secret);
+  native.base_url = detail::text("base_url", config.base_url);
+  native.ca_file = detail::text("ca_file", config.ca_file);
+  native.proxy = detail::text("proxy", config.proxy);
+  native.store = detail::text("store", config.store);
+  native.connect_timeout_ms = detail::number("connect_timeout", config.connect_timeout.count());
+  native.request_timeout_ms = detail::number("request_timeout", config.request_timeout.count());
+  native.get_timeout_ms = detail::number("get_timeout", config.get_timeout.count());
+  native.refresh_ahead_s = detail::number("refresh_ahead", config.refresh_ahead.count());
+  native.flags = config.allow_http ? BANKHUB_ALLOW_HTTP : 0u;
+  bankhub_token *handle = nullptr;
+  bankhub_error error;
+  detail::check(bankhub_token_new(&native, &handle, &error), error);
+  handle_.reset(handle);
+}
+
+inline TokenCache TokenCache::from_env() {
+  Config config;
+  config.client_id = detail::required_variable("BANKHUB_CLIENT_ID");
+  config.client_secret = detail::required_variable("BANKHUB_CLIENT_SECRET");
+  config.base_url = detail::variable("BANKHUB_BASE_URL");
+  config.store = detail::variable("BANKHUB_STORE");
+  config.ca_file = detail::variable("BANKHUB_CA_FILE");
+  return TokenCache(config);
+}
+
+inline Token TokenCache::get() const { return copy(BANKHUB_TIMEOUT_DEFAULT); }
+
+inline Token TokenCache::get(std::chrono::milliseconds timeout) const {
+  constexpr std::int64_t longest = BANKHUB_TIMEOUT_DEFAULT - 1;
+  return copy(static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 0, longest)));
+}
+
+inline Token TokenCache::copy(std::uint32_t timeout_ms) const {
+  Token token;
+  bankhub_error error;
+  detail::check(bankhub_token_get(handle_.get(), timeout_ms, &token.native_, &error), error);
+  return token;
+}
+
+inline void TokenCache::invalidate(const Token &rejected) const {
+  bankhub_error error;
+  detail::check(bankhub_token_invalidate(handle_.get(), rejected.native_.value, &error), error);
+}
+
+inline void TokenCache::invalidate(std::string_view rejected) const {
+  detail::check_text("rejected", rejected);
+  Token copy;  // a text that C can read, and that is wiped
+  if (rejected.size() < sizeof copy.native_.value) rejected.copy(copy.native_.value, rejected.size());
+  invalidate(copy);
+}
+
+inline Stats TokenCache::stats() const {
+  bankhub_stats native = {};
+  native.size = sizeof native;
+  const auto status = bankhub_token_stats(handle_.get(), &native);
+  detail::check(status, bankhub_status_name(status));
+  Stats stats = {};
+  stats.generation = native.generation;
+  stats.expires_at = detail::moment(native.expires_at);
+  stats.refresh_at = detail::moment(native.refresh_at);
+  stats.next_attempt_at = detail::moment(native.next_attempt_at);
+  stats.last_success_at = detail::moment(native.last_success_at);
+  stats.last_failure_at = detail::moment(native.last_failure_at);
+  stats.requests = native.requests;
+  stats.successes = native.successes;
+  stats.failures = native.failures;
+  stats.consecutive_failures = native.consecutive_failures;
+  stats.rejections = native.rejections;
+  stats.ignored_rejections = native.ignored_rejections;
+  stats.waiters = native.waiters;
+  stats.fetching = native.fetching != 0;
+  if (native.last_error.status != BANKHUB_OK) stats.last_error = Error(native.last_error);
+  return stats;
+}
+
+}  // namespace bankhub
+
+#endif
