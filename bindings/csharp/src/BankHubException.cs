@@ -1,0 +1,39 @@
+// What can go wrong, as an exception.
+
+using System;
+using System.Text;
+
+namespace BankHub
+{
+    /// <summary>Why a call failed. The message is one sentence for an operator, which never holds a secret.</summary>
+    public sealed class BankHubException : Exception
+    {
+        internal BankHubException(Status status, string message) : base(message)
+        {
+            Status = status;
+        }
+
+        internal BankHubException(in Abi.bankhub_error native) : base(Text(native.message))
+        {
+            Status = (Status)native.status;
+            if (native.http_status != 0)
+                HttpStatus = native.http_status;
+            if (native.retry_after_ms != 0)
+                RetryAfter = TimeSpan.FromMilliseconds(native.retry_after_ms);
+        }
+
+        /// <summary>The kind of failure.</summary>
+        public Status Status { get; }
+
+        /// <summary>Of the answer behind the failure, or null if there was none.</summary>
+        public int? HttpStatus { get; }
+
+        /// <summary>Until the next token request may go out. Null: now, or never.</summary>
+        public TimeSpan? RetryAfter { get; }
+
+        private static string Text(byte[] message)
+        {
+            return Encoding.UTF8.GetString(message, 0, Array.IndexOf(message, (byte)0));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// One access token, whose value does not show when it is printed.
+
+using System;
+using System.Runtime.InteropServices;
+using static BankHub.Abi;
+
+namespace BankHub
+{
+    /// <summary>One access token. Printed, it hides its value.</summary>
+    public sealed class Token
+    {
+        private static readonly int GenerationOffset = Offset(nameof(bankhub_access_token.generation));
+        private static readonly int ExpiresAtOffset = Offset(nameof(bankhub_access_token.expires_at));
+        private static readonly int LengthOffset = Offset(nameof(bankhub_access_token.length));
+        private static readonly int ValueOffset = Offset(nameof(bankhub_access_token.value));
+
+        // Read field by field: a marshalled struct would leave the value behind in an array of its own.
+        internal Token(IntPtr native)
+        {
+            // ASCII, whatever "Ansi" means here.
+            Value = Marshal.PtrToStringAnsi(native + ValueOffset, (int)Marshal.ReadIntPtr(native, LengthOffset));
+            Generation = (ulong)Marshal.ReadInt64(native, GenerationOffset);
+            ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(Marshal.ReadInt64(native, ExpiresAtOffset));
+        }
+
+        /// <summary>The text that belongs after "Authorization: Bearer ". It is a secret.</summary>
+        public string Value { get; }
+
+        /// <summary>Never 0; grows with every new token of its cache.</summary>
+        public ulong Generation { get; }
+
+        /// <summary>The moment its request was sent, plus its ttl; in UTC.</summary>
+        public DateTimeOffset ExpiresAt { get; }
+
+        /// <summary>Everything but the value.</summary>
+        public override string ToString()
+        {
+            return $"Token {{ Generation = {Generation}, ExpiresAt = {ExpiresAt:u} }}";
+        }
+
+        private static int Offset(string field)
+        {
+            return (int)Marshal.OffsetOf<bankhub_access_token>(field);
+        }
+    }
+}

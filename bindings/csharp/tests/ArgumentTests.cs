@@ -1,0 +1,55 @@
+// Arguments that C could not carry.
+
+using System;
+using System.Threading;
+using BankHub;
+
+static class ArgumentTests
+{
+    public static void OptionsAreRequired()
+    {
+        Expect.Throws<ArgumentNullException>(() => new TokenCache(null));
+    }
+
+    public static void ATimeoutIsNotNegativeAndNotEndless()
+    {
+        using (var cache = new TokenCache(new TokenCacheOptions { ClientId = "id", ClientSecret = "secret" }))
+        {
+            foreach (var timeout in new[] { Timeout.InfiniteTimeSpan, TimeSpan.FromTicks(-1), TimeSpan.MaxValue })
+            {
+                var error = Expect.Fails(Status.InvalidArgument, () => cache.Get(timeout));
+                Expect.Contains("timeout is " + timeout, error.Message);
+            }
+            Expect.Equal(0UL, cache.Stats().Requests);
+        }
+    }
+
+    public static void ADurationIsMoreThanZero()
+    {
+        foreach (var duration in new[] { TimeSpan.Zero, TimeSpan.FromTicks(-1), TimeSpan.MaxValue })
+        {
+            Refused("connect_timeout", options => options.ConnectTimeout = duration);
+            Refused("request_timeout", options => options.RequestTimeout = duration);
+            Refused("get_timeout", options => options.GetTimeout = duration);
+            Refused("refresh_ahead", options => options.RefreshAhead = duration);
+        }
+    }
+
+    static void Refused(string name, Action<TokenCacheOptions> set)
+    {
+        var options = new TokenCacheOptions { ClientId = "id", ClientSecret = "secret" };
+        set(options);
+        Expect.Contains(name, Expect.Fails(Status.InvalidArgument, () => new TokenCache(options)).Message);
+    }
+
+    public static void TheShortestDurationIsNotTheDefault()
+    {
+        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
+        {
+            var options = sandbox.Options;
+            options.GetTimeout = TimeSpan.FromTicks(1);
+            using (var cache = new TokenCache(options))
+                Expect.Within(500, () => Expect.Fails(Status.Deadline, () => cache.Get()));
+        }
+    }
+}

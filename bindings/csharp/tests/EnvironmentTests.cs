@@ -1,0 +1,77 @@
+// A cache from the environment's variables.
+
+using System;
+using System.Collections.Generic;
+using BankHub;
+
+static class EnvironmentTests
+{
+    public static void IsReadAndAnEmptyVariableIsNotSet()
+    {
+        using (var sandbox = new Sandbox())
+        {
+            var environment = sandbox.Environment;
+            environment["BANKHUB_CA_FILE"] = "";
+            environment["BANKHUB_STORE"] = "";
+            Within(environment, () =>
+            {
+                using (var cache = TokenCache.FromEnvironment())
+                    Expect.Equal(40, cache.Get().Length);
+            });
+        }
+    }
+
+    public static void EveryVariableCounts()
+    {
+        var complaints = new Dictionary<string, string>
+        {
+            ["BANKHUB_CLIENT_ID"] = "client_id",
+            ["BANKHUB_CLIENT_SECRET"] = "client_secret",
+            ["BANKHUB_BASE_URL"] = "base_url",
+            ["BANKHUB_CA_FILE"] = "ca_file",
+            ["BANKHUB_STORE"] = "store",
+        };
+        foreach (var complaint in complaints)
+        {
+            var environment = Credentials();
+            environment[complaint.Key] = "\n";
+            Within(environment, () => Refused(complaint.Value));
+        }
+    }
+
+    public static void CredentialsAreRequired()
+    {
+        foreach (var name in Credentials().Keys)
+        {
+            var environment = Credentials();
+            environment[name] = null;
+            Within(environment, () => Refused(name + " is not set in the environment"));
+        }
+    }
+
+    static Dictionary<string, string> Credentials()
+    {
+        return new Dictionary<string, string> { ["BANKHUB_CLIENT_ID"] = "id", ["BANKHUB_CLIENT_SECRET"] = "secret" };
+    }
+
+    static void Refused(string complaint)
+    {
+        var error = Expect.Fails(Status.InvalidArgument, () => TokenCache.FromEnvironment());
+        Expect.Contains(complaint, error.Message);
+    }
+
+    static void Within(Dictionary<string, string> environment, Action test)
+    {
+        foreach (var variable in environment)
+            Environment.SetEnvironmentVariable(variable.Key, variable.Value);
+        try
+        {
+            test();
+        }
+        finally
+        {
+            foreach (var name in environment.Keys)
+                Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// Runs every public static method of every class here whose name ends in Tests, and counts how they ended.
+
+using System;
+using System.Linq;
+using System.Reflection;
+
+static class Program
+{
+    static int Main(string[] words)
+    {
+        if (words.Length > 0)
+            return LoadingTests.LoadInThisProcess();
+        var tests = typeof(Program).Assembly.GetTypes()
+            .Where(type => type.Name.EndsWith("Tests"))
+            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly))
+            .ToArray();
+        var failed = tests.Count(test => !Passes(test));
+        Console.WriteLine($"{tests.Length - failed} passed, {failed} failed");
+        return failed == 0 ? 0 : 1;
+    }
+
+    static bool Passes(MethodInfo test)
+    {
+        try
+        {
+            test.Invoke(null, null);
+            return true;
+        }
+        catch (TargetInvocationException e)
+        {
+            Console.WriteLine($"FAILED {test.DeclaringType.Name}.{test.Name}: {e.InnerException}");
+            return false;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// The stand-in for the Bank Hub API, as a process of its own.
+
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using BankHub;
+
+sealed class Sandbox : IDisposable
+{
+    public const string Secret = "sandbox-secret";
+
+    static readonly string File = Path.Combine(AppContext.BaseDirectory, "../target/release/bankhub-sandbox");
+
+    readonly Process process;
+    readonly string address;
+
+    public Sandbox(int latencyMilliseconds = 0)
+    {
+        process = Process.Start(new ProcessStartInfo(File, "--until-eof --latency-ms " + latencyMilliseconds)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        });
+        address = process.StandardOutput.ReadLine();
+    }
+
+    public TokenCacheOptions Options => new TokenCacheOptions
+    {
+        ClientId = "sandbox-id",
+        ClientSecret = Secret,
+        BaseUrl = address,
+    };
+
+    public Dictionary<string, string> Environment => new Dictionary<string, string>
+    {
+        ["BANKHUB_CLIENT_ID"] = "sandbox-id",
+        ["BANKHUB_CLIENT_SECRET"] = Secret,
+        ["BANKHUB_BASE_URL"] = address,
+    };
+
+    public void Dispose()
+    {
+        process.StandardInput.Close();
+        process.WaitForExit();
+        process.Dispose();
+    }
+}

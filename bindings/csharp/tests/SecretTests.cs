@@ -1,0 +1,38 @@
+// What is printed shows no secret.
+
+using System;
+using BankHub;
+
+static class SecretTests
+{
+    public static void ATokenShowsEverythingButItsValue()
+    {
+        using (var sandbox = new Sandbox())
+        using (var cache = new TokenCache(sandbox.Options))
+        {
+            var token = cache.GetToken();
+            Expect.Lacks(token.Value, token.ToString());
+            Expect.Equal(
+                $"Token {{ Generation = {token.Generation}, ExpiresAt = {token.ExpiresAt:yyyy-MM-dd HH:mm:ss}Z }}",
+                token.ToString());
+            Expect.Lacks(token.Value, cache.ToString());
+            Expect.Lacks(token.Value, cache.Stats().ToString());
+        }
+    }
+
+    public static void OptionsShowNoSecret()
+    {
+        Expect.Lacks(Sandbox.Secret, new TokenCacheOptions { ClientSecret = Sandbox.Secret }.ToString());
+    }
+
+    public static void AnExceptionShowsNoSecret()
+    {
+        foreach (var end in new[] { "\0", "\ud800", "\n" })
+        {
+            var options = new TokenCacheOptions { ClientId = "id", ClientSecret = Sandbox.Secret + end };
+            var error = Expect.Fails(Status.InvalidArgument, () => new TokenCache(options));
+            Expect.Contains("client_secret", error.Message);
+            Expect.Lacks(Sandbox.Secret, error.ToString());
+        }
+    }
+}
