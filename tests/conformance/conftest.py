@@ -1,0 +1,151 @@
+"""Every scenario against every language: which are there, one driver process for each, a sandbox for each scenario."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional, Protocol
+
+import pytest
+
+from driver_process import DEADLINE_S, Cache, Driver, Word
+from languages import LANGUAGES
+from line_process import ProcessFailed
+from sandbox import Sandbox
+
+HANGS_TOLERATED = 2
+"""A language that hangs more often is not waited for again: the suite itself has to end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance")
+    group.addoption("--language", action="append", choices=list(LANGUAGES), help="only this one; may be repeated")
+    group.addoption("--strict-languages", action="store_true", help="a missing driver is a failure; so in CI")
+    group.addoption("--lie", help="have liar.py falsify what the drivers say; the suite must turn red")
+    group.addoption("--deadline", type=float, default=DEADLINE_S, help="seconds a driver has for an answer")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name in _selected(config):
+        reason = LANGUAGES[name].missing()
+        if reason:
+            terminalreporter.write_line(f"{name} was not tried: {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # Last, so that an id ends in the language's name.
+    if "language" in metafunc.fixturenames:
+        names = [name for name in _selected(metafunc.config) if _can_express(metafunc.definition, name)]
+        metafunc.parametrize("language", names)
+
+
+def _can_express(scenario: pytest.Item, language: str) -> bool:
+    only, but = scenario.get_closest_marker("only"), scenario.get_closest_marker("but")
+    for marker in filter(None, (only, but)):
+        assert marker.kwargs["because"], "a language is only left out for a reason"
+    return (only is None or language in only.args) and (but is None or language not in but.args)
+
+
+def _selected(config: pytest.Config) -> list[str]:
+    return config.getoption("--language") or list(LANGUAGES)
+
+
+class Drivers:
+    """One process per language for the whole session, replaced when a scenario left it unfit for the next."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._strict = bool(config.getoption("--strict-languages")) or os.environ.get("CI") == "true"
+        self._deadline_s = float(config.getoption("--deadline"))
+        lie: Optional[str] = config.getoption("--lie")
+        liar = [sys.executable, str(Path(__file__).with_name("liar.py")), lie] if lie else []
+        # Not around a language that others are compared with.
+        self._wrapper = {name: liar for name in _selected(config)}
+        self._running: dict[str, Driver] = {}
+        self._hangs = dict.fromkeys(LANGUAGES, 0)
+
+    def require(self, name: str) -> None:
+        """Skips or fails the test where the language's driver is missing."""
+        reason = LANGUAGES[name].missing()
+        if reason and self._strict:
+            pytest.fail(f"{name}: {reason}")
+        if reason:
+            pytest.skip(f"{name}: {reason}")
+
+    def start(self, name: str) -> Driver:
+        """A process of its own."""
+        self.require(name)
+        return Driver(name, wrapper=self._wrapper.get(name, []), deadline_s=self._deadline_s)
+
+    def running(self, name: str) -> Driver:
+        if self._hangs[name] > HANGS_TOLERATED:
+            pytest.fail(f"{name} hung {self._hangs[name]} times and is not tried again")
+        if name not in self._running:
+            self._running[name] = self.start(name)
+        return self._running[name]
+
+    def settle(self, name: str) -> None:
+        """After a scenario: a driver that cannot serve another goes."""
+        driver = self._running[name]
+        if driver.fit():
+            driver.close_all()
+            return
+        self._hangs[name] += driver.hung
+        driver.kill()
+        del self._running[name]
+
+    def end(self) -> None:
+        failures = []
+        for driver in self._running.values():
+            try:
+                driver.end()
+            except ProcessFailed as failure:
+                failures.append(str(failure))
+        assert not failures, "; ".join(failures)
+
+
+@pytest.fixture(scope="session")
+def drivers(request: pytest.FixtureRequest) -> Iterator[Drivers]:
+    drivers = Drivers(request.config)
+    yield drivers
+    drivers.end()
+
+
+@pytest.fixture
+def driver(drivers: Drivers, language: str) -> Iterator[Driver]:
+    yield drivers.running(language)
+    drivers.settle(language)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.kill()
+
+
+class NewCache(Protocol):
+    """Makes a cache for the scenario's sandbox, with anything else set as asked for."""
+
+    def __call__(self, **config: Word) -> Cache: ...
+
+
+@pytest.fixture
+def new_cache(driver: Driver, sandbox: Sandbox) -> Iterator[NewCache]:
+    made = []
+
+    def new(**config: Word) -> Cache:
+        defaults = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "base_url": sandbox.url}
+        made.append(driver.new(**{**defaults, **config}))
+        return made[-1]
+
+    yield new
+    at_once = sandbox.counters().token_requests_at_once_max
+    assert at_once <= len(made), f"{driver.name} had {at_once} requests of {len(made)} caches in flight at once"
+
+
+@pytest.fixture
+def cache(new_cache: NewCache) -> Cache:
+    return new_cache()

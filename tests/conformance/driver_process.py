@@ -1,0 +1,229 @@
+"""A driver as the scenarios use it (PROTOCOL.md): a method per verb, and no secret in any answer it ever gives."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from languages import LANGUAGES, clean_environment
+from line_process import LineProcess, ProcessFailed, ProcessHung
+from secrecy import Secrecy
+
+DEADLINE_S = 15.0
+"""For one answer. No scenario lets a caller wait for nearly that long."""
+
+Word = Union[str, bytes, int]
+
+
+class Status(enum.IntEnum):
+    """The numbers of the header, written down once more, so that a changed one does not go unnoticed."""
+
+    OK = 0
+    INVALID_ARGUMENT = 1
+    UNAUTHENTICATED = 2
+    RATE_LIMITED = 3
+    UNAVAILABLE = 4
+    BAD_RESPONSE = 5
+    DEADLINE = 6
+    CLOSED = 7
+    INTERNAL = 8
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of a driver: OK or the error's status, and the fields as they came."""
+
+    status: Status
+    fields: Mapping[str, str]
+
+    def expect(self, status: Status) -> Answer:
+        """This answer, which must have that status."""
+        assert self.status == status, f"{self.status.name} instead of {status.name}: {self.fields.get('message')}"
+        return self
+
+    def ok(self) -> Answer:
+        return self.expect(Status.OK)
+
+    def number(self, field: str) -> int:
+        return int(self.fields[field])
+
+    @property
+    def value(self) -> str:
+        return self.fields["value"]
+
+    @property
+    def generation(self) -> int:
+        return self.number("generation")
+
+    @property
+    def expires_at(self) -> int:
+        return self.number("expires_at")
+
+    @property
+    def http_status(self) -> int:
+        return self.number("http_status")
+
+    @property
+    def retry_after_ms(self) -> int:
+        return self.number("retry_after_ms")
+
+    @property
+    def message(self) -> str:
+        return self.fields["message"]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One cache within a driver. A `timeout` is in milliseconds; None is the language's default call."""
+
+    driver: Driver
+    name: str
+
+    def get(self, timeout: Optional[int] = None) -> Answer:
+        return self.driver.ask("get", self.name, _timeout(timeout))
+
+    def token(self, timeout: Optional[int] = None) -> Answer:
+        return self.driver.ask("token", self.name, _timeout(timeout))
+
+    def start(self, threads: int, timeout: Optional[int] = None) -> None:
+        """Threads that get at once; their answers come from `Driver.join`."""
+        self.driver.start(self.name, threads, _timeout(timeout))
+
+    def generation(self) -> int:
+        return self.driver.ask("generation", self.name).generation
+
+    def invalidate(self, token: Optional[str]) -> Answer:
+        return self.driver.ask("invalidate", self.name, *([] if token is None else [token]))
+
+    def stats(self) -> Answer:
+        return self.driver.ask("stats", self.name)
+
+    def close(self) -> Answer:
+        return self.driver.ask("close", self.name)
+
+
+class Driver:
+    """A running driver, and the secrets that none of its answers may hold."""
+
+    def __init__(self, name: str, *, wrapper: Sequence[str] = (), deadline_s: float = DEADLINE_S) -> None:
+        language = LANGUAGES[name]
+        self.name = name
+        self.secrecy = Secrecy()
+        self.hung = False
+        self._deadline_s = deadline_s
+        self._threads = 0
+        self._open: list[Cache] = []
+        self._names = (f"cache{number}" for number in itertools.count(1))
+        self._process = LineProcess([*wrapper, *language.command], {**clean_environment(), **language.environment})
+        greeting = self._read("start")
+        if greeting != f"ready {name}":
+            raise ProcessFailed(f"{name} greets with {greeting!r}")
+
+    def new(self, **config: Word) -> Cache:
+        """A cache that must come into being."""
+        cache = Cache(self, next(self._names))
+        answer = self._make(cache.name, config)
+        assert answer.status == Status.OK, f"{self.name} refuses {sorted(config)}: {answer.message}"
+        self._open.append(cache)
+        return cache
+
+    def refused(self, **config: Word) -> Answer:
+        """The error of a cache that must not come into being."""
+        answer = self._make(next(self._names), config)
+        assert answer.status != Status.OK, f"{self.name} accepts {config}"
+        return answer
+
+    def layout(self) -> Mapping[str, str]:
+        return self.ask("layout").fields
+
+    def start(self, cache: str, threads: int, timeout: Word) -> None:
+        self._threads += threads
+        self.ask("start", cache, threads, timeout)
+
+    def join(self) -> list[Answer]:
+        """The answers of all threads that were started since the last time."""
+        count = self.ask("join").number("count")
+        assert count == self._threads, f"{self.name} joins {count} threads, not {self._threads}"
+        answers = [self._parse("join", self._read("join")) for _ in range(count)]
+        self._threads = 0
+        return answers
+
+    def ask(self, verb: str, *words: Word, **pairs: Word) -> Answer:
+        """One request in the words of PROTOCOL.md."""
+        if verb == "invalidate":
+            self.secrecy.keep(str(words[-1]))
+        encoded = [*map(_encode, words), *(f"{key}={_encode(value)}" for key, value in pairs.items())]
+        try:
+            self._process.write(" ".join([verb, *encoded]))
+        except ProcessFailed as failure:
+            raise ProcessFailed(f"{self.name}, asked to {verb}: {failure}") from None
+        return self._parse(verb, self._read(verb))
+
+    def threads(self) -> int:
+        """How many threads the process has now."""
+        return self._process.threads()
+
+    def fit(self) -> bool:
+        """Whether another scenario can use this process: it runs, and no thread of it is left."""
+        return self._process.alive() and not self._threads
+
+    def close_all(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
+    def end(self) -> None:
+        """Ends the input; the program must end too, cleanly, and without a secret on its standard error."""
+        try:
+            self._process.end(self._deadline_s)
+        except ProcessFailed as failure:
+            raise ProcessFailed(f"{self.name}: {failure}") from None
+        self._search("on standard error", self._process.stderr())
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def _make(self, name: str, config: Mapping[str, Word]) -> Answer:
+        self.secrecy.keep_credentials(str(config.get("client_id", "")), str(config.get("client_secret", "")))
+        return self.ask("new", name, **config)
+
+    def _read(self, verb: str) -> str:
+        try:
+            return self._process.read(self._deadline_s)
+        except ProcessFailed as failure:
+            self.hung = isinstance(failure, ProcessHung)
+            raise ProcessFailed(f"{self.name}, asked to {verb}: {failure}") from None
+
+    def _parse(self, verb: str, line: str) -> Answer:
+        word, *pairs = line.split(" ")
+        if word not in ("ok", "error"):
+            raise ProcessFailed(f"{self.name}, asked to {verb}, answers {line!r}")
+        fields = {key: urllib.parse.unquote(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+        self.secrecy.keep(fields.get("value", ""))
+        for key in fields.keys() - {"value"}:
+            self._search(f"in {key} of its answer to {verb}", fields[key])
+        status = Status.OK if word == "ok" else Status(int(fields["status"]))
+        if status and not _says(fields["type"], status):
+            raise ProcessFailed(f"{self.name} takes {status.name} for a {fields['type']}")
+        return Answer(status, fields)
+
+    def _search(self, place: str, text: str) -> None:
+        leak = self.secrecy.leak(text)
+        if leak:
+            raise ProcessFailed(f"{self.name} says a secret {place}: …{leak}… in {text!r}")
+
+
+def _encode(word: Word) -> str:
+    return urllib.parse.quote(word if isinstance(word, bytes) else str(word), safe="")
+
+
+def _says(type_name: str, status: Status) -> bool:
+    """Whether a language's name for an error, such as ErrBadResponse or InternalError, speaks of this status."""
+    return status.name.replace("_", "").lower() in type_name.replace("_", "").lower()
+
+
+def _timeout(timeout: Optional[int]) -> Word:
+    return "default" if timeout is None else timeout

@@ -1,0 +1,74 @@
+"""The six languages: how the driver of each is started, and what it needs for that."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+LIBRARIES = ROOT / "target" / "release"
+BUILD = ROOT / "build"
+HEADER = ROOT / "include" / "bankhub.h"
+
+
+def version() -> str:
+    """The one version number of everything in the tree."""
+    found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert found, "Cargo.toml names no version"
+    return found.group(1)
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language. `program` is looked up on PATH, `files` must exist."""
+
+    program: str
+    files: tuple[Path, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def command(self) -> list[str]:
+        return [self.program, str(self.files[0])] if self.program else [str(self.files[0])]
+
+    def missing(self) -> Optional[str]:
+        """Why the driver cannot be started, or None."""
+        if self.program and shutil.which(self.program) is None:
+            return f"{self.program} is not installed"
+        absent = [str(path.relative_to(ROOT)) for path in self.files if not path.exists()]
+        return f"{', '.join(absent)} not built" if absent else None
+
+
+def _binary(path: Path) -> Language:
+    return Language(program="", files=(path,))
+
+
+LANGUAGES: Mapping[str, Language] = {
+    "c": _binary(BUILD / "driver-c"),
+    "cpp": _binary(BUILD / "driver-cpp"),
+    "rust": _binary(LIBRARIES / "examples" / "driver"),
+    "python": Language(
+        program=sys.executable,
+        files=(HERE / "drivers" / "driver.py", ROOT / "bindings" / "python" / "src"),
+        environment={"PYTHONPATH": str(ROOT / "bindings" / "python" / "src")},
+    ),
+    "go": _binary(BUILD / "driver-go"),
+    "csharp": Language(program="mono", files=(BUILD / "driver-csharp.exe", BUILD / "BankHub.dll")),
+}
+
+
+def clean_environment() -> dict[str, str]:
+    """What a program of the tree needs, and nothing that could steer the library: no proxy, roots or credentials."""
+    kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "LC_ALL": "C.UTF-8",
+        "LD_LIBRARY_PATH": str(LIBRARIES),
+        "BANKHUB_LIBRARY": str(LIBRARIES / "libbankhub.so.0"),
+    }

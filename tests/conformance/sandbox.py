@@ -1,0 +1,103 @@
+"""The sandbox program as the scenarios use it: started on a free port, told what to do, asked what it received."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from languages import LIBRARIES, clean_environment
+from line_process import LineProcess
+
+PROGRAM = LIBRARIES / "bankhub-sandbox"
+CLIENT_ID = "conformance"
+CLIENT_SECRET = "Zx8Kq2LmVw4Rt7Yb"
+START_DEADLINE_S = 10
+CONTROL_DEADLINE_S = 10
+ALWAYS = 100
+"""More answers than any scenario may ask for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A token request. Names of headers in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body_length: int
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What the sandbox received since it started."""
+
+    token_requests: int
+    token_requests_at_once_max: int
+    tokens_issued: int
+    unauthorized: int
+    resource_requests: int
+    last_token_request: Optional[Request]
+
+
+class Sandbox:
+    """One for each scenario, so that nothing leaks in from a fetch that outlived the scenario before."""
+
+    def __init__(self, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET) -> None:
+        self.client_id, self.client_secret = client_id, client_secret
+        credentials = ["--client-id", client_id, "--client-secret", client_secret]
+        self._process = LineProcess([str(PROGRAM), *credentials], clean_environment())
+        self.url = self._process.read(START_DEADLINE_S)
+        self.address = urllib.parse.urlsplit(self.url).netloc
+
+    def settings(self, **settings: int) -> None:
+        """Any of `ttl` (seconds), `latency_ms` and `end_old_token`."""
+        self._control("settings", settings)
+
+    def credentials(self, *, enabled: bool) -> None:
+        self._control("credentials", {"enabled": enabled})
+
+    def revoke(self) -> None:
+        """All tokens end."""
+        self._control("revoke", {})
+
+    def answer(
+        self, status: int, body: str = "", headers: Optional[Mapping[str, str]] = None, *, count: int = ALWAYS
+    ) -> None:
+        """The next `count` token requests are answered so."""
+        self._control("answers", {"count": count, "status": status, "headers": dict(headers or {}), "body": body})
+
+    def counters(self) -> Counters:
+        status, body = self._request("GET", "/sandbox/counters")
+        assert status == 200, f"GET /sandbox/counters answers {status}: {body}"
+        counters = json.loads(body)
+        last = counters.pop("last_token_request")
+        return Counters(**counters, last_token_request=Request(**last) if last else None)
+
+    def token_requests(self) -> int:
+        return self.counters().token_requests
+
+    def resource(self, token: str) -> int:
+        """The status with which a resource answers `token`."""
+        return self._request("GET", "/v1/company", headers={"Authorization": f"Bearer {token}"})[0]
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def _control(self, action: str, body: Mapping[str, Any]) -> None:
+        status, answer = self._request("POST", f"/sandbox/{action}", json.dumps(body))
+        assert status == 204, f"POST /sandbox/{action} answers {status}: {answer}"
+
+    def _request(
+        self, method: str, path: str, body: Optional[str] = None, headers: Optional[Mapping[str, str]] = None
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self.address, timeout=CONTROL_DEADLINE_S)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()

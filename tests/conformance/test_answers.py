@@ -1,0 +1,265 @@
+"""What the token endpoint may answer, and what a caller makes of it: a table, and the backoff after each failure."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+import pytest
+
+from conftest import NewCache
+from driver_process import Cache, Driver, Status
+from patience import at_most, wait_until
+from sandbox import Sandbox
+
+HTML = "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>"
+TOKEN = "5e79079684d93027ed1d7e414b04543b1d6ef164"
+BODY_LIMIT_BYTES = 64 * 1024
+TOKEN_LENGTH_MAX = 4095
+TEN_YEARS_S = 315_360_000
+REQUESTS_PER_FETCH = 3
+
+
+def error_body(code: int, message: str = "no") -> str:
+    return json.dumps({"code": code, "message": message})
+
+
+def granted(**fields: object) -> str:
+    """The documented body, with fields replaced; None takes one away."""
+    body = {"code": 201, "access_token": TOKEN, "ttl": 60_000, **fields}
+    return json.dumps({name: value for name, value in body.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One answer and what it means."""
+
+    name: str
+    http_status: int
+    body: str
+    status: Status
+    meant: Optional[int] = None
+    """The HTTP status in the error, where the body's code overrules the answer's own."""
+
+    @property
+    def requests(self) -> int:
+        """At most so many, within one fetch."""
+        return REQUESTS_PER_FETCH if self.status == Status.UNAVAILABLE else 1
+
+    @property
+    def backoff_ms(self) -> tuple[int, int]:
+        """The first backoff, spread over its upper half."""
+        refused = self.status in (Status.UNAUTHENTICATED, Status.BAD_RESPONSE)
+        return (2500, 5000) if refused else (500, 1000)
+
+
+def unauthenticated(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.UNAUTHENTICATED, meant=meant)
+
+
+def unavailable(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.UNAVAILABLE, meant=meant)
+
+
+def bad(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.BAD_RESPONSE, meant=meant)
+
+
+FAILURES = [
+    unauthenticated("401", 401, error_body(401, "Unauthenticated")),
+    unauthenticated("401-html", 401, HTML),
+    unauthenticated("401-empty", 401, ""),
+    unauthenticated("403-json", 403, error_body(403, "Forbidden")),
+    unavailable("403-html", 403, HTML),
+    unavailable("403-empty", 403, ""),
+    Failure("429", 429, error_body(429), Status.RATE_LIMITED),
+    Failure("429-html", 429, HTML, Status.RATE_LIMITED),
+    unavailable("408", 408, ""),
+    unavailable("500", 500, json.dumps({"code": 500, "message": "x", "status": "error", "error": "x"})),
+    unavailable("502-html", 502, HTML),
+    unavailable("503", 503, error_body(503)),
+    bad("400", 400, json.dumps({"code": 400, "message": "Bad request", "errors": {"field": "x"}})),
+    bad("404", 404, error_body(404, "Resource not found")),
+    bad("404-html", 404, HTML),
+    bad("405", 405, error_body(405)),
+    bad("418", 418, ""),
+    bad("200-html", 200, HTML),
+    bad("204", 204, ""),
+    bad("201-empty", 201, ""),
+    bad("201-cut-off", 201, granted()[:-1]),
+    bad("201-trailing-garbage", 201, granted() + "x"),
+    bad("201-array", 201, f"[{granted()}]"),
+    bad("201-null", 201, "null"),
+    bad("201-too-large", 201, granted().ljust(BODY_LIMIT_BYTES + 1)),
+    bad("token-missing", 201, granted(access_token=None)),
+    bad("token-null", 201, '{"code":201,"access_token":null,"ttl":60000}'),
+    bad("token-empty", 201, granted(access_token="")),
+    bad("token-number", 201, granted(access_token=12345678)),
+    bad("token-with-space", 201, granted(access_token="5e79 0796")),
+    bad("token-with-line-break", 201, granted(access_token="5e790796\r\nX-Injected: 1")),
+    bad("token-with-nul", 201, granted(access_token="5e790796\0")),
+    bad("token-not-ascii", 201, granted(access_token="5e790796ü")),
+    bad("token-too-long", 201, granted(access_token="x" * (TOKEN_LENGTH_MAX + 1))),
+    bad("token-twice", 201, f'{{"access_token":"{TOKEN}","access_token":"{TOKEN}","ttl":60000}}'),
+    bad("ttl-missing", 201, granted(ttl=None)),
+    bad("ttl-zero", 201, granted(ttl=0)),
+    bad("ttl-negative", 201, granted(ttl=-60_000)),
+    bad("ttl-fraction", 201, granted(ttl=0.5)),
+    bad("ttl-text", 201, granted(ttl="soon")),
+    bad("ttl-true", 201, granted(ttl=True)),
+    bad("ttl-twice", 201, f'{{"access_token":"{TOKEN}","ttl":60000,"ttl":60000}}'),
+    bad("expires-in-alone", 201, granted(ttl=None, expires_in=3600)),
+    unauthenticated("200-but-code-401", 200, error_body(401), meant=401),
+    unauthenticated("201-with-a-token-but-code-403", 201, granted(code=403), meant=403),
+    unavailable("200-but-code-503", 200, error_body(503), meant=503),
+    Failure("200-but-code-429", 200, error_body(429), Status.RATE_LIMITED, meant=429),
+    bad("200-but-code-404", 200, error_body(404), meant=404),
+]
+
+
+@pytest.mark.parametrize("failure", [pytest.param(failure, id=failure.name) for failure in FAILURES])
+def test_failure(cache: Cache, sandbox: Sandbox, failure: Failure) -> None:
+    sandbox.answer(failure.http_status, failure.body)
+
+    error = cache.get().expect(failure.status)
+
+    assert error.http_status == (failure.meant or failure.http_status)
+    assert sandbox.address.split(":")[0] in error.message, "an operator wants to know who answered so"
+    assert "\n" not in error.message
+    least, most = failure.backoff_ms
+    assert least - 200 <= error.retry_after_ms <= most
+    requests = sandbox.token_requests()
+    assert 1 <= requests <= failure.requests
+
+    with at_most(400, "get during backoff"):
+        again = cache.get().expect(failure.status)
+    assert (again.http_status, again.message) == (error.http_status, error.message)
+    assert 0 < again.retry_after_ms <= error.retry_after_ms
+    assert sandbox.token_requests() == requests
+    stats = cache.stats().ok()
+    assert stats.number("last_error.status") == failure.status
+    assert stats.number("last_error.http_status") == error.http_status
+
+
+SUCCESSES = [
+    pytest.param(200, granted(), TOKEN, 60_000, id="200"),
+    pytest.param(201, granted(code=200), TOKEN, 60_000, id="another-2xx-code"),
+    pytest.param(201, granted(code=None), TOKEN, 60_000, id="no-code"),
+    pytest.param(201, granted(ttl="60000"), TOKEN, 60_000, id="ttl-in-a-string"),
+    pytest.param(201, granted(ttl=10**12), TOKEN, TEN_YEARS_S, id="ttl-beyond-ten-years"),
+    pytest.param(201, granted(data={"more": [1, None]}, expires_in=1), TOKEN, 60_000, id="unknown-keys"),
+    pytest.param(201, granted(access_token="aZ09-._~+/=="), "aZ09-._~+/==", 60_000, id="every-kind-of-character"),
+    pytest.param(201, granted(access_token="x"), "x", 60_000, id="shortest-token"),
+    pytest.param(201, granted(access_token="y" * TOKEN_LENGTH_MAX), "y" * TOKEN_LENGTH_MAX, 60_000, id="longest-token"),
+    pytest.param(201, granted().ljust(BODY_LIMIT_BYTES), TOKEN, 60_000, id="largest-body"),
+]
+
+
+@pytest.mark.parametrize("http_status, body, token, ttl", SUCCESSES)
+def test_success(cache: Cache, sandbox: Sandbox, http_status: int, body: str, token: str, ttl: int) -> None:
+    sandbox.answer(http_status, body)
+    before = time.time()
+
+    answer = cache.token().ok()
+
+    assert answer.value == cache.get().ok().value == token
+    assert int(before) + ttl <= answer.expires_at <= time.time() + ttl
+    assert sandbox.token_requests() == 1
+
+
+@pytest.mark.parametrize("http_status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(cache: Cache, sandbox: Sandbox, http_status: int) -> None:
+    elsewhere = Sandbox()
+    try:
+        sandbox.answer(http_status, "", {"Location": f"{elsewhere.url}/v1/token"})
+        error = cache.get().expect(Status.BAD_RESPONSE)
+        assert elsewhere.token_requests() == 0, "the credentials went to the wrong place"
+    finally:
+        elsewhere.kill()
+    assert error.http_status == http_status
+    assert sandbox.token_requests() == 1
+
+
+@pytest.mark.parametrize("http_status, status", [(429, Status.RATE_LIMITED), (503, Status.UNAVAILABLE)])
+@pytest.mark.parametrize(
+    "retry_after, least_s, most_s",
+    [
+        pytest.param("30", 29, 30, id="seconds"),
+        pytest.param("+40 s", 37, 40, id="date"),
+        pytest.param("86400", 3599, 3600, id="more-than-an-hour"),
+        pytest.param("0", 0.3, 1, id="less-than-the-backoff"),
+        pytest.param("soon", 0.3, 1, id="garbage"),
+        pytest.param("-5", 0.3, 1, id="negative"),
+    ],
+)
+def test_retry_after(
+    cache: Cache, sandbox: Sandbox, http_status: int, status: Status, retry_after: str, least_s: float, most_s: float
+) -> None:
+    if retry_after.startswith("+"):
+        retry_after = email.utils.formatdate(time.time() + int(retry_after.split()[0]), usegmt=True)
+    sandbox.answer(http_status, error_body(http_status), {"Retry-After": retry_after})
+
+    error = cache.get().expect(status)
+
+    assert least_s * 1000 <= error.retry_after_ms <= most_s * 1000
+    assert 1 <= sandbox.token_requests() <= REQUESTS_PER_FETCH
+    if least_s > 1:
+        assert sandbox.token_requests() == 1, "the server said when; nothing is tried again before"
+
+
+def test_wrong_credentials_are_unauthenticated(new_cache: NewCache, sandbox: Sandbox) -> None:
+    error = new_cache(client_secret="Nq5Wt9Xc3Hv7Jb1M").get().expect(Status.UNAUTHENTICATED)
+
+    assert error.http_status == 401
+    assert sandbox.token_requests() == 1
+
+
+def test_disabled_credentials_are_unauthenticated(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.credentials(enabled=False)
+    assert cache.get().expect(Status.UNAUTHENTICATED).http_status == 401
+
+
+def test_a_path_that_is_not_there_is_a_bad_response(new_cache: NewCache, sandbox: Sandbox) -> None:
+    error = new_cache(base_url=f"{sandbox.url}/elsewhere").get().expect(Status.BAD_RESPONSE)
+
+    assert error.http_status == 404
+    assert "base_url" in error.message, "the one setting that can be wrong here"
+
+
+@pytest.mark.parametrize(
+    "http_status, status", [(401, Status.UNAUTHENTICATED), (429, Status.RATE_LIMITED), (503, Status.UNAVAILABLE)]
+)
+def test_a_failing_endpoint_is_not_hammered(
+    cache: Cache, driver: Driver, sandbox: Sandbox, http_status: int, status: Status
+) -> None:
+    sandbox.answer(http_status, error_body(http_status))
+    cache.start(64)
+    assert {answer.status for answer in driver.join()} == {status}
+    for _ in range(20):
+        cache.get(timeout=0).expect(status)
+        assert cache.generation() == 0
+
+    assert sandbox.token_requests() <= REQUESTS_PER_FETCH
+
+
+def test_callers_recover_with_the_endpoint(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.answer(429, error_body(429), count=1)
+    cache.get().expect(Status.RATE_LIMITED)
+
+    wait_until(lambda: cache.get().status == Status.OK, within_s=3, what="a token after the backoff")
+
+    assert sandbox.token_requests() == 2
+    stats = cache.stats().ok()
+    assert stats.number("consecutive_failures") == 0
+    assert stats.number("last_error.status") == Status.OK
+
+
+def test_one_failure_in_between_is_not_seen(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.answer(503, HTML, count=1)
+
+    cache.get().ok()
+
+    assert sandbox.token_requests() == 2

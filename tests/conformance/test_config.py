@@ -1,0 +1,109 @@
+"""What a cache may be made from, and what is refused: each refusal names the field and repeats none of its secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from driver_process import Cache, Driver, Status
+from sandbox import CLIENT_ID, CLIENT_SECRET
+
+PASSWORD = "Hj6Gf4Dk8Sl2Pw9Q"
+"""Stands where a secret could be, wherever one could be. Never to be repeated."""
+
+NO_CERTIFICATE = Path(__file__).resolve()
+"""A file that can be read and holds none."""
+
+REFUSED: list[tuple[str, str, Optional[str]]] = [
+    ("client_id", "missing", None),
+    ("client_id", "empty", ""),
+    ("client_id", "colon", "partner:one"),
+    ("client_id", "line-break", "partner\r\nX-Injected: 1"),
+    ("client_id", "tab", "partner\tone"),
+    ("client_id", "delete", "partner\x7f"),
+    ("client_secret", "missing", None),
+    ("client_secret", "empty", ""),
+    ("client_secret", "line-break", f"{PASSWORD}\n"),
+    ("client_secret", "escape", f"{PASSWORD}\x1b[0m"),
+    ("base_url", "no-scheme", f"hub.example/{PASSWORD}"),
+    ("base_url", "no-host", "https://"),
+    ("base_url", "no-host-but-path", f"https:///{PASSWORD}"),
+    ("base_url", "no-host-but-port", "https://:443"),
+    ("base_url", "user", f"https://{PASSWORD}@hub.example"),
+    ("base_url", "user-and-password", f"https://user:{PASSWORD}@hub.example"),
+    ("base_url", "query", f"https://hub.example/?key={PASSWORD}"),
+    ("base_url", "fragment", f"https://hub.example/#{PASSWORD}"),
+    ("base_url", "ftp", "ftp://hub.example"),
+    ("base_url", "file", "file:///etc/passwd"),
+    ("base_url", "http-beyond-loopback", "http://hub.example"),
+    ("base_url", "http-to-a-private-address", "http://10.0.0.1:8080"),
+    ("base_url", "http-to-every-address", "http://0.0.0.0"),
+    ("base_url", "http-to-a-name-like-loopback", "http://127.0.0.1.hub.example"),
+    ("base_url", "http-to-a-host-behind-localhost", "http://localhost@hub.example"),
+    ("base_url", "port-too-large", "https://hub.example:65536"),
+    ("base_url", "port-no-number", "https://hub.example:https"),
+    ("base_url", "space", "https://hub example"),
+    ("base_url", "line-break", "https://hub.example/\r\nX-Injected: 1"),
+    ("ca_file", "absent", "/nowhere/at/all.pem"),
+    ("ca_file", "folder", "/"),
+    ("ca_file", "no-certificate", str(NO_CERTIFICATE)),
+    ("proxy", "no-host", "http://"),
+    ("proxy", "other-protocol", f"ftp://user:{PASSWORD}@proxy.example"),
+    ("proxy", "no-url", f"user:{PASSWORD}@:"),
+    ("proxy", "port-too-large", f"http://user:{PASSWORD}@proxy.example:65536"),
+    ("proxy", "space", f"http://user:{PASSWORD}@proxy example"),
+    ("store", "unknown", f"nothing://user:{PASSWORD}@store.example"),
+    ("store", "not-yet-file", f"file:/tmp/{PASSWORD}"),
+    ("store", "not-yet-redis", f"redis://user:{PASSWORD}@store.example"),
+]
+
+
+@pytest.mark.parametrize(
+    "field, text", [pytest.param(field, text, id=f"{field}-{name}") for field, name, text in REFUSED]
+)
+def test_refused(driver: Driver, field: str, text: Optional[str]) -> None:
+    driver.secrecy.keep(PASSWORD)
+    config = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "base_url": "http://127.0.0.1:1", field: text}
+
+    error = driver.refused(**{key: value for key, value in config.items() if value is not None})
+
+    error.expect(Status.INVALID_ARGUMENT)
+    assert field in error.message
+    assert "\n" not in error.message
+    assert error.http_status == error.retry_after_ms == 0
+
+
+@pytest.mark.but("c", because="a C string ends at its first NUL")
+@pytest.mark.parametrize("field", ["client_id", "client_secret", "base_url", "ca_file", "proxy", "store"])
+def test_a_nul_inside_is_refused_and_cuts_nothing_off(driver: Driver, field: str) -> None:
+    usual = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "base_url": "http://127.0.0.1:1", "proxy": ""}
+
+    error = driver.refused(**{**usual, field: usual.get(field, "") + "\0tail"})
+
+    error.expect(Status.INVALID_ARGUMENT)
+    assert field in error.message
+
+
+ACCEPTED: list[tuple[str, dict[str, str]]] = [
+    ("default-url", {}),
+    ("production", {"base_url": "https://bankhub-api.sepay.vn"}),
+    ("port-and-path", {"base_url": "https://hub.example:8443/behind/a/gateway/"}),
+    ("loopback", {"base_url": "http://127.0.0.1:1"}),
+    ("loopback-by-name", {"base_url": "http://localhost:1"}),
+    ("loopback-v6", {"base_url": "http://[::1]:1"}),
+    ("http-by-explicit-flag", {"base_url": "http://hub.example", "allow_http": "1"}),
+    ("proxy", {"proxy": "http://proxy.example:3128"}),
+    ("proxy-with-password", {"proxy": f"http://user:{PASSWORD}@proxy.example:3128"}),
+    ("every-number", {name: "1" for name in ("connect_timeout_ms", "request_timeout_ms", "get_timeout_ms")}),
+    ("renewal", {"refresh_ahead_s": "1"}),
+]
+
+
+@pytest.mark.parametrize("config", [pytest.param(config, id=name) for name, config in ACCEPTED])
+def test_accepted_without_a_request(driver: Driver, config: dict[str, str]) -> None:
+    cache: Cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **config)
+
+    stats = cache.stats().ok()
+    assert stats.number("requests") == stats.number("fetching") == 0

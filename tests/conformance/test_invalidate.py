@@ -1,0 +1,132 @@
+"""Reporting a rejected token: the current one is replaced, once; nothing else changes anything."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+
+from driver_process import Cache, Driver, Status
+from patience import at_most
+from sandbox import Sandbox
+
+ROUNDS = 40
+
+
+def test_the_current_token_is_replaced(cache: Cache, sandbox: Sandbox) -> None:
+    first = cache.token().ok()
+    sandbox.revoke()
+    assert sandbox.resource(first.value) == 401
+
+    cache.invalidate(first.value).ok()
+
+    second = cache.token().ok()
+    assert second.value != first.value
+    assert second.generation > first.generation
+    assert sandbox.resource(second.value) == 200
+    assert sandbox.token_requests() == 2
+    assert cache.stats().ok().number("rejections") == 1
+
+
+def test_callers_wait_for_the_replacement(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
+    first = cache.get().ok().value
+    sandbox.settings(latency_ms=300)
+    cache.invalidate(first).ok()
+    cache.start(16)
+
+    values = {answer.ok().value for answer in driver.join()}
+    assert len(values) == 1 and first not in values
+    assert sandbox.token_requests() == 2
+
+
+def test_invalidate_does_not_wait(cache: Cache, sandbox: Sandbox) -> None:
+    token = cache.get().ok().value
+    sandbox.settings(latency_ms=2000)
+    with at_most(400, "invalidate"):
+        cache.invalidate(token).ok()
+
+
+def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, sandbox: Sandbox) -> None:
+    first = cache.get().ok().value
+    sandbox.settings(latency_ms=200)
+    for _ in range(50):
+        cache.invalidate(first).ok()
+    second = cache.get().ok().value
+    for _ in range(50):
+        cache.invalidate(first).ok()
+
+    assert cache.get().ok().value == second != first
+    assert sandbox.token_requests() == 2
+
+
+def test_an_old_token_changes_nothing(cache: Cache, sandbox: Sandbox) -> None:
+    first = cache.get().ok().value
+    cache.invalidate(first).ok()
+    second = cache.token().ok()
+
+    cache.invalidate(first).ok()
+
+    assert cache.token().ok() == second
+    assert sandbox.token_requests() == 2
+    stats = cache.stats().ok()
+    assert (stats.number("rejections"), stats.number("ignored_rejections")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "rejected",
+    [
+        pytest.param("f00df00df00df00df00df00df00df00df00df00d", id="foreign"),
+        pytest.param("ünïcödé and späces", id="no-token"),
+        pytest.param("x" * 5000, id="longer-than-any"),
+        pytest.param("", id="empty"),
+        pytest.param(None, id="null"),
+    ],
+)
+def test_any_other_text_changes_nothing(cache: Cache, sandbox: Sandbox, rejected: Optional[str]) -> None:
+    token = cache.token().ok()
+
+    cache.invalidate(rejected).ok()
+
+    assert cache.token().ok() == token
+    assert sandbox.token_requests() == 1
+    stats = cache.stats().ok()
+    assert (stats.number("rejections"), stats.number("ignored_rejections")) == (0, 1)
+
+
+@pytest.mark.parametrize("change", ["prefix", "longer", "case"])
+def test_nearly_the_current_token_changes_nothing(cache: Cache, sandbox: Sandbox, change: str) -> None:
+    token = cache.get().ok().value
+    nearly = {"prefix": token[:-1], "longer": token + "0", "case": token.swapcase()}[change]
+
+    cache.invalidate(nearly).ok()
+
+    assert cache.get().ok().value == token
+    assert sandbox.token_requests() == 1
+
+
+@pytest.mark.but("c", because="a C string ends at its first NUL")
+def test_a_nul_behind_the_current_token_makes_another_text(cache: Cache, sandbox: Sandbox) -> None:
+    token = cache.get().ok().value
+
+    answer = cache.invalidate(token + "\0")
+
+    assert answer.status in (Status.OK, Status.INVALID_ARGUMENT)
+    assert cache.get().ok().value == token
+    assert sandbox.token_requests() == 1
+
+
+def test_an_empty_cache_ignores_reports(cache: Cache, sandbox: Sandbox) -> None:
+    cache.invalidate("f00df00df00df00df00df00df00df00df00df00d").ok()
+    assert sandbox.token_requests() == 0
+
+    cache.get().ok()
+    assert sandbox.token_requests() == 1
+
+
+def test_a_server_that_rejects_every_token_is_not_hammered(cache: Cache, sandbox: Sandbox) -> None:
+    for _ in range(ROUNDS):
+        token = cache.get().ok().value
+        cache.invalidate(token).ok()
+
+    # One for the first token, one for its rejection; those after it are at least a second apart.
+    assert sandbox.token_requests() <= 4

@@ -1,0 +1,112 @@
+"""What a cache says of itself, in each state that a caller can bring it into."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import NewCache
+from driver_process import Answer, Cache, Driver, Status
+from patience import wait_until
+from sandbox import Sandbox
+
+COUNTERS = (
+    "requests",
+    "successes",
+    "failures",
+    "consecutive_failures",
+    "rejections",
+    "ignored_rejections",
+    "waiters",
+    "fetching",
+)
+TIMES = ("expires_at", "refresh_at", "next_attempt_at", "last_success_at", "last_failure_at")
+TTL_S = 60_000
+
+
+def check(stats: Answer, **expected: int) -> None:
+    """The counters named have these values, every other one is 0."""
+    actual = {name: stats.number(name) for name in COUNTERS}
+    assert actual == {**dict.fromkeys(COUNTERS, 0), **expected}
+
+
+def check_times(stats: Answer, **expected: float) -> None:
+    """The times named are these, within a second or two; every other one is 0: none."""
+    for name in TIMES:
+        actual = stats.number(name)
+        assert abs(actual - expected.get(name, 0)) <= 2, f"{name}={actual}, expected {expected.get(name, 0)}"
+
+
+def test_new(cache: Cache) -> None:
+    stats = cache.stats().ok()
+
+    check(stats)
+    check_times(stats)
+    assert stats.generation == 0
+    assert (stats.number("last_error.status"), stats.number("last_error.http_status")) == (Status.OK, 0)
+    assert stats.fields["last_error.message"] == ""
+
+
+def test_with_a_token(cache: Cache) -> None:
+    token = cache.token().ok()
+    stats = cache.stats().ok()
+
+    check(stats, requests=1, successes=1)
+    now = time.time()
+    assert stats.number("expires_at") == token.expires_at
+    assert stats.generation == token.generation
+    # A tenth of the ttl ahead, spread by a tenth of itself, before a limit that lies up to 30 s before the end.
+    assert now + TTL_S * 0.88 <= stats.number("refresh_at") <= now + TTL_S * 0.92
+    check_times(stats, expires_at=token.expires_at, refresh_at=stats.number("refresh_at"), last_success_at=now)
+    assert stats.number("last_error.status") == Status.OK
+
+
+def test_refresh_ahead_is_as_configured(new_cache: NewCache) -> None:
+    cache = new_cache(refresh_ahead_s=1000)
+    cache.get().ok()
+
+    ahead = time.time() + TTL_S - cache.stats().ok().number("refresh_at")
+    assert 900 <= ahead <= 1000 * 1.1 + 30 + 2
+
+
+def test_while_16_threads_wait(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=700)
+    cache.start(16)
+    wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
+
+    check(cache.stats().ok(), requests=1, waiters=16, fetching=1)
+    for answer in driver.join():
+        answer.ok()
+    check(cache.stats().ok(), requests=1, successes=1)
+
+
+def test_after_a_refusal(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.credentials(enabled=False)
+    error = cache.get().expect(Status.UNAUTHENTICATED)
+    stats = cache.stats().ok()
+
+    check(stats, requests=1, failures=1, consecutive_failures=1)
+    check_times(stats, last_failure_at=time.time(), next_attempt_at=time.time() + error.retry_after_ms / 1000)
+    assert stats.generation == 0
+    assert stats.number("last_error.status") == Status.UNAUTHENTICATED
+    assert stats.number("last_error.http_status") == 401
+    assert stats.fields["last_error.message"] == error.message
+
+
+def test_after_failures_within_a_fetch_that_succeeds(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.answer(503, count=2)
+    cache.get().ok()
+    stats = cache.stats().ok()
+
+    check(stats, requests=3, successes=1, failures=2)
+    assert stats.number("last_error.status") == Status.OK
+
+
+def test_after_a_rejection(cache: Cache) -> None:
+    first = cache.token().ok()
+    cache.invalidate(first.value).ok()
+    second = cache.token().ok()
+    cache.invalidate("f00df00df00df00df00df00df00df00df00df00d").ok()
+    stats = cache.stats().ok()
+
+    check(stats, requests=2, successes=2, rejections=1, ignored_rejections=1)
+    assert stats.generation == second.generation

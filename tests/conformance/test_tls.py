@@ -1,0 +1,105 @@
+"""TLS: a certificate is always checked, `ca_file` adds to what is trusted, and nothing secret goes to anyone else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from driver_process import Answer, Cache, Driver, Status, Word
+from patience import at_most
+from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+from tls_forwarder import TlsForwarder
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@contextmanager
+def forwarder(authority: trustme.CA, name: str, sandbox: Sandbox) -> Iterator[TlsForwarder]:
+    forwarder = TlsForwarder(authority.issue_cert(name), sandbox.address)
+    try:
+        yield forwarder
+    finally:
+        forwarder.close()
+
+
+def cache_for(driver: Driver, base_url: str, **config: Word) -> Cache:
+    return driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=base_url, **config)
+
+
+def assert_untrusted(error: Answer, host: str, sandbox: Sandbox) -> None:
+    error.expect(Status.UNAVAILABLE)
+    assert error.http_status == 0
+    assert "certificate" in error.message.lower()
+    assert host in error.message
+    assert sandbox.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_token_through_tls(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str, host: str) -> None:
+    with forwarder(authority, host, sandbox) as tls:
+        token = cache_for(driver, f"https://{host}:{tls.port}", ca_file=ca_file).get().ok().value
+
+    assert sandbox.resource(token) == 200
+    assert sandbox.token_requests() == 1
+    request = sandbox.counters().last_token_request
+    assert request is not None and request.headers["host"] == f"{host}:{tls.port}"
+
+
+def test_ca_file_is_read_once(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str) -> None:
+    with forwarder(authority, "localhost", sandbox) as tls:
+        cache = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file)
+        os.remove(ca_file)
+        cache.get().ok()
+
+
+def test_a_certificate_of_an_unknown_authority(driver: Driver, sandbox: Sandbox, authority: trustme.CA) -> None:
+    with forwarder(authority, "localhost", sandbox) as tls:
+        error = cache_for(driver, f"https://localhost:{tls.port}").get()
+
+    assert_untrusted(error, "localhost", sandbox)
+
+
+def test_a_certificate_of_another_authority(driver: Driver, sandbox: Sandbox, ca_file: str) -> None:
+    with forwarder(trustme.CA(), "localhost", sandbox) as tls:
+        error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
+
+    assert_untrusted(error, "localhost", sandbox)
+
+
+def test_a_certificate_for_another_host(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str) -> None:
+    with forwarder(authority, "elsewhere.example", sandbox) as tls:
+        error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
+
+    assert_untrusted(error, "localhost", sandbox)
+
+
+def test_a_handshake_that_never_ends(driver: Driver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        cache = cache_for(driver, f"https://127.0.0.1:{port}", connect_timeout_ms=200)
+        with at_most(3000, "get"):
+            error = cache.get().expect(Status.UNAVAILABLE)
+    assert "127.0.0.1" in error.message
+
+
+def test_https_to_a_plain_port(driver: Driver, sandbox: Sandbox) -> None:
+    error = cache_for(driver, sandbox.url.replace("http:", "https:")).get()
+
+    error.expect(Status.UNAVAILABLE)
+    assert sandbox.token_requests() == 0
