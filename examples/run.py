@@ -1,0 +1,236 @@
+"""Runs the demo program of every language and puts what they printed into one table; `make demo` builds them first.
+
+Without further words it starts the sandbox of this tree, revokes every token on the way, and compares what the programs
+say with what the sandbox counted. With BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET and BANKHUB_BASE_URL set it uses that
+server instead, and revokes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = ("BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET", "BANKHUB_BASE_URL")
+REVOKE_URL = "BANKHUB_DEMO_REVOKE_URL"
+PROGRAM_LIMIT_S = 60
+
+# The sandbox's defaults.
+SANDBOX_ID, SANDBOX_SECRET, SANDBOX_TTL_S = "sandbox-id", "sandbox-secret", 60_000
+EXPIRES_SLACK_S = 10
+# What one program costs: a token, a new one after the revocation, and one for the 64 threads together.
+SANDBOX_COUNTS = {
+    "token_requests": 3,
+    "tokens_issued": 3,
+    "token_requests_at_once_max": 1,
+    "resource_requests": 3,
+    "unauthorized": 1,
+}
+
+
+class Demo(NamedTuple):
+    """A demo program: how it is run, and which of the things that may be missing it needs."""
+
+    language: str
+    command: list[str]
+    needs: tuple[str, ...] = ()
+
+
+DEMOS = [
+    Demo("C", ["build/demo-c"], ("curl",)),
+    Demo("C++", ["build/demo-cpp"], ("cpp", "curl")),
+    Demo("Rust", ["target/release/examples/demo"]),
+    Demo("Python", [sys.executable, "bindings/python/examples/demo.py"]),
+    Demo("Go", ["build/demo-go"], ("go",)),
+    Demo("C#", ["mono", "build/demo-csharp.exe"], ("csharp",)),
+]
+
+
+class Column(NamedTuple):
+    """A column of the table: its title, the word before the colon in a program's output, and what may follow it."""
+
+    title: str
+    key: str
+    pattern: str
+
+
+COLUMNS = [
+    Column("token", "token", r"\S{4}…\S{4}"),
+    Column("expires", "expires", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"),
+    Column("resource", "resource", "200"),
+    Column("revoked", "revoked", "401, then 200"),
+    Column("64 threads", "threads", "1"),
+]
+
+
+class Result(NamedTuple):
+    """What became of one program: a cell for each column, and what is wrong, in sentences."""
+
+    cells: list[str]
+    problems: list[str]
+
+
+def main() -> int:
+    """Runs every demo; 0 if none failed."""
+    given = [name for name in SERVER if os.environ.get(name)]
+    if given and len(given) < len(SERVER):
+        print(f"Set all of {', '.join(SERVER)} or none; set is only {', '.join(given)}.", file=sys.stderr)
+        return 2
+    if given:
+        print(f"Against {os.environ['BANKHUB_BASE_URL']}; no token is revoked there.\n")
+        return run_all(None)
+    with Sandbox() as sandbox:
+        print(f"Against the sandbox of this tree, {sandbox.address}.\n")
+        return run_all(sandbox)
+
+
+def run_all(sandbox: Sandbox | None) -> int:
+    """Prints the table, then what went wrong, then the count."""
+    missing = dict(line.split(": ", 1) for line in (ROOT / "build/missing").read_text().splitlines())
+    print_row("language", [column.title for column in COLUMNS])
+    problems, passed, failed, skipped = [], 0, 0, 0
+    for demo in DEMOS:
+        reasons = [f"{name}: {missing[name]}" for name in demo.needs if name in missing]
+        if reasons:
+            skipped += 1
+            print_row(demo.language, [f"skipped, {'; '.join(reasons)}"])
+            continue
+        result = run(demo, sandbox)
+        print_row(demo.language, result.cells)
+        problems += [f"{demo.language}: {problem}" for problem in result.problems]
+        passed, failed = passed + (not result.problems), failed + bool(result.problems)
+    print("", *problems, sep="\n")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 1 if failed else 0
+
+
+def print_row(language: str, cells: list[str]) -> None:
+    """One line of the table; cells beyond the widths here are the last of their line."""
+    widths = (9, 24, 9, 14, 10)
+    padded = [f"{language:8}", *(f"{cell:{width}}" for cell, width in zip(cells, widths))]
+    print("  ".join(padded).rstrip(), flush=True)
+
+
+def run(demo: Demo, sandbox: Sandbox | None) -> Result:
+    """Runs one program and judges what it printed and what the sandbox saw of it."""
+    if sandbox:
+        sandbox.post("/sandbox/reset")
+    started = datetime.now(timezone.utc)
+    try:
+        done = subprocess.run(
+            demo.command,
+            cwd=ROOT,
+            env=environment(sandbox),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PROGRAM_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Result(["FAILED"], [str(error)])
+    result = judge(done.stdout, started, revoked=sandbox is not None)
+    if done.returncode != 0:
+        return Result(result.cells, [f"ended with code {done.returncode}: {done.stderr.strip()}"])
+    if sandbox:
+        result.problems.extend(compare(sandbox.counters()))
+    return result
+
+
+def environment(sandbox: Sandbox | None) -> dict[str, str]:
+    """The caller's environment, pointed at the library of this tree and, if there is one, at the sandbox."""
+    kept = {name: value for name, value in os.environ.items() if name != REVOKE_URL}
+    kept["BANKHUB_LIBRARY"] = str(ROOT / "target/release/libbankhub.so")
+    kept["PYTHONPATH"] = str(ROOT / "bindings/python/src")
+    kept["LC_ALL"] = "C.UTF-8"
+    if sandbox:
+        for name in ("BANKHUB_STORE", "BANKHUB_CA_FILE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            kept.pop(name, None)
+        kept.update(zip(SERVER, (SANDBOX_ID, SANDBOX_SECRET, sandbox.address)))
+        kept[REVOKE_URL] = sandbox.address + "/sandbox/revoke"
+    return kept
+
+
+def judge(output: str, started: datetime, revoked: bool) -> Result:
+    """Reads a program's output: one line a column, in the columns' order, each as it has to be."""
+    expected = [column for column in COLUMNS if revoked or column.key != "revoked"]
+    keys, values = [], {}
+    for line in output.splitlines():
+        key, _, values[key] = line.partition(": ")
+        keys.append(key)
+    problems, cells = [], []
+    if keys != [column.key for column in expected]:
+        problems.append(f"printed lines for {keys}, not for {[column.key for column in expected]}")
+    for column in COLUMNS:
+        value = values.get(column.key, "")
+        if column not in expected:
+            cells.append("-")
+        elif re.fullmatch(column.pattern, value):
+            cells.append(value)
+        else:
+            cells.append("FAILED")
+            problems.append(f"its {column.key} line is not {column.pattern}")  # without the value: it may be a secret
+    if not problems:
+        problems += judge_end(values["expires"], started, SANDBOX_TTL_S if revoked else None)
+    return Result(cells, problems)
+
+
+def judge_end(expires: str, started: datetime, ttl_s: int | None) -> list[str]:
+    """A token ends in the future, and with the sandbox just when it should."""
+    end = datetime.strptime(expires, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc)
+    left_s = (end - started).total_seconds()
+    if left_s <= 0:
+        return [f"its token ended at {expires}, before the program started"]
+    if ttl_s is not None and abs(left_s - ttl_s) > EXPIRES_SLACK_S:
+        return [f"its token ends {left_s:.0f} s after the program started, not {ttl_s} s"]
+    return []
+
+
+def compare(counters: dict[str, object]) -> list[str]:
+    """What the sandbox counted against what the programs have to cost."""
+    return [
+        f"the sandbox counted {counters.get(name)} as {name}, not {count}"
+        for name, count in SANDBOX_COUNTS.items()
+        if counters.get(name) != count
+    ]
+
+
+class Sandbox:
+    """The sandbox program, for as long as the `with` block lasts."""
+
+    def __enter__(self) -> Sandbox:
+        program = [str(ROOT / "target/release/bankhub-sandbox"), "--until-eof"]
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.address = self._process.stdout.readline().strip()
+        if not self.address.startswith("http://"):
+            raise SystemExit(f"{program[0]} did not start")
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+    def post(self, path: str) -> None:
+        """Sends a command of the control path."""
+        self._open(urllib.request.Request(self.address + path, method="POST"), timeout=PROGRAM_LIMIT_S).close()
+
+    def counters(self) -> dict[str, object]:
+        """What the sandbox has seen since it was last reset."""
+        with self._open(self.address + "/sandbox/counters", timeout=PROGRAM_LIMIT_S) as answer:
+            counters: dict[str, object] = json.load(answer)
+        return counters
+
+
+if __name__ == "__main__":
+    sys.exit(main())
