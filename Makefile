@@ -1,0 +1,86 @@
+# From a fresh clone, `make demo` and `make test` do everything that has to be done before them.
+
+PYTHON = python3
+WARNINGS = -Wall -Wextra -Wpedantic -Werror
+LINK = -Ltarget/release -lbankhub -Wl,-rpath,'$$ORIGIN/../target/release' -pthread
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+.PHONY: demo
+demo: build ## show it working in every language, against the sandbox or the server in BANKHUB_BASE_URL
+	$(PYTHON) examples/run.py
+
+.PHONY: test
+test: build/setup.mk ## run every check and test of every language; the last line counts them
+	$(PYTHON) tests/suite.py
+
+.PHONY: build
+build: cargo ## build the library, the sandbox and every language's programs
+
+.PHONY: setup
+setup: ## look again at what this machine has, and install what it lacks
+	scripts/setup
+
+.PHONY: header
+header: ## write include/bankhub.h anew from src/ffi
+	cp "$$(cargo build --lib --message-format=json | \
+	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
+
+.PHONY: fmt
+fmt: ## format the Rust and the Go
+	cargo fmt --all
+	gofmt -w bindings/go tests/conformance/drivers/go
+
+# Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
+ifneq ($(filter-out help setup header fmt,$(MAKECMDGOALS)),)
+include build/setup.mk
+endif
+build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt
+	scripts/setup
+
+# $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.
+unless = $(if $(filter $1,$(MISSING)),,$2)
+PROGRAMS = build/driver-c \
+  $(call unless,cpp,build/driver-cpp) \
+  $(call unless,curl,build/demo-c) \
+  $(call unless,cpp curl,build/demo-cpp) \
+  $(call unless,go,build/driver-go build/demo-go) \
+  $(call unless,csharp,build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
+build: $(PROGRAMS)
+
+# One package at a time: together, the library would carry features that only the sandbox asks its dependencies for.
+.PHONY: cargo
+cargo: build/setup.mk
+	cargo build --release -p bankhub --lib
+	cargo build --release -p bankhub --examples
+	cargo build --release -p bankhub-sandbox
+
+build/driver-c: tests/conformance/drivers/driver.c
+build/demo-c: examples/demo.c
+build/driver-c build/demo-c: include/bankhub.h | cargo
+	$(CC) -std=c99 $(WARNINGS) -Iinclude $(filter %.c,$^) -o $@ $(LINK) $(HTTP)
+
+build/driver-cpp: tests/conformance/drivers/driver.cpp
+build/demo-cpp: examples/demo.cpp
+build/driver-cpp build/demo-cpp: include/bankhub.hpp include/bankhub.h | cargo
+	$(CXX) -std=c++17 $(WARNINGS) -Iinclude $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
+
+build/demo-c build/demo-cpp: HTTP = -lcurl
+
+# Go looks after what is out of date by itself.
+.PHONY: build/driver-go build/demo-go
+build/driver-go: cargo
+	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
+build/demo-go: cargo
+	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
+
+MCS = mcs -langversion:7.2 -warnaserror+
+build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/setup.mk
+	$(MCS) -target:library -out:$@ $(filter %.cs,$^)
+build/driver-csharp.exe: tests/conformance/drivers/Driver.cs
+build/demo-csharp.exe: bindings/csharp/examples/Demo.cs
+build/test-csharp.exe: $(wildcard bindings/csharp/tests/*.cs)
+build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe: build/BankHub.dll
+	$(MCS) -r:System.Net.Http -r:$< -out:$@ $(filter %.cs,$^)

@@ -1,0 +1,111 @@
+//! What every source file owes its reader, and where `unsafe` may stand.
+
+use crate::rust::{code, functions, places};
+use crate::{Breach, File, below, complaints, keep, tree};
+
+/// The files and folders of `src/` that may hold `unsafe`, and what for.
+const UNSAFE: &[(&str, &str)] = &[
+    ("src/clock.rs", "libc's clocks"),
+    ("src/ffi/", "the caller's pointers"),
+    ("src/fork.rs", "what a fork leaves behind"),
+    ("src/slot.rs", "bytes that are read while they are written"),
+];
+
+#[test]
+fn unsafe_stands_only_where_it_must() {
+    keep(
+        "`unsafe` is confined to what UNSAFE in tests/tidy/sources.rs lists.",
+        "say it in safe Rust, or in one of those files behind a safe function",
+        below("src/").chain(below("sandbox/")).flat_map(unsafe_elsewhere),
+    );
+}
+
+fn unsafe_elsewhere(file: &File) -> Vec<Breach> {
+    let may = UNSAFE.iter().any(|(place, _)| file.path.starts_with(place));
+    if may || !file.has_extension(&["rs"]) { Vec::new() } else { file.at(places(&code(&file.text), &["unsafe"])) }
+}
+
+const LINE_CHARACTERS: usize = 120;
+
+#[test]
+fn lines_are_short_enough_to_read() {
+    keep("a line of source has at most 120 characters.", "break it", sources().flat_map(long_lines));
+}
+
+fn long_lines(file: &File) -> Vec<Breach> {
+    file.lines(|line| Some(line.chars().count()).filter(|&n| n > LINE_CHARACTERS).map(|n| format!("{n} characters")))
+}
+
+const FUNCTION_LINES: usize = 70;
+
+#[test]
+fn functions_fit_on_a_screen() {
+    keep(
+        "a function has at most 70 lines.",
+        "take a part that has a name out of it",
+        tree().iter().filter(|file| file.has_extension(&["rs"])).flat_map(long_functions),
+    );
+}
+
+fn long_functions(file: &File) -> Vec<Breach> {
+    let code = code(&file.text);
+    let long = functions(&code)
+        .map(|function| (function.at, function.name, code[function.body.start..=function.body.end].lines().count()));
+    file.at(long
+        .filter(|(.., lines)| *lines > FUNCTION_LINES)
+        .map(|(at, name, n)| (at, format!("{name} has {n} lines"))))
+}
+
+#[test]
+fn the_first_line_says_what_the_file_does() {
+    keep(
+        "a source file starts with a comment that says what it does.",
+        "write that line",
+        sources().flat_map(no_first_line),
+    );
+}
+
+fn no_first_line(file: &File) -> Vec<Breach> {
+    let mut lines = file.text.lines().filter(|line| !line.starts_with("#!/"));
+    let starts: &[&str] = match file.name().rsplit_once('.') {
+        Some((_, "rs")) => &["//! "],
+        Some((_, "py")) => &["\"\"\"", "# "],
+        Some((_, "c" | "h" | "cpp" | "hpp" | "go" | "cs")) => &["// ", "/* ", "/*"],
+        _ => &["# "],
+    };
+    let said = lines.next().is_some_and(|line| starts.iter().any(|start| line.starts_with(start)));
+    if said { Vec::new() } else { file.at([(0, format!("does not start with {}…", starts[0]))]) }
+}
+
+fn sources() -> impl Iterator<Item = &'static File> {
+    let extensions = &["rs", "c", "h", "cpp", "hpp", "py", "go", "cs"];
+    let is_source =
+        |file: &&File| file.has_extension(extensions) || file.text.starts_with("#!") || file.path == "Makefile";
+    tree().iter().filter(is_source)
+}
+
+#[test]
+fn seen_to_fail() {
+    let unsafe_code = "fn f() {\n    unsafe { g() }\n}\n// unsafe\n#[allow(unsafe_code)]";
+    assert_eq!(complaints(unsafe_elsewhere(&File::new("src/life.rs", unsafe_code))), ["2: unsafe"]);
+    assert_eq!(complaints(unsafe_elsewhere(&File::new("src/slot.rs", unsafe_code))), [""; 0]);
+
+    let lines = |n: usize| File::new("x.rs", &format!("//! {}\n", "…".repeat(n)));
+    assert_eq!(complaints(long_lines(&lines(116))), [""; 0]);
+    assert_eq!(complaints(long_lines(&lines(117))), ["1: 121 characters"]);
+
+    let function = |n: usize| File::new("x.rs", &format!("\nfn f() {{{}}}", "\n".repeat(n - 1)));
+    assert_eq!(complaints(long_functions(&function(70))), [""; 0]);
+    assert_eq!(complaints(long_functions(&function(71))), ["2: f has 71 lines"]);
+
+    let unsaid = |path: &str, text: &str| complaints(no_first_line(&File::new(path, text)));
+    for (path, text) in
+        [("x.rs", "//! A"), ("x.py", "\"\"\"A"), ("x.go", "// A"), ("x.h", "/*\n"), ("x", "#!/bin/sh\n# A")]
+    {
+        assert_eq!(unsaid(path, text), [""; 0]);
+    }
+    for (path, text) in [("x.rs", "// A"), ("x.py", "import a"), ("x.go", "package a"), ("x", "#!/bin/sh\nset -e")] {
+        assert_eq!(unsaid(path, text).len(), 1);
+        assert_eq!(unsaid(path, "").len(), 1);
+    }
+}
