@@ -32,8 +32,7 @@ pub(super) unsafe fn text(name: &str, text: *const c_char) -> Result<Option<Stri
 
 /// Whether a caller's struct of `size` bytes can be a `T` of some version, of which this library's is the first.
 pub(super) fn sized<T>(name: &str, size: usize) -> Result<(), Error> {
-    let plausible = (size_of::<T>()..=SIZE_MAX_BYTES).contains(&size) && size.is_multiple_of(align_of::<T>());
-    match plausible {
+    match (size_of::<T>()..=SIZE_MAX_BYTES).contains(&size) {
         true => Ok(()),
         false => Err(Error::invalid(name, format!("is {size}, which no version has; set it to sizeof the struct"))),
     }

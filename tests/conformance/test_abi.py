@@ -126,7 +126,7 @@ def test_config_beyond_any_release(driver: Driver, size: int) -> None:
 
 
 @no_sizes
-@pytest.mark.parametrize("extra", [8, 64, None])
+@pytest.mark.parametrize("extra", [1, 4, 8, 64, None])
 def test_config_of_a_later_release_while_its_fields_are_not_used(driver: Driver, extra: Optional[int]) -> None:
     size = SIZE_MAX if extra is None else size_of(driver, "bankhub_config") + extra
 
@@ -149,7 +149,7 @@ def test_stats_of_a_size_that_no_release_has(cache: Cache, driver: Driver, size:
 
 
 @no_sizes
-@pytest.mark.parametrize("extra", [0, 8, 64, None])
+@pytest.mark.parametrize("extra", [0, 1, 8, 64, None])
 def test_stats_writes_as_much_as_it_was_given(cache: Cache, driver: Driver, extra: Optional[int]) -> None:
     size = SIZE_MAX if extra is None else size_of(driver, "bankhub_stats") + extra
     assert driver.ask("stats", cache.name, size=size).ok().number("written") == size

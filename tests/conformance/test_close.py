@@ -16,6 +16,7 @@ def test_close_wakes_16_waiting_threads(cache: Cache, driver: Driver, sandbox: S
     sandbox.settings(latency_ms=10_000)
     cache.start(16)
     wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
 
     with at_most(1000, "waking"):
         cache.close().ok()

@@ -72,6 +72,7 @@ def test_while_16_threads_wait(cache: Cache, driver: Driver, sandbox: Sandbox) -
     sandbox.settings(latency_ms=700)
     cache.start(16)
     wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
 
     check(cache.stats().ok(), requests=1, waiters=16, fetching=1)
     for answer in driver.join():
