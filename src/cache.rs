@@ -4,7 +4,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crate::clock;
@@ -15,9 +14,7 @@ use crate::fork::PerProcess;
 use crate::life::{Answer, Failure, Grant, Life, Next, Stats};
 use crate::policy::Chance;
 use crate::slot::{Buffer, Reading, Slot};
-
-/// A fetch needs its buffers and a TLS handshake, a few dozen KiB in all; libc's name lookup is the hungriest.
-const FETCH_STACK_BYTES: usize = 256 * 1024;
+use crate::thread;
 
 pub(crate) struct Cache {
     endpoint: Endpoint,
@@ -133,11 +130,7 @@ impl Cache {
         self.publish(&state);
         drop(state);
         let cache = Arc::clone(self);
-        #[expect(clippy::disallowed_methods, reason = "the one thread of a cache, while a fetch is in flight")]
-        let started = thread::Builder::new()
-            .name("bankhub-fetch".to_owned())
-            .stack_size(FETCH_STACK_BYTES)
-            .spawn(move || cache.run_fetch());
+        let started = thread::start(move || cache.run_fetch());
         let mut state = process.lock();
         if let Err(error) = started {
             let error = Error::new(Status::Internal, format!("no thread could be started to fetch a token: {error}"));

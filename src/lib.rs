@@ -31,6 +31,7 @@ mod policy;
 mod roots;
 mod secret;
 mod slot;
+mod thread;
 mod token_cache;
 
 pub use config::{Config, PRODUCTION_URL, SANDBOX_URL};
