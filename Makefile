@@ -29,9 +29,10 @@ header: ## write include/bankhub.h anew from src/ffi
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
 .PHONY: fmt
-fmt: ## format the Rust and the Go
+fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
 	gofmt -w bindings/go tests/conformance/drivers/go
+	.venv/bin/ruff format bindings/python tests examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
 ifneq ($(filter-out help setup header fmt,$(MAKECMDGOALS)),)
@@ -57,6 +58,7 @@ cargo: build/setup.mk
 	cargo build --release -p bankhub --examples
 	cargo build --release -p bankhub-sandbox
 
+build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c
 build/demo-c: examples/demo.c
 build/driver-c build/demo-c: include/bankhub.h | cargo

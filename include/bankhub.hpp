@@ -79,17 +79,17 @@ class TokenCache {
 
 /// What a cache is made from. The first two are required; whatever else is left as it is has its default.
 struct Config {
-  std::string client_id;                     ///< not empty, without ':' and control characters
-  std::string client_secret;                 ///< not empty, without control characters
-  std::optional<std::string> base_url;       ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
-  std::optional<std::string> ca_file;        ///< a PEM file whose certificates are trusted besides the system's
-  std::optional<std::string> proxy;          ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
-  std::optional<std::string> store;          ///< where the token is shared: not yet supported, and refused
+  std::string client_id;                        ///< not empty, without ':' and control characters
+  std::string client_secret;                    ///< not empty, without control characters
+  std::optional<std::string> base_url;          ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
+  std::optional<std::string> ca_file;           ///< a PEM file whose certificates are trusted besides the system's
+  std::optional<std::string> proxy;             ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
+  std::optional<std::string> store;             ///< where the token is shared: not yet supported, and refused
   std::chrono::milliseconds connect_timeout{};  ///< for name lookup, connect and TLS handshake; 0: 5 s
   std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
   std::chrono::milliseconds get_timeout{};      ///< for get() without one of its own; 0: 30 s
   std::chrono::seconds refresh_ahead{};         ///< how long before its end a token is renewed; 0: a tenth of its ttl
-  bool allow_http = false;  ///< allows plain http beyond loopback; the secret then crosses the network in clear
+  bool allow_http = false;                      ///< plain http beyond loopback; the secret then crosses it in clear
 };
 
 /// One access token. It lies in the object itself, not on the heap, so that wiping it leaves no copy behind.

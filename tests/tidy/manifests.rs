@@ -8,6 +8,7 @@ const VERSIONS: &[(&str, &str)] = &[
     ("Cargo.lock", "name = \"bankhub\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-sandbox\"\nversion = \""),
     ("CHANGELOG.md", "\n## "),
+    ("bindings/csharp/BankHub.csproj", "<Version>"),
     ("bindings/python/pyproject.toml", "\nversion = \""),
 ];
 

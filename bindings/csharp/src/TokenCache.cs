@@ -162,7 +162,7 @@ namespace BankHub
         /// <summary>Ends a cache that was forgotten.</summary>
         ~TokenCache()
         {
-            if (handle != IntPtr.Zero) // as after a constructor that threw
+            if (handle != IntPtr.Zero) // it is zero, and library perhaps null, if the constructor threw
                 library.TokenFree(handle);
         }
 
@@ -186,6 +186,7 @@ namespace BankHub
                 }
                 catch (BankHubException error) when (error.Status == Status.Deadline && left > slice)
                 {
+                    // Only a slice of the caller's time has passed.
                 }
             }
         }
