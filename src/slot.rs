@@ -28,8 +28,8 @@ const WORDS: usize = TOKEN_CAPACITY / WORD;
 /// suspend or a clock change that matters.
 const CLOCKS_APART_MAX_NS: u64 = 500_000_000;
 
-/// How far a coarse clock may lag behind a precise one: a tick of the slowest kernel. A page's limits are that much early,
-/// so that no token is handed out when its life says that it is over.
+/// How far a coarse clock may lag behind a precise one: a tick of the slowest kernel. A page's limits are that much
+/// early, so that no token is handed out when its life says that it is over.
 const TICK: Duration = Duration::from_millis(10);
 
 /// For `attention`: nobody needs to look in.
