@@ -45,6 +45,7 @@ mod system {
 
     use super::{Coarse, Moment};
 
+    #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
     pub(crate) fn coarse() -> Coarse {

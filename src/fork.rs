@@ -109,3 +109,6 @@ pub(crate) fn watch(before: extern "C" fn(), in_parent: extern "C" fn(), in_chil
     // fails only for want of memory, and then forks go unnoticed, as they do where there is no fork.
     unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
+
+#[cfg(not(unix))]
+pub(crate) fn watch(_: extern "C" fn(), _: extern "C" fn(), _: extern "C" fn()) {}
