@@ -115,6 +115,7 @@ STEPS = [
     Step("ruff format", [PYTHON, "-m", "ruff", "format", "--check", *PYTHON_CODE], needs="pytest"),
     Step("Python tests", pytest("bindings/python/tests"), count=pytest_tests, needs="pytest"),
     Step("the runners' tests", pytest("tests/test_suite.py", "tests/test_demo.py"), count=pytest_tests, needs="pytest"),
+    Step("process", pytest("tests/process"), count=pytest_tests, needs="pytest", limit_s=300),
     Step("conformance", pytest("tests/conformance"), count=pytest_tests, needs="pytest"),
     Step("C# tests", ["mono", "build/test-csharp.exe"], count=plain_line, needs="csharp"),
     Step("demo", [sys.executable, "examples/run.py"], count=plain_line),

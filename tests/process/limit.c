@@ -1,0 +1,32 @@
+/* A process that may start no thread (RLIMIT_NPROC): says what a call answers then, and when the limit is lifted. */
+#include "program.h"
+
+#include <sys/resource.h>
+
+enum { NOBODY = 65534, RECOVERY_LIMIT_US = 5000000, POLL_US = 10000 };
+
+static void say_error(const bankhub_token *handle, uint32_t timeout_ms) {
+  bankhub_access_token token;
+  bankhub_error error;
+  bankhub_status status = bankhub_token_get(handle, timeout_ms, &token, &error);
+  say("refused %s %llu %s", bankhub_status_name(status), (unsigned long long)error.retry_after_ms, error.message);
+}
+
+int main(void) {
+  struct rlimit allowed, none;
+  bankhub_access_token token;
+  alarm(PROGRAM_LIMIT_S);
+  bankhub_token *handle = open_handle(), *other = open_handle();
+  /* The limit does not hold for root. */
+  if (geteuid() == 0 && setuid(NOBODY)) die("setuid");
+  getrlimit(RLIMIT_NPROC, &allowed);
+  none = (struct rlimit){0, allowed.rlim_max};
+  if (setrlimit(RLIMIT_NPROC, &none)) die("setrlimit");
+  say_error(handle, BANKHUB_TIMEOUT_DEFAULT);
+  say_error(other, 0);
+  if (setrlimit(RLIMIT_NPROC, &allowed)) die("setrlimit");
+  for (long long begun = now_us(); now_us() - begun < RECOVERY_LIMIT_US; pause_us(POLL_US))
+    if (bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL) == BANKHUB_OK) break;
+  say_get("lifted", handle, 0);
+  return 0;
+}

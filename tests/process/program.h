@@ -1,0 +1,102 @@
+/* What these programs share: a handle from the environment, a call that says how it ended, a clock, threads, chance.
+ * To be included first. They judge nothing: each line is a fact, and the Python beside them knows which are right. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bankhub.h"
+
+enum { PROGRAM_LIMIT_S = 60 };
+
+static inline void die(const char *what) {
+  fprintf(stderr, "%s: %s\n", what, strerror(errno));
+  _exit(99);
+}
+
+/* One write: the lines of processes that share a pipe stay whole. */
+__attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...) {
+  char line[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(line, sizeof line - 1, format, arguments);
+  va_end(arguments);
+  if (length < 0 || length >= (int)sizeof line - 1) die("a line that is too long");
+  line[length] = '\n';
+  if (write(STDOUT_FILENO, line, (size_t)length + 1) != length + 1) die("write");
+}
+
+static inline long long now_us(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000LL + time.tv_nsec / 1000;
+}
+
+static inline void pause_us(long long us) {
+  struct timespec time = {us / 1000000, us % 1000000 * 1000};
+  while (nanosleep(&time, &time) && errno == EINTR) {}
+}
+
+/* For one thread at a time. */
+static inline long long chance(long long below) {
+  static unsigned seed = 1;
+  return below > 0 ? rand_r(&seed) % below : 0;
+}
+
+static inline pthread_t start(void *(*run)(void *), void *argument) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, argument)) die("pthread_create");
+  return thread;
+}
+
+static inline bankhub_config config(void) {
+  return (bankhub_config){.size = sizeof(bankhub_config),
+                          .client_id = getenv("BANKHUB_CLIENT_ID"),
+                          .client_secret = getenv("BANKHUB_CLIENT_SECRET"),
+                          .base_url = getenv("BANKHUB_BASE_URL"),
+                          .ca_file = getenv("BANKHUB_CA_FILE")};
+}
+
+static inline bankhub_token *open_handle(void) {
+  bankhub_config from_environment = config();
+  bankhub_token *handle;
+  bankhub_error error;
+  if (bankhub_token_new(&from_environment, &handle, &error) != BANKHUB_OK) {
+    fprintf(stderr, "%s\n", error.message);
+    _exit(99);
+  }
+  return handle;
+}
+
+/* WHO STATUS MILLISECONDS TOKEN, after a line with the message where a call that may wait brought no token. */
+static inline bankhub_status say_get(const char *who, const bankhub_token *handle, uint32_t timeout_ms) {
+  bankhub_access_token token;
+  bankhub_error error;
+  long long begun = now_us();
+  bankhub_status status = bankhub_token_get(handle, timeout_ms, &token, &error);
+  if (status != BANKHUB_OK && status != BANKHUB_CLOSED && timeout_ms) say("failure %s", error.message);
+  say("%s %s %lld %s", who, bankhub_status_name(status), (now_us() - begun) / 1000, token.length ? token.value : "-");
+  return status;
+}
+
+/* Sets a fetch going, and does not wait for it. */
+static inline void set_going(const bankhub_token *handle) {
+  bankhub_access_token token;
+  bankhub_token_get(handle, 0, &token, NULL);
+}
+
+static inline int ended(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+#endif

@@ -1,0 +1,104 @@
+"""The C programs and Python scripts beside this file: built, run under a deadline, and what they say taken apart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from languages import HEADER, LIBRARIES, ROOT, clean_environment
+from sandbox import Sandbox
+
+HERE = Path(__file__).resolve().parent
+COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+LINK = [f"-L{LIBRARIES}", "-lbankhub", f"-Wl,-rpath,{LIBRARIES}"]
+LIMIT_S = 60
+
+
+class Said:
+    """The lines of a program's output: each a word that says what it is about, and the facts."""
+
+    def __init__(self, output: str) -> None:
+        self._lines = [line.split(" ") for line in output.splitlines()]
+
+    def of(self, *words: str) -> list[list[str]]:
+        """The facts of every line about one of these."""
+        return [facts for word, *facts in self._lines if word in words]
+
+    def one(self, word: str) -> list[str]:
+        """The facts of the only line about this."""
+        [facts] = self.of(word)
+        return facts
+
+    def words(self) -> set[str]:
+        return {word for word, *_ in self._lines}
+
+
+class Programs:
+    """Builds each program once, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._no_roots = folder / "no-roots.pem"
+        self._no_roots.touch()
+
+    def c(self, name: str, *words: object, sandbox: Sandbox, base_url: str = "", ca_file: str = "") -> Said:
+        """Runs `name`.c, linked with the library, against the sandbox; what it says."""
+        environment = self._environment(sandbox, base_url, ca_file)
+        return Said(self._run([str(self._built(name, LINK)), *map(str, words)], environment))
+
+    def c_without_library(self, name: str, *words: object, sandbox: Sandbox) -> Said:
+        """The same, with a program that is not linked with the library."""
+        return Said(self._run([str(self._built(name, [])), *map(str, words)], self._environment(sandbox)))
+
+    def python(self, script: str, *words: object, sandbox: Sandbox) -> Said:
+        """Runs a script of this folder, as a user's program would import the package."""
+        return Said(self._run(self.python_command(script, *words), self.python_environment(sandbox)))
+
+    def python_command(self, script: str, *words: object) -> list[str]:
+        # From Python 3.12 on, os.fork says of any process with threads that it may deadlock.
+        return [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(HERE / script), *map(str, words)]
+
+    def python_environment(self, sandbox: Sandbox) -> dict[str, str]:
+        return {**self._environment(sandbox), "PYTHONPATH": str(ROOT / "bindings/python/src")}
+
+    def _environment(self, sandbox: Sandbox, base_url: str = "", ca_file: str = "") -> dict[str, str]:
+        named = {"BANKHUB_CA_FILE": ca_file} if ca_file else {}
+        return {
+            **clean_environment(),
+            "BANKHUB_CLIENT_ID": sandbox.client_id,
+            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+            "BANKHUB_BASE_URL": base_url or sandbox.url,
+            "SSL_CERT_FILE": str(self._no_roots),  # hundreds of processes need not read the system's
+            **named,
+        }
+
+    def _built(self, name: str, link: list[str]) -> Path:
+        program = self._folder / name
+        if not program.exists():
+            source = [str(HERE / f"{name}.c"), f"-I{HEADER.parent}", "-o", str(program)]
+            subprocess.run([*COMPILER, *source, *link, "-pthread", "-ldl"], check=True)
+        return program
+
+    def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
+        """Its output; it must end in time, with code 0 and nothing on its standard error, and leave no process."""
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, errors = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, errors = process.communicate()
+            raise AssertionError(f"{command} did not end within {LIMIT_S} s: {output[-1000:]}{errors}") from None
+        assert (process.returncode, errors) == (0, ""), f"{command}: code {process.returncode}: {errors}"
+        return output

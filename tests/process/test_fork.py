@@ -1,0 +1,111 @@
+"""Children of fork, from C: each gets a token within a normal fetch, and its parent does not notice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from sandbox import Sandbox
+from tls_forwarder import TlsForwarder
+
+from .programs import Programs, Said
+
+CHILDREN = 300
+CHILDREN_WITH_TLS = 40
+ROUND = 4
+WAITERS = 8
+LATENCY_MS = 20
+HANDSHAKE_US = 10_000
+NORMAL_FETCH_MS = 5_000
+"""On cores that other threads keep busy; who waits for what its parent held waits for its request timeout, 10 s."""
+
+AS_IF_NOBODY_HAD_FORKED = ["1", "1", "0", "0", "0"]
+"""Statistics: requests, successes, failures, waiters, and whether a fetch is in flight."""
+
+
+@pytest.fixture
+def https(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of the sandbox behind TLS, and a file that makes its certificate trusted."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    forwarder = TlsForwarder(authority.issue_cert("127.0.0.1"), sandbox.address)
+    yield f"https://127.0.0.1:{forwarder.port}", str(tmp_path / "ca.pem")
+    forwarder.close()
+
+
+def test_forked_while_others_fetch_and_wait(programs: Programs, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    said = programs.c("fork", "fetching", CHILDREN, LATENCY_MS * 1000, sandbox=sandbox)
+    check_fetching(said, CHILDREN, sandbox)
+
+
+def test_forked_while_others_speak_tls(programs: Programs, sandbox: Sandbox, https: tuple[str, str]) -> None:
+    url, ca_file = https
+    said = programs.c(
+        "fork", "fetching", CHILDREN_WITH_TLS, HANDSHAKE_US, sandbox=sandbox, base_url=url, ca_file=ca_file
+    )
+    check_fetching(said, CHILDREN_WITH_TLS, sandbox)
+
+
+def check_fetching(said: Said, children: int, sandbox: Sandbox) -> None:
+    rounds = children // ROUND
+    assert said.of("failure") == []
+    assert statuses(said, "inherited", "grandchild") == {"BANKHUB_OK": children}
+    assert statuses(said, "own") == {"BANKHUB_OK": children}
+    assert statuses(said, "freed") == {"BANKHUB_CLOSED": rounds}
+    assert statuses(said, "waiter") == {"BANKHUB_OK": WAITERS * rounds}
+    check_children(said, children + rounds)
+    assert said.of("stats") == [AS_IF_NOBODY_HAD_FORKED] * rounds
+    check_calls(said, sandbox)
+
+
+def test_forked_while_others_publish_and_open_and_free(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("fork", "writing", CHILDREN, sandbox=sandbox)
+    rounds = CHILDREN // ROUND
+    assert said.of("failure") == []
+    assert statuses(said, "steady") == {"BANKHUB_OK": 2 * 3 * rounds}
+    assert statuses(said, "inherited") == {"BANKHUB_OK": rounds}
+    assert statuses(said, "own") == {"BANKHUB_OK": CHILDREN}
+    assert statuses(said, "churned").keys() <= {"BANKHUB_OK", "BANKHUB_CLOSED"}
+    check_children(said, CHILDREN)
+    # What was valid at the fork is the child's too, without a request.
+    assert len({token for *_, token in said.of("parent", "steady", "inherited")}) == 1
+    assert said.one("stats") == AS_IF_NOBODY_HAD_FORKED
+    check_parent(said)
+    check_calls(said, sandbox)
+
+
+def test_forked_while_tokens_end_and_are_renewed(programs: Programs, sandbox: Sandbox) -> None:
+    sandbox.settings(ttl=2)
+    said = programs.c("fork", "writing", CHILDREN, sandbox=sandbox)
+    assert said.of("failure") == []
+    assert statuses(said, "inherited") == {"BANKHUB_OK": CHILDREN // ROUND}
+    assert statuses(said, "own") == {"BANKHUB_OK": CHILDREN}
+    check_children(said, CHILDREN)
+    check_parent(said)
+
+
+def statuses(said: Said, *who: str) -> Counter[str]:
+    return Counter(status for status, *_ in said.of(*who))
+
+
+def check_children(said: Said, count: int) -> None:
+    """None was killed by its deadline, or by a crash."""
+    assert Counter(code for [code] in said.of("ended")) == {"0": count}
+
+
+def check_parent(said: Said) -> None:
+    gets, failures = map(int, said.one("gets"))
+    assert gets > CHILDREN / ROUND
+    assert failures == 0
+
+
+def check_calls(said: Said, sandbox: Sandbox) -> None:
+    """None took too long; and no token is torn or made up: the sandbox, which ends none here, knows each."""
+    calls = said.of("inherited", "grandchild", "own", "waiter", "parent", "steady", "churned")
+    assert max(int(ms) for _, ms, _ in calls) <= NORMAL_FETCH_MS
+    tokens = {token for status, _, token in calls if status == "BANKHUB_OK"}
+    assert {sandbox.resource(token) for token in tokens} == {200}

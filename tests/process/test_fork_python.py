@@ -1,0 +1,100 @@
+"""Children of fork, from Python: os.fork, multiprocessing, and workers under a parent that forks them anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from line_process import LineProcess
+from patience import wait_until
+from sandbox import Sandbox
+
+from .programs import Programs
+
+CHILDREN = 100
+LATENCY_MS = 20
+NORMAL_FETCH_MS = 5_000
+START_DEADLINE_S = 10
+REQUEST_DEADLINE_S = 10
+REQUESTS = 100
+KILL_EVERY = 4
+
+
+def test_os_fork_while_threads_fetch_and_wait(programs: Programs, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    said = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, sandbox=sandbox)
+    assert said.of("ended") == [["0"]] * CHILDREN
+    assert len(said.of("inherited")) == len(said.of("own")) == CHILDREN
+    calls = said.of("inherited", "own", "waiter")
+    assert {sandbox.resource(token) for _, token in calls} == {200}
+    assert max(int(ms) for ms, _ in calls) <= NORMAL_FETCH_MS
+
+
+def test_a_pool_of_processes(programs: Programs, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    said = programs.python("process_pool.py", CHILDREN, sandbox=sandbox)
+    assert len(said.of("task")) == CHILDREN
+    assert {sandbox.resource(token) for [token] in said.of("task", "parent")} == {200}
+
+
+class Prefork:
+    """A running prefork.py."""
+
+    def __init__(self, process: LineProcess) -> None:
+        self._address = ("127.0.0.1", int(process.read(START_DEADLINE_S)))
+
+    def ask(self, rejected: str = "") -> tuple[int, str]:
+        """The worker that answered, and the token it got."""
+        with socket.create_connection(self._address, REQUEST_DEADLINE_S) as connection:
+            connection.sendall(f"{rejected}\n".encode())
+            with connection.makefile() as answer:
+                pid, token = answer.readline().split()
+        return int(pid), token
+
+    def kill(self, worker: int, end: signal.Signals) -> None:
+        """Another is forked in its place."""
+        os.kill(worker, end)
+        gone = Path(f"/proc/{worker}")
+        wait_until(lambda: not gone.exists(), within_s=REQUEST_DEADLINE_S, what=f"worker {worker} is gone")
+
+
+@contextmanager
+def started(programs: Programs, sandbox: Sandbox) -> Iterator[Prefork]:
+    process = LineProcess(programs.python_command("prefork.py"), programs.python_environment(sandbox))
+    try:
+        yield Prefork(process)
+        process.end(REQUEST_DEADLINE_S)
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_that_are_killed_and_forked_anew(programs: Programs, sandbox: Sandbox, end: signal.Signals) -> None:
+    with started(programs, sandbox) as prefork:
+        tokens, seen = set(), set()
+        for request in range(REQUESTS):
+            worker, token = prefork.ask()
+            tokens.add(token)
+            seen.add(worker)
+            if request % KILL_EVERY == 0:
+                prefork.kill(worker, end)
+        # Every worker goes on with the token that the parent got before the first fork.
+        assert sandbox.token_requests() == len(tokens) == 1
+        assert len(seen) > REQUESTS // KILL_EVERY
+
+        sandbox.revoke()
+        reports = 0
+        for request in range(REQUESTS):
+            worker, token = prefork.ask()
+            if sandbox.resource(token) == 401:
+                worker, token = prefork.ask(rejected=token)
+                reports += 1
+            assert sandbox.resource(token) == 200
+            if request % KILL_EVERY == 0:
+                prefork.kill(worker, end)
+        assert 0 < sandbox.token_requests() - 1 <= reports

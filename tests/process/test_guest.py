@@ -1,0 +1,87 @@
+"""The library as a guest in a process: its thread, its descriptors, and the end of the process at any moment."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+from languages import LIBRARIES
+from sandbox import Sandbox
+
+from .programs import Programs
+
+FETCH_MS = 1_000
+"""Long enough for a look at it."""
+PROMPTLY_MS = 2_000
+STACK_BYTES_MAX = 512 * 1024
+
+
+def test_one_thread_per_fetch_and_none_otherwise(programs: Programs, sandbox: Sandbox) -> None:
+    handles = 20
+    sandbox.settings(latency_ms=FETCH_MS)
+    said = programs.c("thread", handles, sandbox=sandbox)
+    assert [status for status, *_ in said.of("get")] == ["BANKHUB_OK"] * handles * 2
+    assert said.of("before", "during", "after", "idle") == [["1"], [str(1 + handles)], ["1"], ["1"]]
+    assert said.one("name") == ["bankhub-fetch"]
+    [blocked], [stack_bytes] = said.one("blocked"), said.one("stack")
+    open_signals = {number for number in signal.valid_signals() if not int(blocked) >> (number - 1) & 1}
+    assert open_signals == {signal.SIGKILL, signal.SIGSTOP}  # which cannot be blocked
+    assert 0 < int(stack_bytes) <= STACK_BYTES_MAX
+
+
+@pytest.mark.parametrize("program", ["open", "blocked"])
+def test_signals_are_the_programs_own(programs: Programs, sandbox: Sandbox, program: str) -> None:
+    sandbox.settings(latency_ms=FETCH_MS)
+    said = programs.c("signals", program, sandbox=sandbox)
+    assert [status for status, *_ in said.of("get")] == ["BANKHUB_OK"] * 3
+    assert sandbox.token_requests() == 1
+    during, after = ((int(all_), int(by_fetch)) for all_, by_fetch in said.of("handled"))
+    assert (during[0] == 0) == (program == "blocked")
+    assert after[0] >= 2  # those that were waiting
+    assert after[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "within_ms"), [(5, 10), (20_000, 20)], ids=["around the end of a fetch", "long before it"]
+)
+def test_the_process_may_end_at_any_moment(
+    programs: Programs, sandbox: Sandbox, latency_ms: int, within_ms: int
+) -> None:
+    rounds = 300
+    sandbox.settings(latency_ms=latency_ms)
+    said = programs.c("leave", rounds, within_ms * 1000, sandbox=sandbox)
+    assert Counter(code for code, _ in said.of("left")) == {"7": rounds}
+    assert max(int(ms) for _, ms in said.of("left")) <= PROMPTLY_MS
+
+
+def test_a_program_started_during_a_fetch_inherits_no_descriptor(programs: Programs, sandbox: Sandbox) -> None:
+    started = 100
+    said = programs.c("descriptors", started, sandbox=sandbox)
+    assert said.of("inherited") == []
+    assert len(said.of("looked")) == started
+    assert said.of("ended") == [["0"]] * started
+    sockets, kept_by_exec = map(int, said.one("sockets"))
+    assert sockets > 0
+    assert kept_by_exec == 0
+
+
+def test_where_no_thread_can_start_the_call_says_so(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("limit", sandbox=sandbox)
+    refused = said.of("refused")
+    assert [status for status, *_ in refused] == ["BANKHUB_INTERNAL"] * 2
+    for _, retry_after_ms, *message in refused:
+        assert 0 < int(retry_after_ms) <= 1_000
+        assert " ".join(message).startswith("no thread could be started to fetch a token: ")
+    assert said.one("lifted")[0] == "BANKHUB_OK"
+    assert sandbox.token_requests() == 1
+
+
+def test_the_library_may_be_closed_during_a_fetch(programs: Programs, sandbox: Sandbox) -> None:
+    rounds, latency_ms = 20, 20
+    sandbox.settings(latency_ms=latency_ms)
+    library = LIBRARIES / "libbankhub.so"
+    said = programs.c_without_library("unload", library, rounds, 2 * latency_ms * 1000, sandbox=sandbox)
+    assert said.of("get") == [["0"]] * rounds
+    assert said.of("mapped") == [["1"]] * rounds
+    assert said.of("ended") == [["0"]] * rounds
