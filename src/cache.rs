@@ -58,13 +58,15 @@ impl Cache {
         let mut state = process.lock();
         let deadline = clock::now().boot.saturating_add(timeout.unwrap_or(self.get_timeout));
         loop {
-            if !state.closed && state.life.wants_fetch(clock::now()) {
-                state = self.fetch(process, state);
-            }
             if state.closed {
                 return Err(Error::closed());
             }
+            // One moment for both questions: between two, the token could end, and this caller wait for no fetch at all.
             let now = clock::now();
+            if state.life.wants_fetch(now) {
+                state = self.fetch(process, state);
+                continue;
+            }
             match state.life.answer(now) {
                 Answer::Token => return Ok(self.hand_out(&state, buffer)),
                 Answer::Fail(error) => return Err(error),

@@ -14,8 +14,12 @@ pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";
 /// Base URL of the Bank Hub's production service.
 pub const PRODUCTION_URL: &str = "https://bankhub-api.sepay.vn";
 
-/// Longer than any of these timeouts can be meant; the C ABI holds no more either.
+/// What the C ABI can say of a timeout; no longer one can be meant.
 const TIMEOUT_MAX: Duration = Duration::from_millis(u32::MAX as u64);
+const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// What servers take in a header has its limits, too; an id or secret has some dozen bytes.
+const CREDENTIAL_BYTES_MAX: usize = 4096;
 
 /// What a token cache is made from: the client id and secret, and what is not to be as usual.
 ///
@@ -140,10 +144,10 @@ impl Config {
                 "is not yet supported; leave it unset to keep the token in this process",
             ));
         }
-        check_timeout("connect_timeout", self.connect_timeout)?;
-        check_timeout("request_timeout", self.request_timeout)?;
-        check_timeout("get_timeout", self.get_timeout)?;
-        check_timeout("refresh_ahead", self.refresh_ahead.unwrap_or(TIMEOUT_MAX))
+        check_length("connect_timeout", self.connect_timeout, TIMEOUT_MAX)?;
+        check_length("request_timeout", self.request_timeout, TIMEOUT_MAX)?;
+        check_length("get_timeout", self.get_timeout, TIMEOUT_MAX)?;
+        check_length("refresh_ahead", self.refresh_ahead.unwrap_or(REFRESH_AHEAD_MAX), REFRESH_AHEAD_MAX)
     }
 
     /// The URL of the token endpoint. Errors never repeat the URL: it may hold a password.
@@ -200,15 +204,18 @@ fn check_credential(field: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::invalid(field, "is empty"));
     }
+    if text.len() > CREDENTIAL_BYTES_MAX {
+        return Err(Error::invalid(field, format!("is longer than {CREDENTIAL_BYTES_MAX} bytes")));
+    }
     match text.chars().any(char::is_control) {
         true => Err(Error::invalid(field, "contains a control character, a line break perhaps")),
         false => Ok(()),
     }
 }
 
-fn check_timeout(field: &str, timeout: Duration) -> Result<(), Error> {
-    match timeout.is_zero() || timeout > TIMEOUT_MAX {
-        true => Err(Error::invalid(field, format!("is {timeout:?}; expected more than 0 and at most {TIMEOUT_MAX:?}"))),
+fn check_length(field: &str, time: Duration, most: Duration) -> Result<(), Error> {
+    match time.is_zero() || time > most {
+        true => Err(Error::invalid(field, format!("is {time:?}; expected more than 0 and at most {most:?}"))),
         false => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use ureq::http::{HeaderMap, HeaderValue, Uri, header};
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Patience;
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
@@ -23,7 +23,7 @@ use crate::config::{self, Config};
 use crate::error::{Error, Status};
 use crate::life::Failure;
 use crate::policy;
-use crate::roots::Roots;
+use crate::roots::load_roots;
 use crate::secret::Secret;
 use crate::slot::TOKEN_CAPACITY;
 
@@ -36,10 +36,8 @@ const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Endpoint {
     url: Uri,
     authorization: Secret,
-    proxy: Option<Proxy>,
-    roots: Roots,
-    connect_timeout: Duration,
-    request_timeout: Duration,
+    /// Made once, because ureq reads the environment to make one, and that is for `new` alone to do.
+    http: ureq::config::Config,
 }
 
 /// A token as the endpoint spoke of it.
@@ -58,21 +56,17 @@ impl Endpoint {
         let mut authorization = String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4);
         authorization.push_str("Basic ");
         STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
-        Ok(Self {
-            proxy: choose_proxy(config, &url)?,
-            url,
-            authorization: Secret::new(authorization),
-            roots: Roots::load(config.ca_file.as_deref())?,
-            connect_timeout: config.connect_timeout,
-            request_timeout: config.request_timeout,
-        })
+        let http = http_config(config, choose_proxy(config, &url)?, load_roots(config.ca_file.as_deref())?);
+        Ok(Self { url, authorization: Secret::new(authorization), http })
     }
 
     /// Sends one token request and waits for its answer. Blocks for the request timeout at most, but for a name lookup,
     /// which nothing can end.
     pub(crate) fn exchange(&self) -> Result<Issued, Failure> {
         let host = self.url.host().unwrap_or_default();
-        let sent = self.agent().post(&self.url).header(header::AUTHORIZATION, self.basic()).send_empty();
+        // An agent for each request: a token a day needs no pool, and a forked child inherits no connection.
+        let agent = Agent::with_parts(self.http.clone(), DefaultConnector::new(), LookupHere);
+        let sent = agent.post(&self.url).header(header::AUTHORIZATION, self.basic()).send_empty();
         let mut response = sent.map_err(|error| broken(host, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read_body(response.body_mut()).map_err(|error| broken(host, &error))?;
@@ -82,30 +76,28 @@ impl Endpoint {
         })
     }
 
-    /// Made anew for each request: a token a day needs no pool, and a forked child inherits no connection.
-    fn agent(&self) -> Agent {
-        let tls = TlsConfig::builder()
-            .root_certs(self.roots.to_certs())
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(self.proxy.clone())
-            .timeout_connect(Some(self.connect_timeout))
-            .timeout_global(Some(self.request_timeout))
-            .tls_config(tls)
-            .user_agent(USER_AGENT)
-            .build();
-        Agent::with_parts(config, DefaultConnector::new(), LookupHere)
-    }
-
     fn basic(&self) -> HeaderValue {
         let mut value = HeaderValue::from_str(self.authorization.expose()).expect("base64 is ASCII");
         value.set_sensitive(true);
         value
     }
+}
+
+fn http_config(config: &Config, proxy: Option<Proxy>, roots: RootCerts) -> ureq::config::Config {
+    let tls = TlsConfig::builder()
+        .root_certs(roots)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(proxy)
+        .timeout_connect(Some(config.connect_timeout))
+        .timeout_global(Some(config.request_timeout))
+        .tls_config(tls)
+        .user_agent(USER_AGENT)
+        .build()
 }
 
 /// Looks names up on the calling thread. ureq's own way to bound a lookup is a thread that outlives it.
@@ -150,6 +142,10 @@ fn proxy_from_environment(url: &Uri) -> Result<Option<Proxy>, Error> {
 fn parse_proxy(field: &str, url: &str) -> Result<Proxy, Error> {
     let wrong = |problem| Error::invalid(field, format!("{problem}; expected http://[user:password@]host[:port]"));
     let proxy = Proxy::new(url).map_err(|_| wrong("is not a proxy URL"))?;
+    let more = proxy.uri().path().len() > 1 || proxy.uri().query().is_some() || url.contains('#');
+    if more || url.matches('@').count() > 1 {
+        return Err(wrong("holds more than a proxy's address and credentials"));
+    }
     match proxy.protocol() {
         ProxyProtocol::Http if proxy.host().is_empty() => Err(wrong("has no host")),
         ProxyProtocol::Http if !config::has_usable_port(proxy.uri()) => Err(wrong("has a port that is not one")),
@@ -170,13 +166,15 @@ fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
 fn read_answer(http_status: u16, body: &[u8]) -> Result<Issued, (Status, u16, String)> {
     let body = if body.len() > BODY_LIMIT_BYTES { &[] } else { body };
     let answer = Answer::read(body);
-    let code = answer.as_ref().and_then(|answer| answer.code.as_ref()).and_then(|code| u16::try_from(code.0).ok());
-    let meant = match code {
-        Some(code) if success(http_status) && !success(code) => code,
+    let code = answer.as_ref().and_then(|answer| answer.code.as_ref()).map_or(http_status.into(), |code| code.0);
+    let contradicts = success(http_status.into()) && !success(code);
+    let meant = match u16::try_from(code) {
+        Ok(code @ 100..) if contradicts => code,
         _ => http_status,
     };
     let failed = |status, what: &str| Err((status, meant, format!("answered {meant}: {what}")));
     match meant {
+        200..=299 if contradicts => return failed(Status::BadResponse, "a code in the body that is no HTTP status"),
         200..=299 => {}
         401 => return failed(Status::Unauthenticated, "the client id or secret is invalid or disabled"),
         403 if serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
@@ -233,15 +231,26 @@ impl<'de> Deserialize<'de> for Whole {
                 Ok(Whole(number))
             }
 
+            /// Also what a number beyond 64 bits arrives as, which is then as large as can be.
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+                (number >= u64::MAX as f64).then_some(Whole(u64::MAX)).ok_or_else(|| E::custom("not a whole number"))
+            }
+
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
-                text.parse().map(Whole).map_err(E::custom)
+                whole(text).map(Whole).ok_or_else(|| E::custom("not a whole number"))
             }
         }
         deserializer.deserialize_any(WholeVisitor)
     }
 }
 
-fn success(status: u16) -> bool {
+/// Digits and nothing else; beyond 64 bits, the largest number there is.
+fn whole(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+fn success(status: u64) -> bool {
     (200..=299).contains(&status)
 }
 
@@ -255,7 +264,7 @@ fn is_b64token(token: &str) -> bool {
 /// Seconds or an HTTP date: RFC 9110, section 10.2.3. A date that has passed asks for no wait at all.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
+    if let Some(seconds) = whole(text) {
         return Some(Duration::from_secs(seconds));
     }
     let date = httpdate::parse_http_date(text).ok()?;
@@ -304,6 +313,8 @@ mod tests {
             (200, r#"{"ttl":"7","access_token":"aZ09-._~+\/==","more":[1,{}]}"#, ("aZ09-._~+/==", 7)),
             (201, r#"{"code":"200","access_token":"t","ttl":1}"#, ("t", 1)),
             (201, r#"{"code":null,"access_token":"t","ttl":99999999999}"#, ("t", 315_360_000)),
+            (201, r#"{"access_token":"t","ttl":99999999999999999999}"#, ("t", 315_360_000)),
+            (201, r#"{"access_token":"t","ttl":"99999999999999999999"}"#, ("t", 315_360_000)),
             (299, &format!(r#"{{"access_token":"{longest}","ttl":1}}"#), (&longest, 1)),
         ] {
             check(http_status, body, Ok(expected));
@@ -336,6 +347,11 @@ mod tests {
             r#"{"access_token":"t","ttl":-1}"#,
             r#"{"access_token":"t","ttl":1.5}"#,
             r#"{"access_token":"t","ttl":"1h"}"#,
+            r#"{"access_token":"t","ttl":"+1"}"#,
+            r#"{"access_token":"t","ttl":60.0}"#,
+            r#"{"access_token":"t","ttl":-1e30}"#,
+            r#"{"code":0,"access_token":"t","ttl":1}"#,
+            r#"{"code":70000,"access_token":"t","ttl":1}"#,
             r#"{"access_token":"t","ttl":true}"#,
             r#"{"access_token":"t","access_token":"u","ttl":1}"#,
             r#"{"access_token":"t","ttl":1,"ttl":1}"#,
@@ -382,6 +398,28 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_an_address_with_credentials_and_no_more() {
+        for url in ["http://proxy.test:3128", "http://user:p4ss@proxy.test", "http://proxy.test/"] {
+            assert!(parse_proxy("proxy", url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://u:p4ss@h:1/path",
+            "http://u:p4ss@h:1/?x",
+            "http://h:1#p4ss",
+            "http://p4ss@b@c:1",
+            "http://h:0",
+            "http://h:65536",
+            "http://",
+            "https://u:p4ss@h",
+            "socks5://u:p4ss@h",
+            "not a url",
+        ] {
+            let error = parse_proxy("proxy", url).expect_err(url);
+            assert!(error.message.starts_with("proxy ") && !error.message.contains("p4ss"), "{url}: {error}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
@@ -389,9 +427,10 @@ mod tests {
             retry_after(&headers)
         };
         assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert!(read("Fri, 31 Dec 2100 23:59:59 GMT").is_some_and(|wait| wait > Duration::from_secs(3600)));
-        for text in ["", "soon", "-1", "1.5"] {
+        for text in ["", "soon", "-1", "+1", "1.5"] {
             assert_eq!(read(text), None, "{text}");
         }
     }

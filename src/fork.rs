@@ -7,8 +7,9 @@
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use std::sync::atomic::{AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How many forks led to this process. Written by the only thread of a child that has just been forked.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -72,33 +73,57 @@ impl<T> Drop for PerProcess<T> {
 // SAFETY: it hands out `&T` to any thread, and drops a T that any thread may have built.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
+/// How long a fork waits for the lock: far longer than any work under it takes.
+const FORK_TRIES: u32 = 1000;
+const FORK_PAUSE: Duration = Duration::from_micros(100);
+
+/// The same in a child as in its parent, for the thread that forked.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| ptr::from_ref(place).addr())
+}
+
 /// A lock that every fork holds, so that its child finds what it guards whole, and free. For short work only.
 pub(crate) struct ForkLock<T: 'static> {
     lock: Mutex<T>,
     forking: UnsafeCell<Option<MutexGuard<'static, T>>>,
+    /// The thread that holds `lock` through a fork, or 0.
+    forker: AtomicUsize,
 }
 
-// SAFETY: `forking` is touched by the forking thread alone, while it holds `lock`; the rest is a Mutex.
+// SAFETY: `forking` is touched by the thread that `forker` names alone, while it holds `lock`; the rest is a Mutex.
 unsafe impl<T: Send> Sync for ForkLock<T> {}
 
 impl<T> ForkLock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self { lock: Mutex::new(value), forking: UnsafeCell::new(None) }
+        Self { lock: Mutex::new(value), forking: UnsafeCell::new(None), forker: AtomicUsize::new(0) }
     }
 
     pub(crate) fn lock(&'static self) -> MutexGuard<'static, T> {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives up after a while: a signal handler may fork whose own thread holds the lock, below it on the stack. Its
+    /// child has that stack, too, and lets go of the lock when it gets back there.
     pub(crate) fn before_fork(&'static self) {
-        let guard = self.lock();
-        // SAFETY: this thread holds the lock, and so is the only one here.
-        unsafe { *self.forking.get() = Some(guard) };
+        for _ in 0..FORK_TRIES {
+            if let Ok(guard) = self.lock.try_lock() {
+                // SAFETY: this thread holds the lock, and so is the only one here.
+                unsafe { *self.forking.get() = Some(guard) };
+                self.forker.store(this_thread(), Relaxed);
+                return;
+            }
+            #[expect(clippy::disallowed_methods, reason = "a fork waits for other threads' short work")]
+            std::thread::sleep(FORK_PAUSE);
+        }
     }
 
     pub(crate) fn after_fork(&'static self) {
-        // SAFETY: this thread took the lock in `before_fork`, or is the child's copy of the one that did.
-        drop(unsafe { (*self.forking.get()).take() });
+        if self.forker.load(Relaxed) == this_thread() {
+            self.forker.store(0, Relaxed);
+            // SAFETY: this thread took the lock in `before_fork`, or is the child's copy of the one that did.
+            drop(unsafe { (*self.forking.get()).take() });
+        }
     }
 }
 

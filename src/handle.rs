@@ -199,5 +199,6 @@ extern "C" fn in_parent() {
 
 extern "C" fn in_child() {
     fork::count();
+    SLOTS.iter().filter_map(OnceLock::get).flatten().for_each(Slot::ask_for_attention);
     TABLE.after_fork();
 }

@@ -210,7 +210,7 @@ impl Life {
             Some(held) if held.value == grant.value => self.extend(held, grant, chance),
             before => {
                 // Only tokens rejected one right after the other count: this one ended in peace.
-                if before.is_none_or(|held| !held.rejected) {
+                if before.is_some_and(|held| !held.rejected) {
                     self.rejected_early = 0;
                 }
                 self.generation += 1;
@@ -366,8 +366,13 @@ impl Life {
 
     /// Ends the fetch without a token. One that was overdue has been counted already.
     fn end_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
-        if self.fetch.take().is_some_and(|fetch| !fetch.overdue) {
-            self.back_off(failure, now, chance);
+        match (self.fetch.take(), &mut self.failing) {
+            (Some(Fetch { overdue: false, .. }), _) => self.back_off(failure, now, chance),
+            (Some(_), Some(failing)) => {
+                let asked = failure.retry_after.unwrap_or_default().min(policy::RETRY_AFTER_MAX);
+                failing.next_attempt = failing.next_attempt.max(now.boot + asked);
+            }
+            _ => {}
         }
         Next::End
     }
@@ -624,6 +629,20 @@ mod tests {
         }
         assert!(requests <= 130, "{requests} requests in an hour");
         assert!(waits <= 2, "{waits} calls found no token");
+    }
+
+    #[test]
+    fn the_moment_that_ends_backoff_is_free_of_it() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        world.pass(520.0);
+        assert_eq!(world.ask(), FETCHED);
+        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(7.0)) };
+        world.life.failed(failure, world.now, EVEN);
+        world.pass(7.0);
+        assert_eq!(world.life.stats(world.now).next_attempt_at, 0);
+        assert_eq!(world.reject("a"), BEGAN, "withdrawn, because its replacement may be fetched now");
     }
 
     #[test]

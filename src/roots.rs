@@ -8,28 +8,20 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use crate::error::Error;
 
+/// Far more than all the roots of the world have.
+const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Read once for the process. A `OnceBox` never blocks, so a fork cannot leave a child waiting for it.
 static PLATFORM: OnceBox<Arc<Vec<Certificate<'static>>>> = OnceBox::new();
 
-pub(crate) struct Roots {
-    added: Vec<Certificate<'static>>,
-}
-
-impl Roots {
-    /// Reads the platform's roots (its certificate store, or what SSL_CERT_FILE and SSL_CERT_DIR name), and `ca_file`.
-    ///
-    /// A platform without roots is no error here: a server that needs them will be, and says so.
-    pub(crate) fn load(ca_file: Option<&Path>) -> Result<Self, Error> {
-        platform();
-        Ok(Self { added: ca_file.map(read).transpose()?.unwrap_or_default() })
-    }
-
-    pub(crate) fn to_certs(&self) -> RootCerts {
-        RootCerts::Specific(match self.added.is_empty() {
-            true => Arc::clone(platform()),
-            false => Arc::new(platform().iter().chain(&self.added).cloned().collect()),
-        })
-    }
+/// Reads the platform's roots (its certificate store, or what SSL_CERT_FILE and SSL_CERT_DIR name), and `ca_file`.
+///
+/// A platform without roots is no error here: a server that needs them will be, and says so.
+pub(crate) fn load_roots(ca_file: Option<&Path>) -> Result<RootCerts, Error> {
+    Ok(RootCerts::Specific(match ca_file {
+        None => Arc::clone(platform()),
+        Some(path) => Arc::new(platform().iter().cloned().chain(read(path)?).collect()),
+    }))
 }
 
 fn platform() -> &'static Arc<Vec<Certificate<'static>>> {
@@ -41,7 +33,13 @@ fn platform() -> &'static Arc<Vec<Certificate<'static>>> {
 
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
     let wrong = |problem: String| Error::invalid("ca_file", format!("'{}' {problem}", path.display()));
-    let pem = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let unreadable = |error| wrong(format!("cannot be read: {error}"));
+    // Whatever else it may be, a pipe or a device, could be read for ever.
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > CA_FILE_BYTES_MAX {
+        return Err(wrong(format!("is not a file of at most {CA_FILE_BYTES_MAX} bytes")));
+    }
+    let pem = std::fs::read(path).map_err(unreadable)?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| wrong("is not a PEM file".to_owned()))? {

@@ -108,6 +108,12 @@ impl<'m> Buffer<'m> {
         self.length = 0;
     }
 
+    /// Overwrites everything: also what was copied of a token that turned out to be withdrawn meanwhile.
+    pub(crate) fn wipe_whole(&mut self) {
+        self.memory.zeroize();
+        self.length = 0;
+    }
+
     /// `words` are those of a text of `length` bytes and its closing NUL.
     #[inline]
     fn write(&mut self, length: usize, words: impl Iterator<Item = u64>) {
@@ -125,6 +131,13 @@ impl Slot {
     pub(crate) fn row(count: usize) -> Box<[Self]> {
         // SAFETY: a slot consists of nothing but atomic integers, for which all bits 0 is the value 0.
         unsafe { Box::new_zeroed_slice(count).assume_init() }
+    }
+
+    /// Has the next reader look in: after a fork, when nobody in the child knows of a fetch of the parent's.
+    pub(crate) fn ask_for_attention(&self) {
+        if self.owner.load(Relaxed) != 0 {
+            self.attention.store(0, Relaxed);
+        }
     }
 
     pub(crate) fn set_owner(&self, owner: u64) {
@@ -154,6 +167,9 @@ impl Slot {
     pub(crate) fn publish(&self, offer: Option<&Offer<'_>>, generation: u64, time: Coarse, now: Moment) {
         let flips = self.flips.load(Relaxed);
         let old = (flips & 1) as usize;
+        // The writer before may have been another thread: who sees a word written below sees, behind an Acquire fence,
+        // that writer's flip as well.
+        fence(Release);
         // Wiped already, unless this is a child whose parent was forked while it wrote.
         self.wipe(1 - old);
         self.pages[1 - old].generation.store(generation, Relaxed);

@@ -53,8 +53,14 @@ pub(super) unsafe fn fill(
     // SAFETY: all writes go to `*out`, which the caller promises; `value` is as large as `Memory` and, behind seven
     // words in a struct aligned for words, as aligned. `Memory` may be uninitialised, as C's memory may.
     unsafe {
+        // First, so that it holds for a call that panics, too.
+        (*out).length = 0;
+        (*out).value[0] = 0;
         let mut buffer = Buffer::new(&mut *(&raw mut (*out).value).cast::<Memory>());
         let copied = handle.and_then(|handle| handle.get(timeout, &mut buffer));
+        if copied.is_err() {
+            buffer.wipe_whole();
+        }
         let length = copied.as_ref().map_or(0, |_| buffer.text().len());
         let (generation, expires_at) =
             copied.as_ref().map_or((0, 0), |reading| (reading.generation, reading.expires_at.as_secs() as i64));

@@ -109,3 +109,9 @@ def check_calls(said: Said, sandbox: Sandbox) -> None:
     assert max(int(ms) for _, ms, _ in calls) <= NORMAL_FETCH_MS
     tokens = {token for status, _, token in calls if status == "BANKHUB_OK"}
     assert {sandbox.resource(token) for token in tokens} == {200}
+
+
+def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, sandbox: Sandbox) -> None:
+    forks = 30
+    said = programs.c("handler", forks, sandbox=sandbox)
+    assert said.one("ended_well") == said.one("forked")
