@@ -28,6 +28,16 @@ header: ## write include/bankhub.h anew from src/ffi
 	cp "$$(cargo build --lib --message-format=json | \
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
+.PHONY: simulate
+simulate: ## live through seeds of the simulation that nobody has seen yet, until stopped
+	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_seed -- --nocapture
+
+.PHONY: mutants
+mutants: ## change src/life.rs and src/policy.rs in every small way, and list the changes that no test notices
+	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
+	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 300 \
+	  --output build -- --test simulation
+
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
@@ -35,7 +45,7 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header fmt,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup header simulate mutants fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
 build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt

@@ -1,0 +1,184 @@
+//! Which step was seen in which state. What no seed reaches is not tested, and what was thought impossible must be.
+
+use crate::server::{MOODS, Mood};
+use crate::step::Step;
+
+/// What is known of the newest token.
+#[derive(Clone, Copy)]
+pub(crate) enum Token {
+    None,
+    Good,
+    /// Rejected, and not handed out.
+    Withdrawn,
+    /// Rejected, and handed out for want of a better one.
+    Kept,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Fetching {
+    Idle,
+    /// The last fetch failed.
+    Failing,
+    InFlight,
+    Overdue,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) token: Token,
+    pub(crate) fetching: Fetching,
+}
+
+/// What happens, as the columns of the table.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    Began,
+    CannotBegin,
+    Sent,
+    Granted,
+    GrantedSame,
+    GrantedPastLimit,
+    FailedOnce,
+    FailedFetch,
+    Overdue,
+    Expired,
+    Rejected,
+    RejectedOther,
+    HandedOut,
+    Told,
+    Waits,
+    GaveUp,
+    Slept,
+    WallSet,
+    Freed,
+    Forked,
+    Other,
+}
+
+const FETCHINGS: usize = 4;
+const MARKS: usize = Mark::Other as usize;
+const MARK_NAMES: [&str; MARKS] = [
+    "a fetch begins",
+    "no thread starts",
+    "a request is sent",
+    "a token is granted",
+    "the same token is granted",
+    "a token past its limit is granted",
+    "a request fails, not the last",
+    "a fetch fails",
+    "a request is overdue",
+    "the token expires",
+    "the token is rejected",
+    "something else is rejected",
+    "the token is handed out",
+    "a caller is told of a failure",
+    "a caller waits",
+    "a caller gives up",
+    "the machine sleeps",
+    "the wall clock is set",
+    "the cache is freed",
+    "the process forks",
+];
+
+/// The states, and for each mark in turn whether it is reached there: `x` always, `-` rarely, `.` never. A token is
+/// withdrawn without a fetch only between two steps of one event.
+const TABLE: [(&str, &str); 16] = [
+    ("no token, idle", "x..........x....xxxx"),
+    ("no token, failing", "x..........x.x..xxxx"),
+    ("no token, a fetch in flight", ".xxx.xxxx..x..xxxxxx"),
+    ("no token, an overdue request", ".-xx.x.x...x.x..xxxx"),
+    ("a good token, idle", "x........xxxx...xxxx"),
+    ("a good token, failing", "x........xxxx...xxx-"),
+    ("a good token, a fetch in flight", ".xxxxxxxxxxxx...xx--"),
+    ("a good token, an overdue request", ".--x---x.xxxx...----"),
+    ("a withdrawn token, idle", "x..............---.."),
+    ("a withdrawn token, failing", "x..............---.."),
+    ("a withdrawn token, a fetch in flight", ".xxxxxxxxxxx..xxxxxx"),
+    ("a withdrawn token, an overdue request", "...................."),
+    ("a rejected token handed out, idle", "x........xxxx...xxxx"),
+    ("a rejected token handed out, failing", "x........xxxx...xxxx"),
+    ("a rejected token handed out, a fetch in flight", ".xxxxxxxxxxxx...xxxx"),
+    ("a rejected token handed out, an overdue request", ".--x-x.x.xxxx...xxxx"),
+];
+
+impl Mark {
+    pub(crate) fn of(step: &Step) -> Self {
+        match step {
+            Step::Began => Self::Began,
+            Step::CannotBegin => Self::CannotBegin,
+            Step::Sent { .. } => Self::Sent,
+            Step::Granted { .. } => Self::Granted,
+            Step::Failed { again: Some(_), .. } => Self::FailedOnce,
+            Step::Failed { again: None, .. } => Self::FailedFetch,
+            Step::Rejected { is_current: true, .. } => Self::Rejected,
+            Step::Rejected { is_current: false, .. } => Self::RejectedOther,
+            Step::Read { .. } | Step::HandedOut { .. } => Self::HandedOut,
+            Step::Told { .. } => Self::Told,
+            Step::Waits { .. } => Self::Waits,
+            Step::GaveUp { .. } => Self::GaveUp,
+            Step::Slept(_) => Self::Slept,
+            Step::WallSetForward(_) | Step::WallSetBack(_) => Self::WallSet,
+            Step::Freed => Self::Freed,
+            Step::Forked => Self::Forked,
+            Step::Mood(_) | Step::Revoked | Step::Asked { .. } => Self::Other,
+            Step::Looked(_) | Step::LookedIn { .. } | Step::Called { .. } | Step::Closed { .. } => Self::Other,
+        }
+    }
+}
+
+/// How often a mark was reached in a state, and a request answered in a mood.
+#[derive(Default)]
+pub(crate) struct Coverage {
+    steps: [[u64; MARKS + 1]; TABLE.len()],
+    answers: [u64; MOODS.len()],
+}
+
+impl Coverage {
+    pub(crate) fn reach(&mut self, state: State, mark: Mark) {
+        self.steps[state.token as usize * FETCHINGS + state.fetching as usize][mark as usize] += 1;
+    }
+
+    pub(crate) fn answered(&mut self, mood: Mood) {
+        self.answers[mood as usize] += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        let sums = self.steps.as_flattened_mut().iter_mut().chain(&mut self.answers);
+        for (sum, more) in sums.zip(other.steps.as_flattened().iter().chain(&other.answers)) {
+            *sum += more;
+        }
+    }
+
+    /// Where the table is wrong, a line each.
+    pub(crate) fn wrong(&self) -> String {
+        let mut wrong = String::new();
+        for ((state, expected), row) in TABLE.iter().zip(&self.steps) {
+            for ((expected, reached), mark) in expected.chars().zip(row).zip(MARK_NAMES) {
+                match expected {
+                    'x' if *reached == 0 => wrong += &format!("  no seed reached: {state}: {mark}\n"),
+                    '.' if *reached > 0 => wrong += &format!("  thought impossible: {state}: {mark}\n"),
+                    _ => {}
+                }
+            }
+        }
+        for (mood, answers) in MOODS.iter().zip(self.answers) {
+            if answers == 0 {
+                wrong += &format!("  no seed reached: a server that is {mood:?}\n");
+            }
+        }
+        wrong
+    }
+}
+
+#[test]
+fn the_table_sees_what_is_missing_and_what_should_not_be() {
+    let lines = |coverage: &Coverage| coverage.wrong().lines().count();
+    let mut coverage = Coverage::default();
+    let must = TABLE.iter().flat_map(|(_, marks)| marks.chars()).filter(|mark| *mark == 'x').count();
+    assert_eq!(lines(&coverage), must + MOODS.len());
+    coverage.reach(State { token: Token::None, fetching: Fetching::Idle }, Mark::Began);
+    coverage.answered(Mood::Slow);
+    assert_eq!(lines(&coverage), must + MOODS.len() - 2);
+    coverage.reach(State { token: Token::None, fetching: Fetching::Idle }, Mark::HandedOut);
+    assert_eq!(lines(&coverage), must + MOODS.len() - 1);
+}
