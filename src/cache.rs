@@ -61,7 +61,7 @@ impl Cache {
             if state.closed {
                 return Err(Error::closed());
             }
-            // One moment for both questions: between two, the token could end, and this caller wait for no fetch at all.
+            // One moment for both questions: between two, the token could end, and this caller wait for no fetch.
             let now = clock::now();
             if state.life.wants_fetch(now) {
                 state = self.fetch(process, state);
