@@ -133,7 +133,7 @@ typedef struct bankhub_config {
    */
   const char *store;
   /**
-   * Milliseconds for name lookup, connect and TLS handshake. 0: 5,000.
+   * Milliseconds for connect and TLS handshake. 0: 5,000.
    */
   uint32_t connect_timeout_ms;
   /**

@@ -85,7 +85,7 @@ struct Config {
   std::optional<std::string> ca_file;           ///< a PEM file whose certificates are trusted besides the system's
   std::optional<std::string> proxy;             ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
   std::optional<std::string> store;             ///< where the token is shared: not yet supported, and refused
-  std::chrono::milliseconds connect_timeout{};  ///< for name lookup, connect and TLS handshake; 0: 5 s
+  std::chrono::milliseconds connect_timeout{};  ///< for connect and TLS handshake; 0: 5 s
   std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
   std::chrono::milliseconds get_timeout{};      ///< for get() without one of its own; 0: 30 s
   std::chrono::seconds refresh_ahead{};         ///< how long before its end a token is renewed; 0: a tenth of its ttl

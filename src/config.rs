@@ -101,7 +101,7 @@ impl Config {
         self
     }
 
-    /// For name lookup, connect and TLS handshake. Default: 5 s.
+    /// For connect and TLS handshake. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -220,7 +220,7 @@ fn check_length(field: &str, time: Duration, most: Duration) -> Result<(), Error
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

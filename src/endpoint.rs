@@ -69,7 +69,14 @@ impl Endpoint {
         let sent = agent.post(&self.url).header(header::AUTHORIZATION, self.basic()).send_empty();
         let mut response = sent.map_err(|error| broken(host, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read_body(response.body_mut()).map_err(|error| broken(host, &error))?;
+        let body = match read_body(response.body_mut()) {
+            Ok(body) => body,
+            Err(error) if success(status.into()) => {
+                return Err(Failure { retry_after: retry_after(&headers), ..broken(host, &error) });
+            }
+            // A refusal is one also where its body breaks off.
+            Err(_) => Zeroizing::default(),
+        };
         read_answer(status, &body).map_err(|(status, http_status, what)| Failure {
             error: Error { http_status: Some(http_status), ..Error::new(status, format!("{host} {what}")) },
             retry_after: retry_after(&headers),
@@ -118,7 +125,18 @@ impl Resolver for LookupHere {
 fn choose_proxy(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error> {
     match &config.proxy {
         Some(proxy) if proxy.expose().is_empty() => Ok(None),
-        Some(proxy) => parse_proxy("proxy", proxy.expose()).map(Some),
+        Some(proxy) => {
+            let proxy = parse_proxy("proxy", proxy.expose())?;
+            // The base URL's "loopback" would be the proxy's own.
+            let in_clear = url.scheme_str() == Some("http") && !config::is_loopback(proxy.host());
+            if in_clear && !config.allow_http {
+                return Err(Error::invalid(
+                    "proxy",
+                    "would carry the secret in clear; use https, or allow http explicitly",
+                ));
+            }
+            Ok(Some(proxy))
+        }
         None if url.scheme_str() == Some("https") => proxy_from_environment(url),
         None => Ok(None),
     }
@@ -417,6 +435,16 @@ mod tests {
             let error = parse_proxy("proxy", url).expect_err(url);
             assert!(error.message.starts_with("proxy ") && !error.message.contains("p4ss"), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn no_proxy_elsewhere_carries_the_secret_in_clear() {
+        let new = |config: Config| Endpoint::new(&config).err().map(|error| error.message);
+        let config = |proxy| Config::new("id", "secret").base_url("http://127.0.0.1:1").proxy(proxy);
+        assert!(new(config("http://proxy.test:1")).is_some_and(|message| message.starts_with("proxy would carry")));
+        assert_eq!(new(config("http://proxy.test:1").allow_http(true)), None);
+        assert_eq!(new(config("http://127.0.0.1:2")), None);
+        assert_eq!(new(config("http://proxy.test:1").base_url("https://hub.test")), None);
     }
 
     #[test]

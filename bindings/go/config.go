@@ -34,7 +34,7 @@ type Config struct {
 	NoProxy bool   // connects directly, whatever Proxy and the environment say
 	Store   string // where the token is shared; default this process alone, and nothing else is supported yet
 
-	ConnectTimeout time.Duration // for name lookup, connect and TLS handshake; default 5 s
+	ConnectTimeout time.Duration // for connect and TLS handshake; default 5 s
 	RequestTimeout time.Duration // for one token request, from start to last byte; default 10 s
 	GetTimeout     time.Duration // for a wait whose context has no deadline; default 30 s
 	RefreshAhead   time.Duration // how long before its end a token is renewed, whole seconds; default a tenth of its ttl

@@ -31,7 +31,7 @@ pub struct bankhub_config {
     pub proxy: *const c_char,
     /// Where the token is shared. NULL: this process alone. Anything else is not yet supported and refused.
     pub store: *const c_char,
-    /// Milliseconds for name lookup, connect and TLS handshake. 0: 5,000.
+    /// Milliseconds for connect and TLS handshake. 0: 5,000.
     pub connect_timeout_ms: u32,
     /// Milliseconds for one token request, from start to last byte. 0: 10,000.
     pub request_timeout_ms: u32,

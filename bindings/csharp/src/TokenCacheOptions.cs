@@ -31,7 +31,7 @@ namespace BankHub
         /// <summary>Where the token is shared: not yet supported, and refused; default this process alone.</summary>
         public string Store { get; set; }
 
-        /// <summary>For name lookup, connect and TLS handshake; default 5 s.</summary>
+        /// <summary>For connect and TLS handshake; default 5 s.</summary>
         public TimeSpan? ConnectTimeout { get; set; }
 
         /// <summary>For one token request, from start to last byte; default 10 s.</summary>

@@ -72,7 +72,7 @@ class TokenCache:
         ca_file: a PEM file whose certificates are trusted besides the system's.
         proxy: "http://[user:password@]host[:port]"; "" for none, None for what HTTPS_PROXY and NO_PROXY say.
         store: where the token is shared. Not yet supported: anything but None is refused.
-        connect_timeout: seconds for name lookup, connect and TLS handshake; None for 5.
+        connect_timeout: seconds for connect and TLS handshake; None for 5.
         request_timeout: seconds for one token request, from start to last byte; None for 10.
         get_timeout: seconds that `get` and `token` wait at most, where they are not told otherwise.
         refresh_ahead: seconds before its end that a token is renewed; None for a tenth of its ttl.
