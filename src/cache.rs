@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(not(loom))]
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::fork::PerProcess;
 use crate::life::{Answer, Failure, Grant, Life, Next, Stats};
 use crate::policy::Chance;
 use crate::slot::{Buffer, Reading, Slot};
+#[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::thread;
 
 pub(crate) struct Cache {
@@ -67,8 +70,10 @@ impl Cache {
                 state = self.fetch(process, state);
                 continue;
             }
-            match state.life.answer(now) {
-                Answer::Token => return Ok(self.hand_out(&state, buffer)),
+            let answer = state.life.answer(now);
+            self.publish(&state);
+            match answer {
+                Answer::Token => return Ok(hand_out(&state, buffer)),
                 Answer::Fail(error) => return Err(error),
                 Answer::Wait if now.boot >= deadline => return Err(too_late(state.life.last_failure())),
                 Answer::Wait => {}
@@ -111,8 +116,9 @@ impl Cache {
 
     pub(crate) fn stats(&self) -> Stats {
         let mut state = self.process().lock();
-        let waiters = state.waiters;
-        Stats { waiters, ..state.life.stats(clock::now()) }
+        let stats = state.life.stats(clock::now());
+        self.publish(&state);
+        Stats { waiters: state.waiters, ..stats }
     }
 
     /// Wakes every waiter, withdraws and wipes the token. A fetch in flight ends by itself and changes nothing more.
@@ -121,9 +127,8 @@ impl Cache {
         let mut state = process.lock();
         let generation = state.life.generation();
         state.life = self.new_life(generation);
-        self.publish(&state);
+        self.tell_all(process, &state);
         state.closed = true;
-        process.changed.notify_all();
     }
 
     /// Begins a fetch on a thread of its own. The lock is let go meanwhile: starting a thread takes its time.
@@ -137,13 +142,25 @@ impl Cache {
         if let Err(error) = started {
             let error = Error::new(Status::Internal, format!("no thread could be started to fetch a token: {error}"));
             state.life.cannot_fetch(Failure { error, retry_after: None }, clock::now(), chance());
-            self.publish(&state);
-            process.changed.notify_all();
+            self.tell_all(process, &state);
         }
         state
     }
 
+    /// What the fetch thread does. A panic is a failure like any other: whoever waits must hear of it.
     fn run_fetch(&self) {
+        if catch_unwind(AssertUnwindSafe(|| self.send_requests())).is_ok() {
+            return;
+        }
+        // Without the panic's own text, which could hold anything.
+        let error = Error::new(Status::Internal, "the fetch of a token panicked; please report this");
+        let process = self.process();
+        let mut state = process.lock();
+        state.life.failed(Failure { error, retry_after: None }, clock::now(), chance());
+        self.tell_all(process, &state);
+    }
+
+    fn send_requests(&self) {
         let process = self.process();
         loop {
             let sent = clock::now();
@@ -151,34 +168,29 @@ impl Cache {
             if state.closed {
                 return;
             }
-            state.life.send_request(sent);
+            if !state.life.send_request(sent, chance()) {
+                return self.tell_all(process, &state);
+            }
             drop(state);
-            // A panic is a failure like any other: whoever waits must hear of it. Its text could hold anything.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.endpoint.exchange()));
-            let outcome = outcome.unwrap_or_else(|_| {
-                let error = Error::new(Status::Internal, "the fetch of a token panicked; please report this");
-                Err(Failure { error, retry_after: None })
-            });
+            let outcome = self.endpoint.exchange();
             let mut state = process.lock();
             let now = clock::now();
             let next = match outcome {
                 Ok(issued) => state.life.granted(Grant { value: issued.value, ttl: issued.ttl, sent }, now, chance()),
                 Err(failure) => state.life.failed(failure, now, chance()),
             };
-            self.publish(&state);
-            process.changed.notify_all();
+            self.tell_all(process, &state);
             let Next::RequestAgain(pause) = next else { return };
             drop(process.changed.wait_timeout_while(state, pause, |state| !state.closed));
         }
     }
 
-    fn hand_out(&self, state: &State, buffer: &mut Buffer<'_>) -> Reading {
+    fn tell_all(&self, process: &Process, state: &State) {
         self.publish(state);
-        let offer = state.life.offer().expect("the life has just said that there is a token");
-        buffer.fill(offer.value.expose().as_bytes());
-        Reading { generation: offer.generation, expires_at: offer.sent.wall + offer.ttl, attention: false }
+        process.changed.notify_all();
     }
 
+    /// To be called whenever the life was told what happened, be it only what time it is: its token may be over.
     fn publish(&self, state: &State) {
         // The slot of a closed cache may be another's by now.
         if state.closed {
@@ -210,6 +222,12 @@ impl Process {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn hand_out(state: &State, buffer: &mut Buffer<'_>) -> Reading {
+    let offer = state.life.offer().expect("the life has just said that there is a token");
+    buffer.fill(offer.value.expose().as_bytes());
+    Reading { generation: offer.generation, expires_at: offer.sent.wall + offer.ttl, attention: false }
 }
 
 /// Says nothing of how long it waited: a wrapper waits in slices, of which its caller knows nothing.

@@ -115,6 +115,7 @@ struct Held {
 }
 
 struct Fetch {
+    /// When its first request went out, or else when it began.
     begun: Duration,
     requests: u32,
     request_sent: Duration,
@@ -158,7 +159,7 @@ impl Life {
         }
         match (&self.fetch, &self.failing) {
             (Some(Fetch { overdue: false, .. }), _) | (_, None) => Answer::Wait,
-            (_, Some(failing)) => Answer::Fail(failing.answer(now)),
+            (_, Some(failing)) => Answer::Fail(self.error_of(failing, now)),
         }
     }
 
@@ -180,13 +181,23 @@ impl Life {
         self.end_fetch(failure, now, chance);
     }
 
-    /// A request of the fetch in flight goes out.
-    pub(crate) fn send_request(&mut self, now: Moment) {
-        if let Some(fetch) = &mut self.fetch {
-            fetch.requests += 1;
-            fetch.request_sent = now.boot;
-            self.counts.requests += 1;
+    /// A request of the fetch in flight is about to go out. Whether it may: where the pause before it took too long,
+    /// the fetch has ended instead.
+    pub(crate) fn send_request(&mut self, now: Moment, chance: Chance) -> bool {
+        self.advance(now);
+        let Some(fetch) = &mut self.fetch else { return false };
+        let too_late = now.boot > fetch.begun + self.request_timeout;
+        if too_late && let Some(error) = fetch.last_failure.take() {
+            self.end_fetch(Failure { error, retry_after: None }, now, chance);
+            return false;
         }
+        if fetch.requests == 0 {
+            fetch.begun = now.boot;
+        }
+        fetch.requests += 1;
+        fetch.request_sent = now.boot;
+        self.counts.requests += 1;
+        true
     }
 
     /// The request in flight brought a token.
@@ -254,7 +265,7 @@ impl Life {
         held.withdrawn = self.rejected_early == 0 && !failing && !overdue;
         held.due = match self.rejected_early {
             0 => now.boot,
-            tokens => held.sent.boot + policy::rejection_spacing(tokens),
+            tokens => held.due_apart(tokens),
         };
         self.rejected_early += u32::from(early);
         true
@@ -295,12 +306,20 @@ impl Life {
             stats.refresh_at = at(held.due);
         }
         if let Some(failing) = &self.failing {
-            stats.last_error = Some(failing.answer(now));
+            stats.last_error = Some(self.error_of(failing, now));
             if now.boot < failing.next_attempt {
                 stats.next_attempt_at = at(failing.next_attempt);
             }
         }
         stats
+    }
+
+    fn error_of(&self, failing: &Failing, now: Moment) -> Error {
+        let mut left = failing.next_attempt.saturating_sub(now.boot);
+        if self.fetch.as_ref().is_some_and(|fetch| fetch.overdue) {
+            left = left.max(policy::OVERDUE_LOOK_AGAIN);
+        }
+        Error { retry_after: (!left.is_zero()).then_some(left), ..failing.error.clone() }
     }
 
     /// Does what time alone does: a token past its limit is gone, and a request past its timeout is given up.
@@ -343,7 +362,7 @@ impl Life {
         if held.rejected {
             self.rejected_early += 1;
             extended.rejected = true;
-            extended.due = extended.sent.boot + policy::rejection_spacing(self.rejected_early);
+            extended.due = extended.due_apart(self.rejected_early);
         }
         self.held = Some(extended);
     }
@@ -392,10 +411,11 @@ impl Life {
     }
 }
 
-impl Failing {
-    fn answer(&self, now: Moment) -> Error {
-        let left = self.next_attempt.saturating_sub(now.boot);
-        Error { retry_after: (!left.is_zero()).then_some(left), ..self.error.clone() }
+impl Held {
+    /// When it is due after so many early rejections in a row. Never later than it would be without them, because a
+    /// brief token's end would not wait for the spacing, and its callers would have to wait instead.
+    fn due_apart(&self, rejected_early: u32) -> Duration {
+        self.due.min(self.sent.boot + policy::rejection_spacing(rejected_early))
     }
 }
 
@@ -437,7 +457,7 @@ mod tests {
             let began = self.life.wants_fetch(self.now);
             if began {
                 self.life.begin_fetch(self.now);
-                self.life.send_request(self.now);
+                assert!(self.life.send_request(self.now, EVEN));
             }
             (self.life.answer(self.now), began)
         }
@@ -456,7 +476,7 @@ mod tests {
         fn fail_fetch(&mut self) {
             while let Next::RequestAgain(pause) = self.fail(Status::Unavailable) {
                 self.pass(pause.as_secs_f64());
-                self.life.send_request(self.now);
+                assert!(self.life.send_request(self.now, EVEN));
             }
         }
 
@@ -570,6 +590,18 @@ mod tests {
     }
 
     #[test]
+    fn no_request_goes_out_after_a_pause_that_took_longer_than_the_timeout() {
+        for (pause, goes_out) in [(0.2, true), (10.0, true), (10.01, false), (11.0, false)] {
+            let mut world = World::new();
+            world.ask();
+            assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)));
+            world.pass(pause);
+            assert_eq!(world.life.send_request(world.now, EVEN), goes_out, "after {pause} s");
+            assert_eq!(matches!(world.ask(), (Answer::Fail(_), false)), !goes_out, "after {pause} s");
+        }
+    }
+
+    #[test]
     fn a_retry_after_ends_the_fetch_and_is_kept() {
         let mut world = World::new();
         world.ask();
@@ -632,6 +664,25 @@ mod tests {
     }
 
     #[test]
+    fn a_brief_token_that_is_always_rejected_is_replaced_before_its_end() {
+        let mut world = World::new();
+        for step in 0..3_600 {
+            let (answer, began) = world.ask();
+            if began {
+                world.grant(&step.to_string(), 10.0);
+            }
+            assert!(answer == Answer::Token || step < 2, "a caller waits at {step} s");
+            if let Some((value, _)) = world.held() {
+                let (_, began) = world.reject(&value);
+                if began {
+                    world.grant(&format!("again{step}"), 10.0);
+                }
+            }
+            world.pass(1.0);
+        }
+    }
+
+    #[test]
     fn the_moment_that_ends_backoff_is_free_of_it() {
         let mut world = World::new();
         world.ask();
@@ -687,7 +738,8 @@ mod tests {
         world.pass(10.6);
         assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.status == Status::Unavailable));
         world.pass(100.0);
-        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "the thread is still the one in flight");
+        let (Answer::Fail(error), false) = world.ask() else { panic!("the thread is still the one in flight") };
+        assert_eq!(error.retry_after, Some(policy::OVERDUE_LOOK_AGAIN), "not at once, and not never");
         world.grant("a", 600.0);
         assert_eq!(world.ask(), SERVED);
     }

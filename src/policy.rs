@@ -14,6 +14,9 @@ pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// How long past its timeout a request may take to end by itself, before it is called overdue.
 pub(crate) const OVERDUE_GRACE: Duration = Duration::from_millis(500);
 
+/// How soon a caller may look again who was told that a request is overdue: it may end at any moment.
+pub(crate) const OVERDUE_LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A call to an API takes time too: a token is not handed out in the last moments before its end.
 const LIMIT_MARGIN_MAX: Duration = Duration::from_secs(30);
 const LIMIT_MARGIN_SHARE: u32 = 20;

@@ -67,9 +67,10 @@ impl World {
         if self.wants_fetch(cache, now) {
             return self.fetch(cache, Some(call));
         }
-        match self.caches[cache].life.answer(now) {
+        let answer = self.caches[cache].life.answer(now);
+        self.publish(cache);
+        match answer {
             Answer::Token => {
-                self.publish(cache);
                 let Published { number, generation, .. } = self.caches[cache].published.expect("just published");
                 self.see(Step::HandedOut { call, number, generation }, now);
                 self.has_token(call, number);
@@ -134,6 +135,7 @@ impl World {
         let cache = self.caches.last_mut().expect("there is a cache");
         let stats = Stats { waiters: cache.waiting.len() as u64, ..cache.life.stats(now) };
         self.see(Step::Looked(Box::new(stats.clone())), now);
+        self.publish(self.caches.len() - 1);
         stats
     }
 
@@ -191,8 +193,7 @@ impl World {
             if !self.caches[cache].closed {
                 self.see(Step::CannotBegin, now);
             }
-            self.publish(cache);
-            self.notify_all(cache);
+            self.tell_all(cache);
         }
         if let Some(call) = call {
             self.turn(call);
@@ -209,8 +210,13 @@ impl World {
         if self.caches[cache].closed {
             return;
         }
-        self.caches[cache].life.send_request(sent);
+        let chance = self.random.chance();
+        let goes_out = self.caches[cache].life.send_request(sent, chance);
         let now = self.clock.now();
+        if !goes_out {
+            self.see(Step::TooLate { at: sent }, now);
+            return self.tell_all(cache);
+        }
         self.see(Step::Sent { at: sent }, now);
         let (outcome, latency, mood) = self.server.exchange(self.settings.request_timeout, &mut self.random);
         self.promises.coverage.answered(mood);
@@ -234,8 +240,7 @@ impl World {
         if !self.caches[cache].closed {
             self.see(step, now);
         }
-        self.publish(cache);
-        self.notify_all(cache);
+        self.tell_all(cache);
         if let (Next::RequestAgain(pause), false) = (next, self.caches[cache].closed) {
             self.after(pause, Event::ThreadRuns { cache });
         }
@@ -253,6 +258,11 @@ impl World {
             attention: offer.attention,
             offset,
         });
+    }
+
+    fn tell_all(&mut self, cache: usize) {
+        self.publish(cache);
+        self.notify_all(cache);
     }
 
     fn notify_all(&mut self, cache: usize) {

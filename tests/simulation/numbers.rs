@@ -25,6 +25,10 @@ impl Window {
         Self { least: self.least.max(other.least), most: self.most.max(other.most) }
     }
 
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.min(other.most) }
+    }
+
     pub(crate) fn holds(self, time: Duration) -> bool {
         (self.least..=self.most).contains(&time)
     }
@@ -32,6 +36,7 @@ impl Window {
 
 pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
 const OVERDUE_GRACE: Duration = Duration::from_millis(500);
+pub(crate) const OVERDUE_LOOK_AGAIN: Duration = SECOND;
 
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(315_360_000);
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -99,5 +104,6 @@ fn the_constants_are_those_of_the_design() {
     assert_eq!(policy::TTL_MAX, TTL_MAX);
     assert_eq!(policy::RETRY_AFTER_MAX, RETRY_AFTER_MAX);
     assert_eq!(policy::OVERDUE_GRACE, OVERDUE_GRACE);
+    assert_eq!(policy::OVERDUE_LOOK_AGAIN, OVERDUE_LOOK_AGAIN);
     assert_eq!(policy::REQUESTS_PER_FETCH, REQUESTS_PER_FETCH);
 }

@@ -54,6 +54,7 @@ enum Standing {
 }
 
 struct Fetch {
+    /// Of its first request, once that is sent.
     begun: Duration,
     requests: u32,
     request_sent: Duration,
@@ -98,6 +99,7 @@ impl Promises {
             Step::Began => self.began(now),
             Step::CannotBegin => self.end_fetch(Status::Internal, None, now),
             Step::Sent { at } => self.sent(at),
+            Step::TooLate { at } => self.too_late(at),
             Step::Granted { number, ttl, sent } => self.granted(number, ttl, sent, now),
             Step::Failed { status, retry_after, again } => self.failed(status, retry_after, again, now),
             Step::Rejected { number, is_current, withdrawn } => self.rejected(number, is_current, withdrawn, now),
@@ -218,8 +220,13 @@ impl Promises {
 
     fn sent(&mut self, at: Moment) {
         assert!(!self.in_flight, "two requests in flight");
+        // The life was told the time when the request was to be sent, which is not now.
+        self.pass(at);
         let fetch = self.fetch.as_mut().expect("a request belongs to a fetch");
-        if fetch.requests > 0 {
+        if fetch.requests == 0 {
+            fetch.begun = at.boot;
+        } else {
+            assert!(at.boot <= fetch.begun + self.settings.request_timeout, "a request at {:?}, too late", at.boot);
             let earliest = fetch.request_failed + numbers::pause(fetch.requests).least;
             assert!(at.boot >= earliest, "a request at {:?}, before {earliest:?}", at.boot);
         }
@@ -236,6 +243,15 @@ impl Promises {
         }
         let bound = numbers::REQUESTS_PER_MINUTE * (1 + self.grants.len());
         assert!(self.requests.len() <= bound, "{} requests in a minute", self.requests.len());
+    }
+
+    fn too_late(&mut self, at: Moment) {
+        self.pass(at);
+        let fetch = self.fetch.as_ref().expect("a request belongs to a fetch");
+        let end = fetch.begun + self.settings.request_timeout;
+        assert!(fetch.requests > 0 && at.boot > end, "a request does not go out at {:?}", at.boot);
+        let status = fetch.failed_with.expect("a request follows one that failed");
+        self.end_fetch(status, None, at);
     }
 
     fn granted(&mut self, number: u64, ttl: Duration, sent: Moment, now: Moment) {
@@ -263,7 +279,7 @@ impl Promises {
                 self.coverage.reach(state, Mark::GrantedSame);
                 self.series += 1;
                 token.standing = Standing::Kept;
-                token.due = Window::at(sent.boot + numbers::rejection_spacing(self.series));
+                token.due = due.sooner(Window::at(sent.boot + numbers::rejection_spacing(self.series)));
             }
             None => {
                 if self.token.is_some_and(|before| before.standing == Standing::Good) {
@@ -324,7 +340,7 @@ impl Promises {
         token.standing = if withdrawn { Standing::Withdrawn } else { Standing::Kept };
         token.due = match self.series {
             0 => Window::at(now.boot),
-            tokens => Window::at(token.sent.boot + numbers::rejection_spacing(tokens)),
+            tokens => token.due.sooner(Window::at(token.sent.boot + numbers::rejection_spacing(tokens))),
         };
         self.series += u32::from(early);
     }
@@ -340,12 +356,12 @@ impl Promises {
         assert!(!self.may_hand_out(), "a caller is told of a failure in spite of a token");
         let failing = self.failing.as_ref().expect("a caller is told of a failure without one");
         assert_eq!(status, failing.status, "a caller is told of another failure than the last");
-        let overdue = self.fetch.as_ref().is_some_and(|fetch| fetch.overdue);
-        let left = retry_after.map_or(now.boot, |left| now.boot + left);
-        if retry_after.is_some() || !overdue {
-            assert!(failing.next_attempt.holds(left), "the next fetch is {left:?}, not {:?}", failing.next_attempt);
-            assert!(retry_after.is_some(), "a caller is told of a failure though a fetch may go out");
+        let mut next_attempt = failing.next_attempt;
+        if self.fetch.as_ref().is_some_and(|fetch| fetch.overdue) {
+            next_attempt = next_attempt.and(Window::at(now.boot + numbers::OVERDUE_LOOK_AGAIN));
         }
+        let told = now.boot + retry_after.expect("a caller is told of a failure though a fetch may go out");
+        assert!(next_attempt.holds(told), "the next fetch is {told:?}, not {next_attempt:?}");
     }
 
     fn waits(&self) {
@@ -444,7 +460,7 @@ fn advances(step: &Step) -> bool {
         Step::Waits { .. } | Step::GaveUp { .. } => true,
         Step::Slept(_) | Step::WallSetForward(_) | Step::WallSetBack(_) => false,
         Step::Mood(_) | Step::Revoked | Step::Freed | Step::Forked => false,
-        Step::Began | Step::CannotBegin | Step::Sent { .. } => false,
+        Step::Began | Step::CannotBegin | Step::Sent { .. } | Step::TooLate { .. } => false,
         Step::Called { .. } | Step::Read { .. } | Step::Closed { .. } => false,
     }
 }

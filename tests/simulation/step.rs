@@ -20,22 +20,67 @@ pub(crate) enum Step {
     Forked,
 
     // What the cache tells the life, and hears from it.
-    LookedIn { has_token: bool },
-    Asked { wants_fetch: bool },
+    LookedIn {
+        has_token: bool,
+    },
+    Asked {
+        wants_fetch: bool,
+    },
     Began,
     CannotBegin,
-    Sent { at: Moment },
-    Granted { number: u64, ttl: Duration, sent: Moment },
-    Failed { status: Status, retry_after: Option<Duration>, again: Option<Duration> },
-    Rejected { number: u64, is_current: bool, withdrawn: bool },
+    Sent {
+        at: Moment,
+    },
+    /// The pause before the request took so long that it does not go out.
+    TooLate {
+        at: Moment,
+    },
+    Granted {
+        number: u64,
+        ttl: Duration,
+        sent: Moment,
+    },
+    Failed {
+        status: Status,
+        retry_after: Option<Duration>,
+        again: Option<Duration>,
+    },
+    Rejected {
+        number: u64,
+        is_current: bool,
+        withdrawn: bool,
+    },
     Looked(Box<Stats>),
 
     // What becomes of a call.
-    Called { call: usize, patience: Duration },
-    Read { call: usize, number: u64, generation: u64, looks_in: bool },
-    HandedOut { call: usize, number: u64, generation: u64 },
-    Told { call: usize, status: Status, retry_after: Option<Duration> },
-    Waits { call: usize },
-    GaveUp { call: usize, last_failure: Option<Status> },
-    Closed { call: usize },
+    Called {
+        call: usize,
+        patience: Duration,
+    },
+    Read {
+        call: usize,
+        number: u64,
+        generation: u64,
+        looks_in: bool,
+    },
+    HandedOut {
+        call: usize,
+        number: u64,
+        generation: u64,
+    },
+    Told {
+        call: usize,
+        status: Status,
+        retry_after: Option<Duration>,
+    },
+    Waits {
+        call: usize,
+    },
+    GaveUp {
+        call: usize,
+        last_failure: Option<Status>,
+    },
+    Closed {
+        call: usize,
+    },
 }
