@@ -38,6 +38,11 @@ mutants: ## change src/life.rs and src/policy.rs in every small way, and list th
 	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 300 \
 	  --output build -- --test simulation
 
+.PHONY: miri
+miri: ## run the lock-free slot and the handle table under Miri, in sixteen orders of events
+	cargo +nightly miri --version >/dev/null || rustup toolchain install nightly --component miri --component rust-src
+	MIRIFLAGS=-Zmiri-many-seeds=0..16 cargo +nightly miri test -p bankhub --lib -- slot table
+
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
@@ -45,7 +50,7 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header simulate mutants fmt,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup header simulate mutants miri fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
 build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt

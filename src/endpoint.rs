@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
-use ureq::http::{HeaderMap, HeaderValue, Uri, header};
+use ureq::http::{HeaderMap, HeaderValue, Response, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as Patience;
@@ -57,17 +57,17 @@ impl Endpoint {
         authorization.push_str("Basic ");
         STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
         let http = http_config(config, choose_proxy(config, &url)?, load_roots(config.ca_file.as_deref())?);
-        Ok(Self { url, authorization: Secret::new(authorization), http })
+        let endpoint = Self { url, authorization: Secret::new(authorization), http };
+        // What ureq builds when it is first used is built here: in a fetch, a fork could leave it half built.
+        drop(endpoint.post(NoLookup));
+        Ok(endpoint)
     }
 
     /// Sends one token request and waits for its answer. Blocks for the request timeout at most, but for a name lookup,
     /// which nothing can end.
     pub(crate) fn exchange(&self) -> Result<Issued, Failure> {
         let host = self.url.host().unwrap_or_default();
-        // An agent for each request: a token a day needs no pool, and a forked child inherits no connection.
-        let agent = Agent::with_parts(self.http.clone(), DefaultConnector::new(), LookupHere);
-        let sent = agent.post(&self.url).header(header::AUTHORIZATION, self.basic()).send_empty();
-        let mut response = sent.map_err(|error| broken(host, &error))?;
+        let mut response = self.post(LookupHere).map_err(|error| broken(host, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = match read_body(response.body_mut()) {
             Ok(body) => body,
@@ -83,10 +83,12 @@ impl Endpoint {
         })
     }
 
-    fn basic(&self) -> HeaderValue {
-        let mut value = HeaderValue::from_str(self.authorization.expose()).expect("base64 is ASCII");
-        value.set_sensitive(true);
-        value
+    /// With an agent of its own: a token a day needs no pool, and a forked child inherits no connection.
+    fn post(&self, lookup: impl Resolver) -> Result<Response<Body>, ureq::Error> {
+        let mut basic = HeaderValue::from_str(self.authorization.expose()).expect("base64 is ASCII");
+        basic.set_sensitive(true);
+        let agent = Agent::with_parts(self.http.clone(), DefaultConnector::new(), lookup);
+        agent.post(&self.url).header(header::AUTHORIZATION, basic).send_empty()
     }
 }
 
@@ -119,6 +121,16 @@ impl Resolver for LookupHere {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         DefaultResolver::default().resolve(uri, config, NextTimeout { after: Patience::NotHappening, ..timeout })
+    }
+}
+
+/// Finds nothing, so that a request ends where it would need the network.
+#[derive(Debug)]
+struct NoLookup;
+
+impl Resolver for NoLookup {
+    fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Err(ureq::Error::HostNotFound)
     }
 }
 
@@ -279,15 +291,15 @@ fn is_b64token(token: &str) -> bool {
     !body.is_empty() && token.len() < TOKEN_CAPACITY && body.bytes().all(allowed)
 }
 
-/// Seconds or an HTTP date: RFC 9110, section 10.2.3. A date that has passed asks for no wait at all.
+/// Seconds or an HTTP date: RFC 9110, section 10.2.3. A date that has passed asks for no wait, and so does a text that
+/// is neither; but any ends the fetch.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Some(seconds) = whole(text) {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let date = date.duration_since(UNIX_EPOCH).ok()?;
-    Some(date.saturating_sub(clock::now().wall))
+    let text = headers.get(header::RETRY_AFTER)?.to_str().unwrap_or_default().trim();
+    let date = || {
+        let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(date.saturating_sub(clock::now().wall))
+    };
+    Some(whole(text).map(Duration::from_secs).or_else(date).unwrap_or_default())
 }
 
 /// An exchange that brought no answer.
@@ -459,7 +471,7 @@ mod tests {
         assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert!(read("Fri, 31 Dec 2100 23:59:59 GMT").is_some_and(|wait| wait > Duration::from_secs(3600)));
         for text in ["", "soon", "-1", "+1", "1.5"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(read(text), Some(Duration::ZERO), "{text}");
         }
     }
 }

@@ -4,19 +4,20 @@
 //! no handlers, are not noticed; a child of those is to call `exec` anyway.
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// How many forks led to this process. Written by the only thread of a child that has just been forked.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// To be called in a child, before anything else of this library.
-pub(crate) fn count() {
-    FORKS.store(FORKS.load(Relaxed) + 1, Relaxed);
+/// Another number than in the process that this one was forked from.
+#[inline]
+pub(crate) fn forks() -> u64 {
+    FORKS.load(Relaxed)
 }
 
 /// A value of its own for each process: built when it is first wanted, abandoned, not dropped, after a fork.
@@ -34,7 +35,7 @@ impl<T> PerProcess<T> {
 
     /// The value of this process. Never blocks: of two threads that build one at once, the second takes the first's.
     pub(crate) fn get_or_init(&self, build: impl FnOnce() -> T) -> &T {
-        let forks = FORKS.load(Relaxed);
+        let forks = forks();
         let old = self.0.load(Acquire);
         // SAFETY: the pointer is null or came from `Box::into_raw` below, and nothing frees it until `self` is dropped.
         if let Some(made) = unsafe { old.as_ref() }
@@ -62,7 +63,7 @@ impl<T> Drop for PerProcess<T> {
         let made = *self.0.get_mut();
         // SAFETY: as in `get_or_init`; `self` is owned, so nobody holds a reference into it.
         if let Some(own) = unsafe { made.as_ref() }
-            && own.forks == FORKS.load(Relaxed)
+            && own.forks == forks()
         {
             // SAFETY: as above.
             drop(unsafe { Box::from_raw(made) });
@@ -73,17 +74,22 @@ impl<T> Drop for PerProcess<T> {
 // SAFETY: it hands out `&T` to any thread, and drops a T that any thread may have built.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
-/// How long a fork waits for the lock: far longer than any work under it takes.
+/// How often, and how far apart, a fork tries to get a lock that its own thread may hold.
 const FORK_TRIES: u32 = 1000;
 const FORK_PAUSE: Duration = Duration::from_micros(100);
 
-/// The same in a child as in its parent, for the thread that forked.
-fn this_thread() -> usize {
-    thread_local!(static PLACE: u8 = const { 0 });
-    PLACE.with(|place| ptr::from_ref(place).addr())
+thread_local! {
+    /// Whether this thread holds a `ForkLock`, or is about to. The place of it tells this thread from others, in a
+    /// child as in its parent.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A lock that every fork holds, so that its child finds what it guards whole, and free. For short work only.
+fn this_thread() -> usize {
+    INSIDE.with(|inside| ptr::from_ref(inside).addr())
+}
+
+/// A lock that every fork holds, so that its child finds what it guards whole, and free: see [`held_by_forks`]. For
+/// short work only.
 pub(crate) struct ForkLock<T: 'static> {
     lock: Mutex<T>,
     forking: UnsafeCell<Option<MutexGuard<'static, T>>>,
@@ -99,22 +105,43 @@ impl<T> ForkLock<T> {
         Self { lock: Mutex::new(value), forking: UnsafeCell::new(None), forker: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn lock(&'static self) -> MutexGuard<'static, T> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Not to be called again within `work`.
+    pub(crate) fn with<R>(&'static self, work: impl FnOnce(&mut T) -> R) -> R {
+        struct Inside;
+        impl Drop for Inside {
+            fn drop(&mut self) {
+                INSIDE.set(false);
+            }
+        }
+        INSIDE.set(true);
+        let _inside = Inside;
+        work(&mut self.lock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Gives up after a while: a signal handler may fork whose own thread holds the lock, below it on the stack. Its
-    /// child has that stack, too, and lets go of the lock when it gets back there.
     pub(crate) fn before_fork(&'static self) {
-        for _ in 0..FORK_TRIES {
-            if let Ok(guard) = self.lock.try_lock() {
-                // SAFETY: this thread holds the lock, and so is the only one here.
-                unsafe { *self.forking.get() = Some(guard) };
-                self.forker.store(this_thread(), Relaxed);
-                return;
+        let guard = if INSIDE.get() {
+            // A signal handler forks that has interrupted `with`. If the lock is held by its own thread, its child has
+            // that stack, too, and lets go of the lock when it gets back there.
+            (0..FORK_TRIES).find_map(|_| self.try_lock())
+        } else {
+            Some(self.lock.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        if guard.is_some() {
+            // SAFETY: this thread holds the lock, and so is the only one here.
+            unsafe { *self.forking.get() = guard };
+            self.forker.store(this_thread(), Relaxed);
+        }
+    }
+
+    fn try_lock(&'static self) -> Option<MutexGuard<'static, T>> {
+        match self.lock.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                #[expect(clippy::disallowed_methods, reason = "a fork waits for other threads' short work")]
+                std::thread::sleep(FORK_PAUSE);
+                None
             }
-            #[expect(clippy::disallowed_methods, reason = "a fork waits for other threads' short work")]
-            std::thread::sleep(FORK_PAUSE);
         }
     }
 
@@ -125,15 +152,48 @@ impl<T> ForkLock<T> {
             drop(unsafe { (*self.forking.get()).take() });
         }
     }
+
+    pub(crate) fn in_child(&'static self) {
+        FORKS.store(forks() + 1, Relaxed);
+        self.after_fork();
+    }
 }
 
-/// Has these run around every fork of this process: before it, and after it in the parent and in the child.
+/// Has every fork of this process hold the lock, a static. From the load of the library on: any later moment could fall
+/// into a fork of another thread, whose child would then find the lock held for good.
+macro_rules! held_by_forks {
+    ($lock:expr) => {
+        #[cfg(unix)]
+        const _: () = {
+            extern "C" fn before() {
+                $lock.before_fork();
+            }
+            extern "C" fn in_parent() {
+                $lock.after_fork();
+            }
+            extern "C" fn in_child() {
+                $lock.in_child();
+            }
+            extern "C" fn watch() {
+                $crate::fork::watch(before, in_parent, in_child);
+            }
+            #[allow(unsafe_code)]
+            #[used]
+            // SAFETY: the loader takes this section for an array of such functions, and calls each.
+            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+            #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+            static WATCH: extern "C" fn() = watch;
+        };
+    };
+}
+
+pub(crate) use held_by_forks;
+
+/// For `held_by_forks` alone.
 #[cfg(unix)]
 pub(crate) fn watch(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
-    // SAFETY: the handlers are functions of this library, which is never unmapped (linked with `nodelete`). The call
-    // fails only for want of memory, and then forks go unnoticed, as they do where there is no fork.
+    // SAFETY: the handlers are there for as long as they may be called: the shared library is never unmapped
+    // (`nodelete`), and libc drops the handlers of another that this one is a part of. The call fails only for want of
+    // memory, and then forks go unnoticed, as they do where there is no fork.
     unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
-
-#[cfg(not(unix))]
-pub(crate) fn watch(_: extern "C" fn(), _: extern "C" fn(), _: extern "C" fn()) {}

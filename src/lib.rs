@@ -31,6 +31,7 @@ mod policy;
 mod roots;
 mod secret;
 mod slot;
+mod table;
 mod thread;
 mod token_cache;
 
@@ -39,5 +40,5 @@ pub use error::{Error, Status};
 pub use life::Stats;
 pub use token_cache::{AccessToken, TokenCache};
 
-pub(crate) use handle::Handle;
 pub(crate) use slot::{Buffer, Memory, TOKEN_CAPACITY};
+pub(crate) use table::Handle;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use zeroize::Zeroize;
 
 use crate::clock::Coarse;
+use crate::fork;
 use crate::life::{Grant, Moment, Offer};
 use crate::policy;
 use crate::secret::Secret;
@@ -37,11 +38,13 @@ const NEVER: u64 = u64::MAX;
 
 #[derive(Default)]
 pub(crate) struct Slot {
-    /// The handle whose token this is; 0: nobody's.
+    /// The handle whose token this is.
     owner: AtomicU64,
     flips: AtomicU64,
     /// When (`Coarse.mono`) the next reader is to look in. Not part of a page: it changes while the token stays.
     attention: AtomicU64,
+    /// Which process published last: a child must look in, because nobody in it knows of a fetch of its parent's.
+    forks: AtomicU64,
     pages: [Page; 2],
     /// The words of both pages side by side: short tokens of both lie in one page of memory.
     words: Words,
@@ -133,13 +136,6 @@ impl Slot {
         unsafe { Box::new_zeroed_slice(count).assume_init() }
     }
 
-    /// Has the next reader look in: after a fork, when nobody in the child knows of a fetch of the parent's.
-    pub(crate) fn ask_for_attention(&self) {
-        if self.owner.load(Relaxed) != 0 {
-            self.attention.store(0, Relaxed);
-        }
-    }
-
     pub(crate) fn set_owner(&self, owner: u64) {
         self.owner.store(owner, Relaxed);
     }
@@ -178,6 +174,7 @@ impl Slot {
         }
         let attention = offer.and_then(|offer| offer.attention);
         self.attention.store(attention.map_or(NEVER, |at| later(time.mono, at, now.boot)), Relaxed);
+        self.forks.store(fork::forks(), Relaxed);
         // Release: who sees the flip sees the page that was filled before it.
         self.flips.store(flips + 1, Release);
         // Keeps the wiping behind the flip: who sees a wiped word sees, behind an Acquire fence, the flip as well.
@@ -221,7 +218,7 @@ impl Slot {
 
     #[inline]
     fn wants_attention(&self, time: Coarse) -> bool {
-        time.mono >= self.attention.load(Relaxed)
+        time.mono >= self.attention.load(Relaxed) || self.forks.load(Relaxed) != fork::forks()
     }
 
     fn fill(&self, side: usize, offer: &Offer<'_>, time: Coarse, now: Moment) {
@@ -373,44 +370,5 @@ mod tests {
         assert_eq!(left_over(&row[0]), 0);
         let (generation, grant) = row[0].inherit();
         assert_eq!((generation, grant.is_none()), (7, true));
-    }
-
-    /// What `owner` is given as its token number `generation`: only that, at every place of every length.
-    fn value(owner: u64, generation: u64) -> String {
-        let letter = char::from(b'a' + ((owner + generation) % 26) as u8);
-        letter.to_string().repeat((generation * 37 % 100) as usize + 1)
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "readers have to run beside the writer")]
-    fn beside_a_writer_every_read_is_whole_and_its_owners() {
-        let generations = if cfg!(miri) { 30 } else { 100_000 };
-        let row = slot();
-        let slot = &row[0];
-        let ended = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for owner in [OWNER, OWNER + 1, OWNER, OWNER + 1] {
-                let ended = &ended;
-                scope.spawn(move || {
-                    while ended.load(Relaxed) == 0 {
-                        if let Some((text, generation, _)) = read(slot, owner, TIME) {
-                            assert_eq!(text, value(owner, generation), "owner {owner}, generation {generation}");
-                        }
-                    }
-                });
-            }
-            for generation in 1..=generations {
-                // As a handle is freed and its slot given to another.
-                let owner = OWNER + generation / 3 % 2;
-                if generation % 3 == 0 {
-                    slot.set_owner(0);
-                    slot.publish(None, generation, TIME, SENT);
-                    slot.set_owner(owner);
-                }
-                publish(slot, &value(owner, generation), generation, None);
-            }
-            ended.store(1, Relaxed);
-        });
-        assert!(left_over(slot) <= 100, "the pages hold more than one token");
     }
 }

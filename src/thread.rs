@@ -4,8 +4,8 @@
 use std::io;
 use std::thread::Builder;
 
-/// A fetch needs its buffers and a TLS handshake, a few dozen KiB in all; libc's name lookup is the hungriest.
-const STACK_BYTES: usize = 256 * 1024;
+/// A TLS handshake takes 140 KiB in a debug build, and a program's thread-local data lies in here too.
+const STACK_BYTES: usize = 512 * 1024;
 
 pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = Builder::new().name("bankhub-fetch".to_owned()).stack_size(STACK_BYTES);

@@ -15,12 +15,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["error", "secret"]),
     ("life", &["error", "policy", "secret"]),
     ("clock", &["life"]),
-    ("slot", &["clock", "life", "policy", "secret"]),
+    ("slot", &["clock", "fork", "life", "policy", "secret"]),
+    ("table", &["clock", "fork", "life", "secret", "slot"]),
     ("roots", &["error"]),
     ("endpoint", &["clock", "config", "error", "life", "policy", "roots", "secret", "slot"]),
-    ("cache", &["clock", "config", "endpoint", "error", "fork", "life", "policy", "slot", "thread"]),
-    ("handle", &["cache", "clock", "config", "endpoint", "error", "fork", "life", "slot"]),
-    ("token_cache", &["config", "error", "handle", "life", "secret", "slot"]),
+    ("cache", &["clock", "config", "endpoint", "error", "fork", "life", "policy", "slot", "sync", "thread"]),
+    ("handle", &["cache", "clock", "config", "endpoint", "error", "fork", "life", "slot", "table"]),
+    ("token_cache", &["config", "error", "life", "secret", "slot", "table"]),
     (BOUNDARY, &[]),
 ];
 
