@@ -165,9 +165,6 @@ impl Cache {
         loop {
             let sent = clock::now();
             let mut state = process.lock();
-            if state.closed {
-                return;
-            }
             if !state.life.send_request(sent, chance()) {
                 return self.tell_all(process, &state);
             }

@@ -216,7 +216,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "it is about threads")]
     fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
         static TABLE: Table<Guest> = Table::new();
-        let rounds = if cfg!(miri) { 8 } else { 100_000 };
+        let rounds = if cfg!(miri) { 20 } else { 100_000 };
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         // As many rooms as threads that free: each frees the guest of its own, and any thread may call any handle.
         let handles: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();

@@ -1,0 +1,70 @@
+//! An endpoint that answers as a model says, and makes sure that it is asked for one thing at a time.
+
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use loom::sync::Condvar;
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::SeqCst;
+
+use crate::error::{Error, Status};
+use crate::life::Failure;
+use crate::secret::Secret;
+
+pub(crate) enum Answer {
+    Token(&'static str),
+    Failure(Status),
+    Panic,
+    /// A token, but not before [`Endpoint::go_on`].
+    Later(&'static str),
+}
+
+pub(crate) struct Issued {
+    pub(crate) value: Secret,
+    pub(crate) ttl: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    answers: Mutex<VecDeque<Answer>>,
+    /// Also where other threads may come in between, as they may during a real exchange.
+    asked: AtomicBool,
+    may_go_on: loom::sync::Mutex<bool>,
+    go_on: Condvar,
+}
+
+impl Endpoint {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers = Mutex::new(answers.into_iter().collect());
+        let (asked, may_go_on) = (AtomicBool::new(false), loom::sync::Mutex::new(false));
+        Self(Arc::new(Inner { answers, asked, may_go_on, go_on: Condvar::new() }))
+    }
+
+    pub(crate) fn exchange(&self) -> Result<Issued, Failure> {
+        assert!(!self.0.asked.swap(true, SeqCst), "two requests at once");
+        let answer = self.0.answers.lock().unwrap().pop_front().expect("a request too many");
+        if let Answer::Later(_) = answer {
+            let mut may_go_on = self.0.may_go_on.lock().unwrap();
+            while !*may_go_on {
+                may_go_on = self.0.go_on.wait(may_go_on).unwrap();
+            }
+        }
+        self.0.asked.store(false, SeqCst);
+        match answer {
+            Answer::Token(value) | Answer::Later(value) => {
+                Ok(Issued { value: Secret::new(value.to_owned()), ttl: Duration::from_secs(600) })
+            }
+            Answer::Failure(status) => Err(Failure { error: Error::new(status, "it failed"), retry_after: None }),
+            Answer::Panic => resume_unwind(Box::new("without a message")),
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        *self.0.may_go_on.lock().unwrap() = true;
+        self.0.go_on.notify_all();
+    }
+}
