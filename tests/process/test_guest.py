@@ -85,3 +85,8 @@ def test_the_library_may_be_closed_during_a_fetch(programs: Programs, sandbox: S
     assert said.of("get") == [["0"]] * rounds
     assert said.of("mapped") == [["1"]] * rounds
     assert said.of("ended") == [["0"]] * rounds
+
+
+def test_a_valid_token_is_read_without_a_write_or_a_system_call(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("hot", 100_000, sandbox=sandbox)
+    assert said.one("ended") == ["0"]
