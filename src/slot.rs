@@ -273,16 +273,19 @@ fn words_of(text: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod stopped;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWNER: u64 = 1 << 32;
-    const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+    pub(super) const OWNER: u64 = 1 << 32;
+    pub(super) const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
     /// The other clock started a while later.
-    const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
+    pub(super) const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
-    fn publish(slot: &Slot, value: &str, generation: u64, attention: Option<u64>) {
+    pub(super) fn publish(slot: &Slot, value: &str, generation: u64, attention: Option<u64>) {
         let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
         let attention = attention.map(|after| SENT.boot + Duration::from_secs(after));
         let offer = Offer { value: &value, generation, sent: SENT, ttl, attention };
@@ -300,7 +303,7 @@ mod tests {
         Coarse { mono: passed(TIME.mono, seconds), wall: passed(TIME.wall, seconds + wall_jump) }
     }
 
-    fn read(slot: &Slot, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
+    pub(super) fn read(slot: &Slot, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
         let mut memory = [MaybeUninit::uninit(); WORDS];
         let mut buffer = Buffer::new(&mut memory);
         let reading = slot.read(owner, time, &mut buffer)?;
@@ -310,7 +313,7 @@ mod tests {
     }
 
     /// The bytes of both pages that are not 0.
-    fn left_over(slot: &Slot) -> usize {
+    pub(super) fn left_over(slot: &Slot) -> usize {
         let bytes = slot.words.0.iter().flatten().flat_map(|word| word.load(Relaxed).to_ne_bytes());
         bytes.filter(|byte| *byte != 0).count()
     }

@@ -1,5 +1,5 @@
-/* Reads a valid token many times in a child that may write nothing but its stack (all other memory is read-only) and ask
- * nothing of the kernel but to exit (seccomp's strict mode). Says how the child ended: 0, if each read was right.
+/* Reads a valid token many times in a child that may write nothing but its stack (all other memory is read-only) and
+ * ask nothing of the kernel but to exit (seccomp's strict mode). Says how the child ended: 0, if each read was right.
  *
  * hot READS */
 #include "program.h"
