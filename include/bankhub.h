@@ -11,6 +11,8 @@
  * Handles: a bankhub_token * is a number, never an address. A handle that was freed, or never was one, is never
  *   followed: the call answers BANKHUB_CLOSED.
  * Fork: a child may go on using the handles that it inherited.
+ * Signals: no function may be called from a signal handler. A thread inside bankhub_token_new must not be cancelled
+ *   (pthread_cancel).
  */
 
 
@@ -173,7 +175,8 @@ typedef struct bankhub_error {
    */
   int32_t http_status;
   /**
-   * Milliseconds until the next token request may go out; 0: now, or never.
+   * Milliseconds until the next token request may go out, or, while one has outlasted its timeout, until it makes
+   * sense to look again; 0: now, or never.
    */
   uint64_t retry_after_ms;
   /**

@@ -44,7 +44,8 @@ impl Error {
         self.http_status
     }
 
-    /// How long until the next token request may go out; `None`: now, or never.
+    /// How long until the next token request may go out, or, while one has outlasted its timeout, until it makes sense
+    /// to look again; `None`: now, or never.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -17,7 +17,8 @@ pub struct bankhub_error {
     pub status: bankhub_status,
     /// The HTTP status of the answer behind the error; 0: no HTTP answer was involved.
     pub http_status: i32,
-    /// Milliseconds until the next token request may go out; 0: now, or never.
+    /// Milliseconds until the next token request may go out, or, while one has outlasted its timeout, until it makes
+    /// sense to look again; 0: now, or never.
     pub retry_after_ms: u64,
     /// Written 0.
     pub reserved: [u64; 4],
