@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(not(loom))]
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::life::{Answer, Failure, Grant, Life, Next, Stats};
 use crate::policy::Chance;
 use crate::slot::{Buffer, Reading, Slot};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::thread;
 
 pub(crate) struct Cache {
@@ -90,7 +90,7 @@ impl Cache {
     pub(crate) fn look_in(self: &Arc<Self>) {
         let process = self.process();
         // Who finds the lock taken leaves the work to its holder: nobody waits for a renewal.
-        let Ok(mut state) = process.state.try_lock() else { return };
+        let Some(mut state) = process.try_lock() else { return };
         let now = clock::now();
         let has_token = state.life.answer(now) == Answer::Token;
         if has_token && state.life.wants_fetch(now) {
@@ -218,6 +218,14 @@ impl Process {
     /// A panic while the lock was held is a bug that has been reported once; the state is still the best there is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::LockResult;
 use std::time::Duration;
 
-pub(crate) use std::sync::{Arc, PoisonError};
+pub(crate) use std::sync::{Arc, PoisonError, TryLockError};
 
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
