@@ -10,7 +10,8 @@
  *   do. No text of this library ever holds the client secret or a token.
  * Handles: a bankhub_token * is a number, never an address. A handle that was freed, or never was one, is never
  *   followed: the call answers BANKHUB_CLOSED.
- * Fork: a child may go on using the handles that it inherited.
+ * Fork: a child may go on using the handles that it inherited. If the fork hit another thread's name lookup, libc's
+ *   resolver may stay locked in the child, whose calls then fail, or end by their timeout.
  * Signals: no function may be called from a signal handler. A thread inside bankhub_token_new must not be cancelled
  *   (pthread_cancel).
  */
