@@ -12,19 +12,30 @@ pub(crate) struct Coarse {
     pub(crate) wall: u64,
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod system {
     use std::time::Duration;
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use libc::{
+        CLOCK_BOOTTIME as BOOT, CLOCK_MONOTONIC_COARSE as COARSE_MONO, CLOCK_REALTIME as WALL,
+        CLOCK_REALTIME_COARSE as COARSE_WALL,
+    };
+    // Goes on through a suspend on Apple's systems, where std's `Instant` does not.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    use libc::{
+        CLOCK_MONOTONIC as BOOT, CLOCK_MONOTONIC as COARSE_MONO, CLOCK_REALTIME as WALL, CLOCK_REALTIME as COARSE_WALL,
+    };
 
     use super::{Coarse, Moment};
 
     pub(crate) fn coarse() -> Coarse {
-        Coarse { mono: nanoseconds(libc::CLOCK_MONOTONIC_COARSE), wall: nanoseconds(libc::CLOCK_REALTIME_COARSE) }
+        Coarse { mono: nanoseconds(COARSE_MONO), wall: nanoseconds(COARSE_WALL) }
     }
 
     pub(crate) fn now() -> Moment {
         let read = |clock| Duration::from_nanos(nanoseconds(clock));
-        Moment { boot: read(libc::CLOCK_BOOTTIME), wall: read(libc::CLOCK_REALTIME) }
+        Moment { boot: read(BOOT), wall: read(WALL) }
     }
 
     /// A wall clock before 1970 reads as 1970; the token's end is then judged by the other clock.
@@ -32,13 +43,14 @@ mod system {
     #[inline]
     fn nanoseconds(clock: libc::clockid_t) -> u64 {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is writable, and every Linux that Rust supports has these clocks, so the call cannot fail.
+        // SAFETY: `time` is writable. Every system that Rust supports has these clocks, so the call cannot fail.
         unsafe { libc::clock_gettime(clock, &mut time) };
         u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+/// The clock of Windows behind `Instant` goes on through a suspend.
+#[cfg(not(unix))]
 mod system {
     use std::sync::LazyLock;
     use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -3,6 +3,7 @@
 //! So the child abandons what it may have to wait for and builds it anew. Only `vfork`, `clone` and the like, which run
 //! no handlers, are not noticed; a child of those is to call `exec` anyway.
 #![allow(unsafe_code)]
+#![cfg_attr(not(unix), expect(dead_code, reason = "nothing forks there"))]
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;

@@ -72,8 +72,8 @@ impl Default for Words {
     }
 }
 
-/// Memory for one token and its closing NUL: of the size and alignment of `bankhub_access_token.value`.
-pub(crate) type Memory = [MaybeUninit<u64>; WORDS];
+/// Memory for one token and its closing NUL, as words that need no alignment: a caller's are those of its own struct.
+pub(crate) type Memory = [MaybeUninit<[u8; WORD]>; WORDS];
 
 /// Where a reader's copy goes: memory of its caller, and how many bytes of it are the token's.
 pub(crate) struct Buffer<'m> {
@@ -122,7 +122,7 @@ impl<'m> Buffer<'m> {
     fn write(&mut self, length: usize, words: impl Iterator<Item = u64>) {
         let mut written = 0;
         for (place, word) in self.memory.iter_mut().zip(words) {
-            place.write(word);
+            place.write(word.to_ne_bytes());
             written += WORD;
         }
         self.length = length.min(written);

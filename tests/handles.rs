@@ -17,7 +17,8 @@ struct Sandbox {
 impl Sandbox {
     /// The program that `cargo test --workspace` has built beside this test.
     fn start() -> Self {
-        let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name("bankhub-sandbox");
+        let name = format!("bankhub-sandbox{}", env::consts::EXE_SUFFIX);
+        let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name(name);
         let started = Command::new(&program).stdout(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|error| {
             panic!("{}: {error}; run `cargo test --workspace`, which builds it", program.display())
@@ -112,7 +113,7 @@ fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
     check_closed(freed);
 
     // Rooms are given out again in turn; the lower half of a handle is its room.
-    let room = |handle: *mut bankhub_token| handle.addr() & 0xFFFF_FFFF;
+    let room = |handle: *mut bankhub_token| handle.addr() & (usize::MAX >> (usize::BITS / 2));
     let mut others = Vec::new();
     let again = loop {
         let other = sandbox.open();
@@ -142,9 +143,9 @@ fn numbers_that_never_were_handles_are_closed() {
         number ^= number << 17;
         check_closed(ptr::without_provenance_mut(number as usize));
     }
-    for near in
-        [1, 2, 4096, live.addr() - 1, live.addr() + 1, live.addr() ^ (1 << 32), live.addr() ^ (1 << 63), usize::MAX]
-    {
+    let live_at = live.addr();
+    let (turn, top) = (1 << (usize::BITS / 2), 1 << (usize::BITS - 1));
+    for near in [1, 2, 4096, live_at - 1, live_at + 1, live_at ^ turn, live_at ^ top, usize::MAX] {
         check_closed(ptr::without_provenance_mut(near));
     }
     check_closed((&raw const sandbox).cast_mut().cast());

@@ -13,7 +13,6 @@ use std::thread;
 
 use lexopt::{Arg, Parser, ValueExt};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::hub::{Hub, Settings};
@@ -77,18 +76,37 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let told_to_end = told_to_end()?;
     let hub = Arc::new(Hub::new(options.settings));
     let app = api::router(Arc::clone(&hub)).merge(control::router(hub));
     println!("http://{}", listener.local_addr()?);
     // Nobody waits for open connections: who ends a sandbox is done with it.
     tokio::select! {
         served = axum::serve(listener, app) => served?,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        () = told_to_end => {}
         () = end_of_input(), if options.until_eof => {}
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(windows)]
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }
 
 /// Reads on a thread of its own: the end of the runtime waits for a read of tokio's, and nothing ends that but input.
