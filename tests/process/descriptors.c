@@ -65,9 +65,7 @@ int main(int count, char **words) {
     char *argv[] = {words[0], NULL};
     if (posix_spawn(&program, words[0], NULL, NULL, argv, environ)) die("posix_spawn");
     descriptors(count_socket);
-    int status;
-    if (waitpid(program, &status, 0) != program) die("waitpid");
-    say("ended %d", ended(status));
+    reap(program);
   }
   over = true;
   for (int i = 0; i < FETCHING; i++) pthread_join(fetching[i], NULL);

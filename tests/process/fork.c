@@ -4,7 +4,7 @@
  * fork writing CHILDREN: one handle has its token, and is written to all the time; others come and go. */
 #include "program.h"
 
-enum { CHILD_LIMIT_S = 20, ROUND = 4, WAITERS = 8, CONTENDERS = 4, CHURNERS = 4, WRITES = 50, GAP_US = 2000 };
+enum { ROUND = 4, WAITERS = 64, CONTENDERS = 4, CHURNERS = 4, WRITES = 50, GAP_US = 2000 };
 
 typedef void body(bankhub_token *inherited);
 
@@ -13,19 +13,11 @@ static _Atomic(bankhub_token *) churned[CHURNERS];
 static atomic_bool over;
 static atomic_int parent_gets, parent_failures;
 
-static pid_t fork_child(body *run, bankhub_token *inherited) {
-  pid_t child = fork();
-  if (child < 0) die("fork");
+static pid_t run_child(body *run, bankhub_token *inherited) {
+  pid_t child = fork_child();
   if (child > 0) return child;
-  alarm(CHILD_LIMIT_S);
   run(inherited);
   exit(0);
-}
-
-static void reap(pid_t child) {
-  int status;
-  if (waitpid(child, &status, 0) != child) die("waitpid");
-  say("ended %d", ended(status));
 }
 
 static void use_own(void) {
@@ -57,7 +49,7 @@ static void as_grandchild(bankhub_token *inherited) {
 
 static void fork_again(bankhub_token *inherited) {
   set_going(inherited);
-  pid_t grandchild = fork_child(as_grandchild, inherited);
+  pid_t grandchild = run_child(as_grandchild, inherited);
   say_get("inherited", inherited, BANKHUB_TIMEOUT_DEFAULT);
   reap(grandchild);
 }
@@ -134,7 +126,7 @@ static void round_of_forks(body *const *bodies, bankhub_token *handle, long long
   pid_t children[ROUND];
   for (int i = 0; i < ROUND; i++) {
     pause_us(chance(gap_us));
-    children[i] = fork_child(bodies[i], handle);
+    children[i] = run_child(bodies[i], handle);
   }
   for (int i = 0; i < ROUND; i++) reap(children[i]);
 }

@@ -28,8 +28,7 @@ int main(int count, char **words) {
   signal(SIGPROF, fork_here);
   setitimer(ITIMER_PROF, &timer, NULL);
   while (forked < atoi(words[1])) {
-    bankhub_token *handle;
-    if (bankhub_token_new(&from_environment, &handle, NULL) != BANKHUB_OK) die("bankhub_token_new");
+    bankhub_token *handle = open_with(&from_environment);
     for (int i = 0; i < 50; i++) bankhub_token_stats(handle, &stats);
     bankhub_token_free(handle);
   }

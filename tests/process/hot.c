@@ -57,12 +57,9 @@ int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   bankhub_token *handle = open_handle();
   bankhub_access_token token;
-  int status;
   if (bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL) != BANKHUB_OK) die("no token");
-  pid_t child = fork();
-  if (child < 0) die("fork");
+  pid_t child = fork_child();
   if (child == 0) read_only(handle, atoll(words[1]), token.generation);
-  waitpid(child, &status, 0);
-  say("ended %d", ended(status));
+  reap(child);
   return 0;
 }

@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-enum { CODE = 7, LIMIT_S = 20, WAITERS = 3, WAYS = 3 };
+enum { CODE = 7, WAITERS = 3, WAYS = 3 };
 
 static long long *left_at; /* shared with the parent */
 
@@ -24,7 +24,6 @@ static void *exit_beside_main(void *unused) {
 
 /* In a process where nothing of the library has run yet. Returns what main is to return. */
 static int begin_and_leave(int way, long long after_us) {
-  alarm(LIMIT_S);
   bankhub_token *handle = open_handle();
   for (int i = 0; i < WAITERS; i++) start(wait_for_token, handle);
   set_going(handle);
@@ -44,13 +43,11 @@ int main(int count, char **words) {
   left_at = mmap(NULL, sizeof *left_at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (left_at == MAP_FAILED) die("mmap");
   for (int i = 0; i < atoi(words[1]); i++) {
-    int status;
     long long after_us = chance(atoll(words[2]));
-    pid_t child = fork();
-    if (child < 0) die("fork");
+    pid_t child = fork_child();
     if (child == 0) return begin_and_leave(i % WAYS, after_us);
-    if (waitpid(child, &status, 0) != child) die("waitpid");
-    say("left %d %lld", ended(status), (now_us() - *left_at) / 1000);
+    int code = wait_for(child);
+    say("left %d %lld", code, (now_us() - *left_at) / 1000);
   }
   return 0;
 }

@@ -1,5 +1,6 @@
-/* What these programs share: a handle from the environment, a call that says how it ended, a clock, threads, chance.
- * To be included first. They judge nothing: each line is a fact, and the Python beside them knows which are right. */
+/* What these programs share: a handle from the environment, a call that says how it ended, a clock, threads, children,
+ * chance. To be included first. They judge nothing: each line is a fact, and the Python beside them knows which are
+ * right. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -19,7 +20,7 @@
 
 #include "bankhub.h"
 
-enum { PROGRAM_LIMIT_S = 60 };
+enum { PROGRAM_LIMIT_S = 60, CHILD_LIMIT_S = 20 };
 
 static inline void die(const char *what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
@@ -69,15 +70,19 @@ static inline bankhub_config config(void) {
                           .ca_file = getenv("BANKHUB_CA_FILE")};
 }
 
-static inline bankhub_token *open_handle(void) {
-  bankhub_config from_environment = config();
+static inline bankhub_token *open_with(const bankhub_config *chosen) {
   bankhub_token *handle;
   bankhub_error error;
-  if (bankhub_token_new(&from_environment, &handle, &error) != BANKHUB_OK) {
+  if (bankhub_token_new(chosen, &handle, &error) != BANKHUB_OK) {
     fprintf(stderr, "%s\n", error.message);
     _exit(99);
   }
   return handle;
+}
+
+static inline bankhub_token *open_handle(void) {
+  bankhub_config from_environment = config();
+  return open_with(&from_environment);
 }
 
 /* WHO STATUS MILLISECONDS TOKEN, after a line with the message where a call that may wait brought no token. */
@@ -97,6 +102,20 @@ static inline void set_going(const bankhub_token *handle) {
   bankhub_token_get(handle, 0, &token, NULL);
 }
 
-static inline int ended(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+/* 0 in the child, which has a deadline of its own. */
+static inline pid_t fork_child(void) {
+  pid_t child = fork();
+  if (child < 0) die("fork");
+  if (child == 0) alarm(CHILD_LIMIT_S);
+  return child;
+}
+
+static inline int wait_for(pid_t child) {
+  int status;
+  if (waitpid(child, &status, 0) != child) die("waitpid");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline void reap(pid_t child) { say("ended %d", wait_for(child)); }
 
 #endif

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-import trustme
 from sandbox import Sandbox
-from tls_forwarder import TlsForwarder
 
 from .programs import Programs, Said
 
 CHILDREN = 300
 CHILDREN_WITH_TLS = 40
+FIRST_CALLS = 1_000
+HANDLES = 2_000
 ROUND = 4
-WAITERS = 8
+WAITERS = 64
 LATENCY_MS = 20
 HANDSHAKE_US = 10_000
 NORMAL_FETCH_MS = 5_000
@@ -24,16 +21,6 @@ NORMAL_FETCH_MS = 5_000
 
 AS_IF_NOBODY_HAD_FORKED = ["1", "1", "0", "0", "0"]
 """Statistics: requests, successes, failures, waiters, and whether a fetch is in flight."""
-
-
-@pytest.fixture
-def https(sandbox: Sandbox, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The address of the sandbox behind TLS, and a file that makes its certificate trusted."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    forwarder = TlsForwarder(authority.issue_cert("127.0.0.1"), sandbox.address)
-    yield f"https://127.0.0.1:{forwarder.port}", str(tmp_path / "ca.pem")
-    forwarder.close()
 
 
 def test_forked_while_others_fetch_and_wait(programs: Programs, sandbox: Sandbox) -> None:
@@ -86,6 +73,21 @@ def test_forked_while_tokens_end_and_are_renewed(programs: Programs, sandbox: Sa
     assert statuses(said, "own") == {"BANKHUB_OK": CHILDREN}
     check_children(said, CHILDREN)
     check_parent(said)
+
+
+def test_forked_beside_the_first_call_of_a_process(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("first", FIRST_CALLS, sandbox=sandbox)
+    check_children(said, FIRST_CALLS * 2)
+    assert statuses(said, "child", "parent") == {"BANKHUB_OK": FIRST_CALLS * 2}
+
+
+def test_forked_with_many_handles(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("handles", HANDLES, sandbox=sandbox)
+    check_children(said, 1)
+    before, inherited, after = ([token for *_, token in said.of(who)] for who in ("before", "inherited", "after"))
+    assert statuses(said, "before", "inherited", "after") == {"BANKHUB_OK": HANDLES * 3}
+    assert before == inherited == after
+    assert sandbox.token_requests() == len(set(before)) == HANDLES
 
 
 def statuses(said: Said, *who: str) -> Counter[str]:

@@ -17,6 +17,7 @@ from sandbox import Sandbox
 from .programs import Programs
 
 CHILDREN = 100
+WAITERS = 4
 LATENCY_MS = 20
 NORMAL_FETCH_MS = 5_000
 START_DEADLINE_S = 10
@@ -30,6 +31,9 @@ def test_os_fork_while_threads_fetch_and_wait(programs: Programs, sandbox: Sandb
     said = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, sandbox=sandbox)
     assert said.of("ended") == [["0"]] * CHILDREN
     assert len(said.of("inherited")) == len(said.of("own")) == CHILDREN
+    assert len(said.of("waiter")) == WAITERS * CHILDREN
+    # The parent does not notice: one fetch each time, for all that wait.
+    assert len({token for _, token in said.of("waiter")}) == CHILDREN
     calls = said.of("inherited", "own", "waiter")
     assert {sandbox.resource(token) for _, token in calls} == {200}
     assert max(int(ms) for ms, _ in calls) <= NORMAL_FETCH_MS

@@ -1,4 +1,4 @@
-"""The library as a guest in a process: its thread, its descriptors, and the end of the process at any moment."""
+"""The library as a guest in a process: its thread, its descriptors, the environment, a lookup that hangs, the end."""
 
 from __future__ import annotations
 
@@ -75,6 +75,35 @@ def test_where_no_thread_can_start_the_call_says_so(programs: Programs, sandbox:
         assert " ".join(message).startswith("no thread could be started to fetch a token: ")
     assert said.one("lifted")[0] == "BANKHUB_OK"
     assert sandbox.token_requests() == 1
+
+
+def test_a_name_lookup_that_hangs_holds_up_nobody(programs: Programs, sandbox: Sandbox) -> None:
+    request_timeout_ms = 300
+    by_name = sandbox.url.replace("127.0.0.1", "hub.test")
+    said = programs.c("lookup", request_timeout_ms, sandbox=sandbox, base_url=by_name)
+    assert said.one("freed")[0] == "BANKHUB_CLOSED"
+    assert said.one("impatient")[0] == "BANKHUB_DEADLINE"
+    status, ms, _ = said.one("patient")
+    assert status == "BANKHUB_UNAVAILABLE"
+    assert int(ms) >= request_timeout_ms
+    assert {status for status, *_ in said.of("meanwhile")} == {"BANKHUB_UNAVAILABLE"}
+    assert {" ".join(message) for message in said.of("failure")[1:]} == {
+        f"the token request did not end within {request_timeout_ms}ms; the name lookup may hang"
+    }
+    # Lookups and threads: one of each handle, and another when that has ended.
+    assert said.one("hanging") == ["2", "2"]
+    assert said.one("in_all") == ["3", "3"]
+    assert said.one("let_go")[0] == "BANKHUB_OK"
+    assert sandbox.token_requests() == 1
+
+
+def test_the_environment_is_read_by_new_alone(programs: Programs, sandbox: Sandbox, https: tuple[str, str]) -> None:
+    url, ca_file = https
+    said = programs.c("environment", sandbox=sandbox, base_url=url, ca_file=ca_file)
+    assert ["HTTPS_PROXY"] in said.of("opening")
+    assert said.of("using") == []
+    assert said.one("get")[0] == "BANKHUB_OK"
+    assert sandbox.token_requests() == 2
 
 
 def test_the_library_may_be_closed_during_a_fetch(programs: Programs, sandbox: Sandbox) -> None:

@@ -6,8 +6,6 @@
 
 #include <dlfcn.h>
 
-enum { LIMIT_S = 20 };
-
 static const char *file;
 static void *library;
 static bankhub_token *handle;
@@ -66,17 +64,13 @@ int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   file = words[1];
   for (int i = 0; i < atoi(words[2]); i++) {
-    int status;
     long long within_us = atoll(words[3]), after_us = chance(within_us);
-    pid_t child = fork();
-    if (child < 0) die("fork");
+    pid_t child = fork_child();
     if (child == 0) {
-      alarm(LIMIT_S);
       fetch_and_unload(after_us, within_us);
       exit(0);
     }
-    if (waitpid(child, &status, 0) != child) die("waitpid");
-    say("ended %d", ended(status));
+    reap(child);
   }
   return 0;
 }
