@@ -20,6 +20,9 @@ const HALF_MASK: usize = (1 << HALF_BITS) - 1;
 const FIRST_ROW: usize = 64;
 const ROWS: usize = 20;
 
+/// Owner of a slot that is nobody's.
+const NOBODY: u64 = 0;
+
 /// Each guest is a `T` and has a slot to publish in.
 pub(crate) struct Table<T: 'static> {
     /// Filled from the front, each once and with the lock held.
@@ -89,14 +92,18 @@ impl<T> Table<T> {
     /// The guest goes, and withdraws what it has published when told to `leave`. A handle whose guest has gone, or that
     /// never was one, is left alone.
     pub(crate) fn remove(&'static self, handle: Handle, leave: impl FnOnce(&T)) {
-        self.rooms.with(|rooms| {
-            let Some(guest) = rooms.room(handle).and_then(|room| room.guest.take()) else { return };
-            leave(&guest);
-            // A room that has had as many guests as a handle can tell apart stays empty.
-            if handle.turn() < HALF_MASK {
-                rooms.free.push_back(handle.index());
-            }
+        let guest = self.rooms.with(|rooms| {
+            let guest = rooms.room(handle)?.guest.take()?;
+            self.slot(handle).expect("a room has a slot").set_owner(NOBODY);
+            Some(guest)
         });
+        let Some(guest) = guest else { return };
+        // Not with the lock held: the guest's own may be held by a thread whose signal handler forks, and waits for this.
+        leave(&guest);
+        // A room that has had as many guests as a handle can tell apart stays empty.
+        if handle.turn() < HALF_MASK {
+            self.rooms.with(|rooms| rooms.free.push_back(handle.index()));
+        }
     }
 
     /// The slot of a room, if there ever was such a room; whose it is, only the slot can tell.

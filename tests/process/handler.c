@@ -1,13 +1,16 @@
 /* Forks from a signal handler that interrupts calls of the library at random moments; says what became of each child.
  *
- * handler FORKS; the environment says which server. */
+ * handler alone FORKS: calls of all kinds are interrupted.
+ * handler beside FORKS: calls on a handle that another thread frees meanwhile, again and again. */
 #include "program.h"
 
 #include <sys/time.h>
 
-enum { EVERY_US = 20000 };
+enum { EVERY_US = 4000, CALLS = 50 };
 
 static volatile sig_atomic_t forked, ended_well;
+static bankhub_config from_environment;
+static bankhub_token *_Atomic freed_beside;
 
 static void fork_here(int signal) {
   int status = -1;
@@ -18,19 +21,37 @@ static void fork_here(int signal) {
   forked++;
 }
 
+static void call(const bankhub_token *handle) {
+  bankhub_stats stats = {.size = sizeof stats};
+  for (int i = 0; i < CALLS; i++) bankhub_token_stats(handle, &stats);
+}
+
+static void *free_beside(void *unused) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPROF);
+  if (pthread_sigmask(SIG_BLOCK, &signals, NULL)) die("pthread_sigmask");
+  while (true) {
+    freed_beside = open_with(&from_environment);
+    bankhub_token_free(freed_beside);
+  }
+  return unused;
+}
+
 int main(int count, char **words) {
   struct itimerval timer = {{0, EVERY_US}, {0, EVERY_US}};
-  bankhub_config from_environment = config();
-  bankhub_stats stats = {.size = sizeof stats};
-  if (count < 2) return 2;
+  if (count < 3) return 2;
   alarm(PROGRAM_LIMIT_S);
+  from_environment = config();
+  bool beside = !strcmp(words[1], "beside");
+  if (beside) start(free_beside, NULL);
   /* Not SIGALRM, which ends this program if it hangs. */
   signal(SIGPROF, fork_here);
   setitimer(ITIMER_PROF, &timer, NULL);
-  while (forked < atoi(words[1])) {
-    bankhub_token *handle = open_with(&from_environment);
-    for (int i = 0; i < 50; i++) bankhub_token_stats(handle, &stats);
-    bankhub_token_free(handle);
+  while (forked < atoi(words[2])) {
+    bankhub_token *handle = beside ? freed_beside : open_with(&from_environment);
+    call(handle);
+    if (!beside) bankhub_token_free(handle);
   }
   setitimer(ITIMER_PROF, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
   say("forked %d", (int)forked);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from sandbox import Sandbox
 
 from .programs import Programs, Said
@@ -113,7 +114,8 @@ def check_calls(said: Said, sandbox: Sandbox) -> None:
     assert {sandbox.resource(token) for token in tokens} == {200}
 
 
-def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, sandbox: Sandbox) -> None:
-    forks = 30
-    said = programs.c("handler", forks, sandbox=sandbox)
+@pytest.mark.parametrize("others", ["alone", "beside"])
+def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, sandbox: Sandbox, others: str) -> None:
+    forks = 200
+    said = programs.c("handler", others, forks, sandbox=sandbox)
     assert said.one("ended_well") == said.one("forked")
