@@ -98,7 +98,8 @@ impl<T> Table<T> {
             Some(guest)
         });
         let Some(guest) = guest else { return };
-        // Not with the lock held: the guest's own may be held by a thread whose signal handler forks, and waits for this.
+        // Not with the lock held: a thread that holds the guest's may be in a signal handler that forks, and so waits for
+        // this one.
         leave(&guest);
         // A room that has had as many guests as a handle can tell apart stays empty.
         if handle.turn() < HALF_MASK {
