@@ -20,8 +20,8 @@ const HALF_MASK: usize = (1 << HALF_BITS) - 1;
 const FIRST_ROW: usize = 64;
 const ROWS: usize = 20;
 
-/// Owner of a slot that is nobody's.
-const NOBODY: u64 = 0;
+/// Owner of a slot that is nobody's; no handle to a room there is.
+const NOBODY: u64 = u64::MAX;
 
 /// Each guest is a `T` and has a slot to publish in.
 pub(crate) struct Table<T: 'static> {
