@@ -98,8 +98,7 @@ impl<T> Table<T> {
             Some(guest)
         });
         let Some(guest) = guest else { return };
-        // Not with the lock held: a thread that holds the guest's may be in a signal handler that forks, and so waits for
-        // this one.
+        // Without the lock: a thread with that of the guest may be in a signal handler that forks, and so wait for it.
         leave(&guest);
         // A room that has had as many guests as a handle can tell apart stays empty.
         if handle.turn() < HALF_MASK {
