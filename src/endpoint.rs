@@ -57,10 +57,13 @@ impl Endpoint {
         authorization.push_str("Basic ");
         STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
         let http = http_config(config, choose_proxy(config, &url)?, load_roots(config.ca_file.as_deref())?);
-        let endpoint = Self { url, authorization: Secret::new(authorization), http };
-        // What ureq builds when it is first used is built here: in a fetch, a fork could leave it half built.
-        drop(endpoint.post(NoLookup));
-        Ok(endpoint)
+        Ok(Self { url, authorization: Secret::new(authorization), http })
+    }
+
+    /// Has ureq build what it builds when it is first used. Where a fork may fall into it, it is left half built, and
+    /// every request of the child waits for the other half.
+    pub(crate) fn warm_up(&self) {
+        drop(self.post(NoLookup));
     }
 
     /// Sends one token request and waits for its answer. Blocks for the request timeout at most, but for a name lookup,

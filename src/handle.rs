@@ -20,7 +20,10 @@ held_by_forks!(CACHES.rooms);
 impl Handle {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let endpoint = Endpoint::new(config)?;
-        let handle = CACHES.insert(|slot| Cache::new(config, endpoint, slot));
+        let handle = CACHES.insert(|slot| {
+            endpoint.warm_up(); // here, where no fork comes in between
+            Cache::new(config, endpoint, slot)
+        });
         handle.ok_or_else(|| Error::new(Status::Internal, "too many token caches are open: free some"))
     }
 
