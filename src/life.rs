@@ -602,6 +602,19 @@ mod tests {
     }
 
     #[test]
+    fn the_third_request_too_goes_out_within_the_timeout_after_the_first() {
+        for (pause, goes_out) in [(4.0, true), (6.0, false)] {
+            let mut world = World::new();
+            world.ask();
+            for goes_out in [true, goes_out] {
+                assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)));
+                world.pass(pause);
+                assert_eq!(world.life.send_request(world.now, EVEN), goes_out, "after {pause} s each");
+            }
+        }
+    }
+
+    #[test]
     fn a_retry_after_ends_the_fetch_and_is_kept() {
         let mut world = World::new();
         world.ask();

@@ -158,6 +158,7 @@ mod tests {
         for (retry_after, expected) in [(0.0, 1.0), (0.5, 1.0), (7.0, 7.0), (3_600.0, 3_600.0), (3_601.0, 3_600.0)] {
             within(backoff(false, 1, Some(s(retry_after)), HIGH), expected);
         }
+        within(backoff(true, 1, Some(s(7.0)), HIGH), 7.0);
     }
 
     #[test]

@@ -363,11 +363,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_published_anew_ends_when_it_would_have_ended() {
+        let row = slot();
+        let passed = Duration::from_secs(300);
+        let now = Moment { boot: SENT.boot + passed, wall: SENT.wall + passed };
+        let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
+        let attention = Some(SENT.boot + Duration::from_secs(500));
+        let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention };
+        row[0].publish(Some(&offer), 1, after(300.0, 0.0), now);
+        assert_eq!(row[0].peek(OWNER, after(499.9, 0.0)), Some((1, false)));
+        assert_eq!(row[0].peek(OWNER, after(500.0, 0.0)), Some((1, true)));
+        assert_eq!(row[0].peek(OWNER, after(569.98, 0.0)), Some((1, true)));
+        assert_eq!(row[0].peek(OWNER, after(569.99, -0.4)), None, "by the clock that was not set");
+    }
+
+    #[test]
     fn what_is_withdrawn_is_wiped_and_its_generation_kept() {
         let row = slot();
         publish(&row[0], "token", 7, None);
         let (generation, grant) = row[0].inherit();
-        assert_eq!((generation, grant.map(|grant| grant.value)), (7, Some(Secret::new("token".to_owned()))));
+        let grant = grant.expect("a token was published");
+        assert_eq!((generation, grant.value.expose()), (7, "token"));
+        assert_eq!((grant.sent, grant.ttl), (SENT, Duration::from_secs(600)), "a child's token ends as its parent's");
         row[0].publish(None, 7, TIME, SENT);
         assert_eq!(read(&row[0], OWNER, TIME), None);
         assert_eq!(left_over(&row[0]), 0);

@@ -18,7 +18,9 @@ fn step_through(write: impl FnOnce(), mut look: impl FnMut()) {
     if child == 0 {
         // SAFETY: as above.
         unsafe {
-            libc::ptrace(libc::PTRACE_TRACEME, 0, none, none);
+            if libc::ptrace(libc::PTRACE_TRACEME, 0, none, none) != 0 {
+                libc::_exit(1);
+            }
             libc::raise(libc::SIGSTOP);
             write();
             libc::_exit(0);
@@ -35,7 +37,8 @@ fn step_through(write: impl FnOnce(), mut look: impl FnMut()) {
         assert!(libc::WIFSTOPPED(status), "the writer ended with {status}");
         look();
         // SAFETY: the child is stopped and traced by this thread.
-        unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, none, none) };
+        let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, none, none) };
+        assert_eq!(stepped, 0, "ptrace: {}", std::io::Error::last_os_error());
     }
 }
 

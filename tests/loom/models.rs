@@ -57,15 +57,16 @@ fn token(value: &str) -> Result<String, Status> {
 
 /// In every order of events with at most three interruptions of threads that could have gone on. Without that bound it
 /// takes ten times as long.
-fn in_every_order(model: impl Fn() + Send + Sync + 'static) {
+fn in_every_order(model: impl Fn() -> Endpoint + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(move || {
         clock::begin();
         let_pauses_take(Some(Duration::ZERO));
         let_threads_start(true);
-        model();
+        let endpoint = model();
         wait_for_all();
+        assert!(endpoint.is_content(), "two requests at once, or one too many");
     });
 }
 
@@ -79,6 +80,7 @@ fn all_callers_wait_for_one_request() {
             assert_eq!(other.join().unwrap(), token("a"));
         }
         assert_eq!(world.slot.text().as_deref(), Some("a"));
+        world.endpoint
     });
 }
 
@@ -91,6 +93,7 @@ fn a_request_that_fails_is_told_to_all() {
         for other in others {
             assert_eq!(other.join().unwrap(), Err(Status::Unauthenticated));
         }
+        world.endpoint
     });
 }
 
@@ -101,6 +104,7 @@ fn callers_wait_through_a_request_that_is_tried_again() {
         let other = world.spawn(World::get);
         assert_eq!(world.get(), token("a"));
         assert_eq!(other.join().unwrap(), token("a"));
+        world.endpoint
     });
 }
 
@@ -112,6 +116,7 @@ fn a_pause_that_takes_too_long_is_told_to_all() {
         let other = world.spawn(World::get);
         assert_eq!(world.get(), Err(Status::Unavailable));
         assert_eq!(other.join().unwrap(), Err(Status::Unavailable));
+        world.endpoint
     });
 }
 
@@ -122,6 +127,7 @@ fn a_panic_is_told_to_all() {
         let other = world.spawn(World::get);
         assert_eq!(world.get(), Err(Status::Internal));
         assert_eq!(other.join().unwrap(), Err(Status::Internal));
+        world.endpoint
     });
 }
 
@@ -135,6 +141,7 @@ fn a_thread_that_cannot_start_is_told_to_all() {
         for other in others {
             assert_eq!(other.join().unwrap(), Err(Status::Internal));
         }
+        world.endpoint
     });
 }
 
@@ -146,6 +153,7 @@ fn who_does_not_wait_neither_misses_a_token_nor_hangs() {
         assert_eq!(world.get(), token("a"));
         assert!([token("a"), Err(Status::Deadline)].contains(&other.join().unwrap()));
         assert_eq!(world.get_within(Some(Duration::ZERO)), token("a"));
+        world.endpoint
     });
 }
 
@@ -159,6 +167,7 @@ fn close_wakes_all_and_ends_a_fetch() {
             assert!([token("a"), Err(Status::Closed)].contains(&other.join().unwrap()));
         }
         assert_eq!(world.get(), Err(Status::Closed));
+        world.endpoint
     });
 }
 
@@ -170,6 +179,7 @@ fn close_wakes_all_though_the_endpoint_never_answers() {
         world.close();
         assert_eq!(other.join().unwrap(), Err(Status::Closed));
         world.endpoint.go_on();
+        world.endpoint
     });
 }
 
@@ -181,6 +191,7 @@ fn close_ends_the_pause_between_two_requests() {
         let other = world.spawn(World::get);
         world.close();
         assert_eq!(other.join().unwrap(), Err(Status::Closed));
+        world.endpoint
     });
 }
 
@@ -196,6 +207,7 @@ fn a_token_that_two_report_is_replaced_once() {
         let other = world.spawn(report);
         assert_eq!(report(&world), token("b"));
         assert_eq!(other.join().unwrap(), token("b"));
+        world.endpoint
     });
 }
 
@@ -210,5 +222,6 @@ fn a_renewal_is_begun_once_and_nobody_waits_for_it() {
         assert_eq!(world.get(), token("a"));
         other.join().unwrap();
         world.endpoint.go_on();
+        world.endpoint
     });
 }

@@ -15,7 +15,7 @@ TTL_S = 600
     ("changes", "tokens", "requests"),
     [
         pytest.param("sleep+100", "A A", 1, id="a short suspend"),
-        pytest.param("sleep+569", "A A", 2, id="a suspend to the last second, and a renewal"),
+        pytest.param("sleep+560", "A A", 2, id="a suspend to the last seconds, and a renewal"),
         pytest.param("sleep+571", "A B", 2, id="a suspend past the limit"),
         pytest.param("sleep+300 sleep+300", "A A B", 2, id="two suspends that reach the limit together"),
         pytest.param("sleep+530 sleep+1", "A A B", 2, id="a suspend into the time of renewal"),

@@ -11,7 +11,7 @@ from .programs import Programs, Said
 
 CHILDREN = 300
 CHILDREN_WITH_TLS = 40
-FIRST_CALLS = 1_000
+FIRST_CALLS = 300
 HANDLES = 2_000
 ROUND = 4
 WAITERS = 64

@@ -85,7 +85,7 @@ def test_a_name_lookup_that_hangs_holds_up_nobody(programs: Programs, sandbox: S
     assert said.one("impatient")[0] == "BANKHUB_DEADLINE"
     status, ms, _ = said.one("patient")
     assert status == "BANKHUB_UNAVAILABLE"
-    assert int(ms) >= request_timeout_ms
+    assert request_timeout_ms <= int(ms) <= PROMPTLY_MS
     assert {status for status, *_ in said.of("meanwhile")} == {"BANKHUB_UNAVAILABLE"}
     assert {" ".join(message) for message in said.of("failure")[1:]} == {
         f"the token request did not end within {request_timeout_ms}ms; the name lookup may hang"

@@ -207,11 +207,12 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, cache: usize, sent: Moment) {
-        if self.caches[cache].closed {
-            return;
-        }
         let chance = self.random.chance();
         let goes_out = self.caches[cache].life.send_request(sent, chance);
+        if self.caches[cache].closed {
+            assert!(!goes_out, "a request after its cache was closed");
+            return;
+        }
         let now = self.clock.now();
         if !goes_out {
             self.see(Step::TooLate { at: sent }, now);

@@ -7,9 +7,6 @@ use crate::life::Moment;
 use crate::step::Step;
 use crate::world::{Call, End, Event, Route, World};
 
-/// For how long, at most, a thread that may run does not.
-const PUT_ASIDE: Duration = Duration::from_secs(5);
-
 /// No token has this number.
 const FOREIGN: u64 = u64::MAX;
 
@@ -21,6 +18,7 @@ impl World {
             route,
             patience,
             began,
+            aside: self.aside,
             deadline: Duration::MAX,
             wakes: 0,
             is_second,
@@ -41,11 +39,7 @@ impl World {
             Route::Sound | Route::Refusing => (number, SECOND / 100),
             Route::Late(delay) => (number, delay),
             Route::Foreign => (FOREIGN, Duration::ZERO),
-            Route::Persistent => {
-                let boot = self.clock.now().boot;
-                assert!(boot <= self.recovered_by, "a token at {boot:?}, later than {:?}", self.recovered_by);
-                return;
-            }
+            Route::Persistent => return self.check_recovery(),
             Route::Looping(pause) => return self.after(pause, Event::Call { route, patience, is_second }),
         };
         let again = (!is_second).then_some(route);
@@ -64,6 +58,9 @@ impl World {
         self.check_time(call);
         self.calls[call].end = Some(End::NoToken);
         let Call { route, patience, is_second, .. } = self.calls[call];
+        if route == Route::Persistent {
+            self.check_recovery();
+        }
         let pause = match (route, &step) {
             (Route::Persistent, Step::Told { retry_after: Some(pause), .. }) => Some(*pause),
             (Route::Persistent, _) => Some(60 * SECOND),
@@ -77,8 +74,13 @@ impl World {
     }
 
     fn check_time(&self, call: usize) {
-        let Call { began, patience, .. } = self.calls[call];
-        let took = self.clock.running - began;
-        assert!(took <= patience + PUT_ASIDE, "call {call} took {took:?}, more than {patience:?}");
+        let Call { began, aside, patience, .. } = self.calls[call];
+        let (took, aside) = (self.clock.running - began, self.aside - aside);
+        assert!(took <= patience + aside, "call {call} took {took:?}, more than {patience:?} and {aside:?} put aside");
+    }
+
+    fn check_recovery(&self) {
+        let boot = self.clock.now().boot;
+        assert!(boot <= self.recovered_by, "no token until {boot:?}, later than {:?}", self.recovered_by);
     }
 }

@@ -1,7 +1,7 @@
 //! Lives through one seed after the other, on every processor, until one breaks a promise.
 //!
 //! `SIMULATION_SEED` is the one seed to live; `SIMULATION_SEEDS`, how many from the first on; `SIMULATION_FROM`, the
-//! first of all that there are.
+//! first of all that there are. What was reached is judged only where none of these is set: it takes all those seeds.
 
 use std::env;
 use std::mem;
@@ -25,8 +25,11 @@ fn every_seed_keeps_every_promise() {
         live_all(first, u64::MAX).unwrap_or_else(|broken| panic!("{broken}"));
         return;
     }
-    let coverage = live_all(0, number("SIMULATION_SEEDS").unwrap_or(SEEDS)).unwrap_or_else(|broken| panic!("{broken}"));
-    let wrong = coverage.wrong();
+    if let Some(end) = number("SIMULATION_SEEDS") {
+        live_all(0, end).unwrap_or_else(|broken| panic!("{broken}"));
+        return;
+    }
+    let wrong = live_all(0, SEEDS).unwrap_or_else(|broken| panic!("{broken}")).wrong();
     assert!(wrong.is_empty(), "\n{wrong}remedy: teach tests/simulation/episodes.rs to get there, or correct TABLE");
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Mood {
     Overloaded,
     /// 429, some with Retry-After.
     Limiting,
-    /// The secret is disabled.
+    /// The secret is disabled; some with Retry-After.
     Refusing,
     /// An answer that the API does not promise.
     Nonsense,
@@ -111,10 +111,12 @@ impl Server {
             Mood::Healthy => (self.issue(self.usual_ttl), quick),
             Mood::Slow => (self.issue(self.usual_ttl), random.between(timeout / 8, timeout + SECOND)),
             Mood::Down => (failure(Status::Unavailable, None), Duration::ZERO),
-            Mood::Overloaded => (failure(Status::Unavailable, retry_after(random)), quick),
+            Mood::Overloaded => {
+                (failure(Status::Unavailable, retry_after(random)), random.between(SECOND / 1_000, timeout))
+            }
             Mood::Limiting => (failure(Status::RateLimited, retry_after(random)), quick),
-            Mood::Refusing => (failure(Status::Unauthenticated, None), quick),
-            Mood::Nonsense => (failure(Status::BadResponse, None), quick),
+            Mood::Refusing => (failure(Status::Unauthenticated, retry_after(random)), quick),
+            Mood::Nonsense => (failure(Status::BadResponse, retry_after(random)), quick),
             Mood::Panicking => (failure(Status::Internal, None), quick),
             Mood::Hanging => {
                 let outcome = match random.below(3) {

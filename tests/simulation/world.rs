@@ -37,7 +37,9 @@ pub(crate) struct Call {
     pub(crate) patience: Duration,
     /// On the clock that stands still while the machine sleeps.
     pub(crate) began: Duration,
-    /// On the other.
+    /// For how long threads had been put aside by then.
+    pub(crate) aside: Duration,
+    /// On the clock that goes on.
     pub(crate) deadline: Duration,
     /// How often it was woken, or began to wait: an alarm for an earlier wait is void.
     pub(crate) wakes: u32,
@@ -96,6 +98,8 @@ pub(crate) struct World {
     pub(crate) calls: Vec<Call>,
     pub(crate) promises: Promises,
     pub(crate) trouble: Trouble,
+    /// For how long, in all, threads that might have run did not.
+    pub(crate) aside: Duration,
     /// By when the last caller has its token.
     pub(crate) recovered_by: Duration,
     queue: BinaryHeap<Reverse<Scheduled>>,
@@ -122,6 +126,7 @@ impl World {
             calls: Vec::new(),
             promises: Promises::new(settings),
             trouble: Trouble { restless: false, short_of_threads: false },
+            aside: Duration::ZERO,
             recovered_by: Duration::MAX,
             queue: BinaryHeap::new(),
             trace: VecDeque::new(),
@@ -166,18 +171,22 @@ impl World {
     pub(crate) fn soon(&mut self, event: Event) {
         let delay = if self.random.one_in(200) { self.random.between(SECOND / 1_000, SECOND) } else { Duration::ZERO };
         let moments = Duration::from_nanos(self.random.below(100_000));
+        self.aside += delay + moments;
         self.after(delay + moments, event);
     }
 
     /// Reading the clock takes time, in which anything may happen.
     pub(crate) fn now(&mut self) -> Moment {
-        self.clock.pass(Duration::from_nanos(self.random.below(1_000)));
+        let moments = Duration::from_nanos(self.random.below(1_000));
+        self.aside += moments;
+        self.clock.pass(moments);
         if self.trouble.restless && self.random.one_in(2_000) {
             match self.random.below(3) {
                 0 => self.suffer(Fault::Sleep),
                 1 => self.suffer(Fault::SetWall),
                 _ => {
                     let aside = self.random.between(SECOND / 1_000, SECOND);
+                    self.aside += aside;
                     self.clock.pass(aside);
                 }
             }
