@@ -89,7 +89,8 @@ const MARK_NAMES: [&str; MARKS] = [
 ];
 
 /// The states, and for each mark in turn whether it is reached there: `x` by some seed of every test run, `-` so rarely
-/// that only a longer run may see it, `.` never. A token is withdrawn without a fetch only between two steps of one event.
+/// that only a longer run may see it, `.` never. A token is withdrawn without a fetch only between two steps of one
+/// event.
 const TABLE: [(&str, &str); 16] = [
     ("no token, idle", "x...........x....xxxxxxx"),
     ("no token, failing", "x...........x.x..xxxxxxx"),
