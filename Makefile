@@ -35,10 +35,11 @@ simulate: ## live through seeds of the simulation that nobody has seen yet, unti
 .PHONY: mutants
 mutants: ## change src/life.rs and src/policy.rs in every small way, and list the changes that no test notices
 	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
-	SIMULATION_SEEDS=3000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 300 \
+	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 60 \
 	  --output build -- --test simulation
 
 .PHONY: miri
+# The torture run without the aliasing checks, which take longer than all of it.
 miri: ## run the slot and the handle table under Miri, in 64 orders of events
 	cargo +nightly miri --version >/dev/null || rustup toolchain install nightly --component miri --component rust-src
 	cargo +nightly miri test -p bankhub --lib -- slot

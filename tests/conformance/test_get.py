@@ -49,6 +49,14 @@ def test_token_tells_generation_and_end(cache: Cache, sandbox: Sandbox) -> None:
     assert cache.generation() == token.generation
 
 
+def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=2500)
+    before = time.time()
+    token = cache.token().ok()
+
+    assert token.expires_at <= before + TTL_S + 1 < time.time() + TTL_S
+
+
 def test_second_get_sends_nothing(cache: Cache, sandbox: Sandbox) -> None:
     first = cache.token().ok()
     for _ in range(5):

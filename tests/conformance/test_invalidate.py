@@ -7,7 +7,7 @@ from typing import Optional
 import pytest
 
 from driver_process import Cache, Driver, Status
-from patience import at_most
+from patience import at_most, wait_until
 from sandbox import Sandbox
 
 ROUNDS = 40
@@ -26,6 +26,11 @@ def test_the_current_token_is_replaced(cache: Cache, sandbox: Sandbox) -> None:
     assert sandbox.resource(second.value) == 200
     assert sandbox.token_requests() == 2
     assert cache.stats().ok().number("rejections") == 1
+
+
+def test_the_replacement_is_fetched_before_anybody_asks(cache: Cache, sandbox: Sandbox) -> None:
+    cache.invalidate(cache.get().ok().value).ok()
+    wait_until(lambda: sandbox.token_requests() == 2, within_s=5, what="the request for the new token")
 
 
 def test_callers_wait_for_the_replacement(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:

@@ -68,6 +68,16 @@ def test_refresh_ahead_is_as_configured(new_cache: NewCache) -> None:
     assert 900 <= ahead <= 1000 * 1.1 + 30 + 2
 
 
+def test_caches_do_not_renew_together(new_cache: NewCache) -> None:
+    caches = [new_cache() for _ in range(3)]
+    for cache in caches:
+        cache.get().ok()
+
+    # Spread over 1,200 s: three within one second are one chance in more than a hundred thousand.
+    renewals = [cache.stats().ok().number("refresh_at") for cache in caches]
+    assert max(renewals) - min(renewals) > 1
+
+
 def test_while_16_threads_wait(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
     sandbox.settings(latency_ms=700)
     cache.start(16)

@@ -1,5 +1,5 @@
-//! The very waiting and waking of `src/cache.rs`, in every order of events: no lost wake-up, no deadlock, never two
-//! requests at once. Time stands still unless a model moves it; deadlines belong to the simulation.
+//! The very waiting and waking of `src/cache.rs`, in all orders of events but those with many interruptions: no lost
+//! wake-up, no deadlock, never two requests at once. Time stands still unless a model moves it; deadlines belong to the simulation.
 
 #[allow(dead_code, reason = "no model asks for statistics")]
 #[path = "../../src/cache.rs"]

@@ -1,4 +1,4 @@
-//! The numbers of a token's life, written down a second time from the design: a mistake in the first would show.
+//! The numbers of a token's life, written down a second time: a mistake in the first would show.
 
 use std::time::Duration;
 
