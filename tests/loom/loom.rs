@@ -1,5 +1,6 @@
 //! The very waiting and waking of `src/cache.rs`, in all orders of events but those with many interruptions: no lost
-//! wake-up, no deadlock, never two requests at once. Time stands still unless a model moves it; deadlines belong to the simulation.
+//! wake-up, no deadlock, never two requests at once. Time stands still unless a model moves it; deadlines belong to the
+//! simulation.
 
 #[allow(dead_code, reason = "no model asks for statistics")]
 #[path = "../../src/cache.rs"]
