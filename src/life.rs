@@ -374,8 +374,10 @@ impl Life {
     }
 
     fn pause_before_retry(&self, failure: &Failure, now: Moment, chance: Chance) -> Option<Duration> {
-        let fetch =
-            self.fetch.as_ref().filter(|fetch| !fetch.overdue && fetch.requests < policy::REQUESTS_PER_FETCH)?;
+        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.overdue)?;
+        if self.failing.is_some() || fetch.requests >= policy::REQUESTS_PER_FETCH {
+            return None;
+        }
         if failure.error.status != Status::Unavailable || failure.retry_after.is_some() {
             return None;
         }
@@ -590,6 +592,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fetch_after_a_failed_one_is_a_single_request() {
+        let mut world = World::new();
+        world.ask();
+        world.fail_fetch();
+        for _ in 0..3 {
+            world.pass(60.0);
+            assert_eq!(world.ask(), BEGAN);
+            assert_eq!(world.fail(Status::Unavailable), Next::End);
+        }
+        world.pass(60.0);
+        world.ask();
+        world.grant("a", 60.0);
+        world.pass(60.0);
+        world.ask();
+        assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)), "all is forgiven");
+    }
+
+    #[test]
     fn no_request_goes_out_after_a_pause_that_took_longer_than_the_timeout() {
         for (pause, goes_out) in [(0.2, true), (10.0, true), (10.01, false), (11.0, false)] {
             let mut world = World::new();
@@ -637,7 +657,7 @@ mod tests {
             world.pass(0.01);
         }
         let requests = world.life.stats(world.now).requests;
-        assert!(requests <= 25, "{requests} requests in a minute");
+        assert!(requests <= 9, "{requests} requests in a minute");
     }
 
     #[test]

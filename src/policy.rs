@@ -5,7 +5,8 @@ use std::time::Duration;
 /// No API promises a token for longer; what lies beyond is taken for a mistake in the unit and cut.
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// Requests in one fetch: enough to ride out a restart behind a load balancer, too few to hammer.
+/// Requests in one fetch: enough to ride out a restart behind a load balancer, too few to hammer. One that follows a
+/// failed fetch has a single request: in a fleet, what is down would meet all of them at once (`make fleet`).
 pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
 
 /// A Retry-After beyond this would leave a program without a token for longer than an operator would expect.

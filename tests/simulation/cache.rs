@@ -8,7 +8,7 @@ use crate::promises::{Settings, value};
 use crate::secret::Secret;
 use crate::server::Outcome;
 use crate::step::Step;
-use crate::world::{Event, World};
+use crate::world::{Event, Fault, World};
 
 pub(crate) struct Cache {
     life: Life,
@@ -244,6 +244,11 @@ impl World {
         self.tell_all(cache);
         if let (Next::RequestAgain(pause), false) = (next, self.caches[cache].closed) {
             self.after(pause, Event::ThreadRuns { cache });
+            // A pause is brief: by chance alone, hardly a machine would sleep in one, and somebody look when it wakes.
+            if self.trouble.restless && self.random.one_in(20) {
+                self.after(pause / 2, Event::Fault(Fault::Sleep));
+                self.after(pause / 2, Event::Look);
+            }
         }
     }
 

@@ -37,7 +37,9 @@ impl World {
         self.server.mood = match self.random.below(20) {
             0..8 => Some(Mood::Healthy),
             8 => None,
-            9..14 if renewal.is_some() => Some(self.random.pick(&[Mood::Hanging, Mood::Down, Mood::Limiting])),
+            9..14 if renewal.is_some() => {
+                Some(self.random.pick(&[Mood::Hanging, Mood::Hanging, Mood::Down, Mood::Limiting]))
+            }
             _ => Some(self.random.pick(&MOODS)),
         };
         let now = self.clock.now();

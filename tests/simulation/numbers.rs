@@ -41,8 +41,9 @@ pub(crate) const OVERDUE_LOOK_AGAIN: Duration = SECOND;
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(315_360_000);
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
-/// In any minute without a grant: seven fetches fit, at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s.
-pub(crate) const REQUESTS_PER_MINUTE: usize = 7 * REQUESTS_PER_FETCH as usize;
+/// In any minute without a grant: seven fetches fit, at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, and all but the first
+/// have a single request.
+pub(crate) const REQUESTS_PER_MINUTE: usize = REQUESTS_PER_FETCH as usize + 6;
 
 pub(crate) fn limit(ttl: Duration) -> Duration {
     ttl - (30 * SECOND).min(ttl / 20)

@@ -299,7 +299,8 @@ impl Promises {
         fetch.request_failed = now.boot;
         fetch.failed_with = Some(status);
         let retryable = status == Status::Unavailable && retry_after.is_none();
-        let may = retryable && !fetch.overdue && fetch.requests < numbers::REQUESTS_PER_FETCH;
+        let requests = if self.failing.is_none() { numbers::REQUESTS_PER_FETCH } else { 1 };
+        let may = retryable && !fetch.overdue && fetch.requests < requests;
         let pause = numbers::pause(fetch.requests.min(numbers::REQUESTS_PER_FETCH));
         let end = fetch.begun + self.settings.request_timeout;
         match again {
