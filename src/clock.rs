@@ -14,6 +14,7 @@ pub(crate) struct Coarse {
 
 #[cfg(unix)]
 mod system {
+    use std::mem::MaybeUninit;
     use std::time::Duration;
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -29,23 +30,29 @@ mod system {
 
     use super::{Coarse, Moment};
 
+    /// A wall clock before 1970 or beyond the year 2262 reads as a time after every token's end, so that readers ask
+    /// `now`: finding out would cost each of them.
+    #[inline]
     pub(crate) fn coarse() -> Coarse {
-        Coarse { mono: nanoseconds(COARSE_MONO), wall: nanoseconds(COARSE_WALL) }
-    }
-
-    pub(crate) fn now() -> Moment {
-        let read = |clock| Duration::from_nanos(nanoseconds(clock));
-        Moment { boot: read(BOOT), wall: read(WALL) }
+        Coarse { mono: nanoseconds(COARSE_MONO) as u64, wall: nanoseconds(COARSE_WALL) as u64 }
     }
 
     /// A wall clock before 1970 reads as 1970; the token's end is then judged by the other clock.
+    pub(crate) fn now() -> Moment {
+        let read = |clock| Duration::from_nanos(nanoseconds(clock).max(0) as u64);
+        Moment { boot: read(BOOT), wall: read(WALL) }
+    }
+
     #[allow(unsafe_code)]
     #[inline]
-    fn nanoseconds(clock: libc::clockid_t) -> u64 {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is writable. Every system that Rust supports has these clocks, so the call cannot fail.
-        unsafe { libc::clock_gettime(clock, &mut time) };
-        u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
+    fn nanoseconds(clock: libc::clockid_t) -> i64 {
+        let mut time = MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: `time` is writable. Every system that Rust supports has these clocks, so the call writes it.
+        let time = unsafe {
+            libc::clock_gettime(clock, time.as_mut_ptr());
+            time.assume_init()
+        };
+        (time.tv_sec as i64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as i64)
     }
 }
 

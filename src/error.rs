@@ -60,6 +60,7 @@ impl Error {
     }
 
     /// Names the field first, so that a reader of a log knows which setting to change.
+    #[cold]
     pub(crate) fn invalid(field: &str, problem: impl fmt::Display) -> Self {
         Self::new(Status::InvalidArgument, format!("{field} {problem}"))
     }

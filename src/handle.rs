@@ -27,17 +27,20 @@ impl Handle {
         handle.ok_or_else(|| Error::new(Status::Internal, "too many token caches are open: free some"))
     }
 
-    /// A token that is good is copied without a lock; any other call waits its turn in the cache.
-    #[inline]
-    pub(crate) fn get(self, timeout: Option<Duration>, buffer: &mut Buffer<'_>) -> Result<Reading, Error> {
-        match CACHES.slot(self).and_then(|slot| slot.read(self.owner(), clock::coarse(), buffer)) {
-            Some(reading) if !reading.attention => Ok(reading),
-            Some(reading) => {
-                self.look_in();
-                Ok(reading)
-            }
-            None => self.cache()?.get(timeout, buffer),
+    /// Copies a token that is good, without a lock. `None`: `wait` for one.
+    #[inline(always)]
+    pub(crate) fn read(self, buffer: &mut Buffer<'_>) -> Option<Reading> {
+        let reading = CACHES.slot(self)?.read(self.owner(), clock::coarse(), buffer)?;
+        if reading.attention {
+            self.look_in();
         }
+        Some(reading)
+    }
+
+    /// A token from the cache, in turn with every other caller, within `timeout` or else as configured.
+    #[cold]
+    pub(crate) fn wait(self, timeout: Option<Duration>, buffer: &mut Buffer<'_>) -> Result<Reading, Error> {
+        self.cache()?.get(timeout, buffer)
     }
 
     /// Of the token that `get` would return at once, or 0.
@@ -45,10 +48,7 @@ impl Handle {
     pub(crate) fn generation(self) -> u64 {
         match self.peek() {
             Some((generation, false)) => generation,
-            _ => {
-                self.look_in();
-                self.peek().map_or(0, |(generation, _)| generation)
-            }
+            _ => self.generation_after_a_look(),
         }
     }
 
@@ -64,9 +64,15 @@ impl Handle {
         CACHES.remove(self, Cache::close);
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(self) -> Option<(u64, bool)> {
         CACHES.slot(self)?.peek(self.owner(), clock::coarse())
+    }
+
+    #[cold]
+    fn generation_after_a_look(self) -> u64 {
+        self.look_in();
+        self.peek().map_or(0, |(generation, _)| generation)
     }
 
     #[cold]

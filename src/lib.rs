@@ -40,5 +40,5 @@ pub use error::{Error, Status};
 pub use life::Stats;
 pub use token_cache::{AccessToken, TokenCache};
 
-pub(crate) use slot::{Buffer, Memory, TOKEN_CAPACITY};
+pub(crate) use slot::{Buffer, Memory, Reading, TOKEN_CAPACITY};
 pub(crate) use table::Handle;

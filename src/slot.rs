@@ -25,6 +25,9 @@ pub(crate) const TOKEN_CAPACITY: usize = 4096;
 const WORD: usize = size_of::<u64>();
 const WORDS: usize = TOKEN_CAPACITY / WORD;
 
+/// Words of a token that is copied without counting them.
+const SHORT: usize = 8;
+
 /// How far the coarse clocks may drift apart before they are no longer believed; far more than a tick, far less than a
 /// suspend or a clock change that matters.
 const CLOCKS_APART_MAX_NS: u64 = 500_000_000;
@@ -50,7 +53,7 @@ pub(crate) struct Slot {
     words: Words,
 }
 
-/// What is known of the token on a page. All 0: no token.
+/// What is known of the token on a page.
 #[derive(Default)]
 struct Page {
     generation: AtomicU64,
@@ -58,10 +61,11 @@ struct Page {
     sent_boot: AtomicU64,
     sent_wall: AtomicU64,
     ttl: AtomicU64,
+    /// 0: no token.
     limit_mono: AtomicU64,
     limit_wall: AtomicU64,
-    /// `wall - mono` at publication.
-    offset: AtomicU64,
+    /// The least that `wall - mono` may be: what it was at publication, less what the clocks may drift apart.
+    offset_min: AtomicU64,
 }
 
 struct Words([[AtomicU64; 2]; WORDS]);
@@ -102,7 +106,7 @@ impl<'m> Buffer<'m> {
 
     /// Copies a text that is in hand anyway.
     pub(crate) fn fill(&mut self, text: &[u8]) {
-        self.write(text.len(), words_of(text));
+        self.write(text.len(), |index| word_of(text, index));
     }
 
     /// Overwrites what was copied.
@@ -117,15 +121,17 @@ impl<'m> Buffer<'m> {
         self.length = 0;
     }
 
-    /// `words` are those of a text of `length` bytes and its closing NUL.
-    #[inline]
-    fn write(&mut self, length: usize, words: impl Iterator<Item = u64>) {
-        let mut written = 0;
-        for (place, word) in self.memory.iter_mut().zip(words) {
-            place.write(word.to_ne_bytes());
-            written += WORD;
+    /// `word` gives those of a text of `length` bytes, and 0 beyond.
+    #[inline(always)]
+    fn write(&mut self, length: usize, word: impl Fn(usize) -> u64) {
+        self.length = length.min(TOKEN_CAPACITY - 1);
+        let (short, rest) = self.memory.split_at_mut(SHORT);
+        for (index, place) in short.iter_mut().enumerate() {
+            place.write(word(index).to_ne_bytes());
         }
-        self.length = length.min(written);
+        for index in SHORT..=self.length / WORD {
+            rest[index - SHORT].write(word(index).to_ne_bytes());
+        }
     }
 }
 
@@ -141,18 +147,18 @@ impl Slot {
     }
 
     /// Copies the token out, if `owner` has one that both clocks call good. `None`: only the slow path can tell.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&self, owner: u64, time: Coarse, buffer: &mut Buffer<'_>) -> Option<Reading> {
         self.while_current(owner, time, |page, side| {
             let length = page.length.load(Relaxed) as usize;
-            buffer.write(length, self.words.0[..=length / WORD].iter().map(|pair| pair[side].load(Relaxed)));
+            buffer.write(length, |index| self.words.0[index][side].load(Relaxed));
             let expires_at = Duration::from_nanos(page.sent_wall.load(Relaxed) + page.ttl.load(Relaxed));
             Reading { generation: page.generation.load(Relaxed), expires_at, attention: self.wants_attention(time) }
         })
     }
 
     /// The generation of the token that `read` would copy, and whether somebody should look in.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&self, owner: u64, time: Coarse) -> Option<(u64, bool)> {
         let generation = self.while_current(owner, time, |page, _| page.generation.load(Relaxed))?;
         Some((generation, self.wants_attention(time)))
@@ -200,7 +206,7 @@ impl Slot {
         (generation, (length > 0).then_some(grant))
     }
 
-    #[inline]
+    #[inline(always)]
     fn while_current<R>(&self, owner: u64, time: Coarse, mut copy: impl FnMut(&Page, usize) -> R) -> Option<R> {
         loop {
             let flips = self.flips.load(Acquire);
@@ -231,14 +237,15 @@ impl Slot {
         page.ttl.store(offer.ttl.as_nanos() as u64, Relaxed);
         page.limit_mono.store(later(time.mono, offer.sent.boot + limit, now.boot), Relaxed);
         page.limit_wall.store((offer.sent.wall + limit).as_nanos() as u64, Relaxed);
-        page.offset.store(time.wall.wrapping_sub(time.mono), Relaxed);
-        for (pair, word) in self.words.0.iter().zip(words_of(text)) {
-            pair[side].store(word, Relaxed);
+        page.offset_min.store(time.wall.wrapping_sub(time.mono).wrapping_sub(CLOCKS_APART_MAX_NS), Relaxed);
+        for (index, pair) in self.words.0[..=text.len() / WORD].iter().enumerate() {
+            pair[side].store(word_of(text, index), Relaxed);
         }
     }
 
     fn wipe(&self, side: usize) {
-        let length = &self.pages[side].length;
+        let Page { length, limit_mono, .. } = &self.pages[side];
+        limit_mono.store(0, Relaxed);
         for pair in &self.words.0[..=length.load(Relaxed) as usize / WORD] {
             pair[side].store(0, Relaxed);
         }
@@ -249,11 +256,10 @@ impl Slot {
 impl Page {
     #[inline]
     fn is_good(&self, time: Coarse) -> bool {
-        let apart = time.wall.wrapping_sub(time.mono).wrapping_sub(self.offset.load(Relaxed)) as i64;
-        self.length.load(Relaxed) != 0
-            && time.mono < self.limit_mono.load(Relaxed)
+        let drift = time.wall.wrapping_sub(time.mono).wrapping_sub(self.offset_min.load(Relaxed));
+        time.mono < self.limit_mono.load(Relaxed)
             && time.wall < self.limit_wall.load(Relaxed)
-            && apart.unsigned_abs() <= CLOCKS_APART_MAX_NS
+            && drift <= 2 * CLOCKS_APART_MAX_NS
     }
 }
 
@@ -262,15 +268,13 @@ fn later(mono: u64, then: Duration, now: Duration) -> u64 {
     mono.saturating_add(then.as_nanos() as u64).saturating_sub(now.as_nanos() as u64)
 }
 
-/// A text and its closing NUL, as words.
-fn words_of(text: &[u8]) -> impl Iterator<Item = u64> {
-    (0..=text.len() / WORD).map(|index| {
-        let mut word = [0; WORD];
-        let rest = &text[index * WORD..];
-        let length = rest.len().min(WORD);
-        word[..length].copy_from_slice(&rest[..length]);
-        u64::from_ne_bytes(word)
-    })
+/// A word of the text, which goes on with NUL.
+fn word_of(text: &[u8], index: usize) -> u64 {
+    let mut word = [0; WORD];
+    let rest = text.get(index * WORD..).unwrap_or_default();
+    let length = rest.len().min(WORD);
+    word[..length].copy_from_slice(&rest[..length]);
+    u64::from_ne_bytes(word)
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]

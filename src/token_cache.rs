@@ -82,7 +82,10 @@ impl TokenCache {
     fn copy_out(&self, timeout: Option<Duration>) -> Result<AccessToken, Error> {
         let mut memory = [MaybeUninit::uninit(); TOKEN_CAPACITY / size_of::<u64>()];
         let mut buffer = Buffer::new(&mut memory);
-        let reading = self.handle.get(timeout, &mut buffer).inspect_err(|_| buffer.wipe_whole())?;
+        let reading = match self.handle.read(&mut buffer) {
+            Some(reading) => reading,
+            None => self.handle.wait(timeout, &mut buffer).inspect_err(|_| buffer.wipe_whole())?,
+        };
         let value = str::from_utf8(buffer.text()).map(str::to_owned);
         buffer.wipe();
         let value = value.map_err(|_| Error::new(Status::Internal, "the token is not text; please report this"))?;

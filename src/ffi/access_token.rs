@@ -1,12 +1,13 @@
 //! A token as it is handed to C: bytes in the caller's own struct.
 
 use std::ffi::c_char;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use zeroize::Zeroize;
 
 use super::argument::required;
-use crate::{Buffer, Error, Handle, Memory, TOKEN_CAPACITY};
+use crate::{Buffer, Error, Handle, Memory, Reading, TOKEN_CAPACITY};
 
 /// Bytes in `bankhub_access_token.value`, the closing NUL included.
 pub const BANKHUB_TOKEN_CAPACITY: usize = 4096;
@@ -36,7 +37,7 @@ pub unsafe extern "C" fn bankhub_access_token_wipe(token: *mut bankhub_access_to
     guard!((), {
         if required("token", token).is_ok() {
             // SAFETY: writable and used by no other thread, as the caller promises.
-            unsafe { std::slice::from_raw_parts_mut(token.cast::<u8>(), size_of::<bankhub_access_token>()) }.zeroize();
+            unsafe { wipe(token) };
         }
     })
 }
@@ -44,33 +45,60 @@ pub unsafe extern "C" fn bankhub_access_token_wipe(token: *mut bankhub_access_to
 /// Copies a valid token into the caller's struct; leaves it without one on failure.
 ///
 /// # Safety
-/// `out` is writable, aligned and used by no other thread.
+/// `out` is writable, aligned and used by no other thread; so for every function below.
+#[inline(always)]
 pub(super) unsafe fn fill(
     out: *mut bankhub_access_token,
     handle: Result<Handle, Error>,
-    timeout: Option<Duration>,
+    timeout: impl FnOnce() -> Option<Duration>,
 ) -> Result<(), Error> {
-    // SAFETY: all writes go to `*out`, which the caller promises; `value` is as large as `Memory`, which needs no
-    // alignment, and which may be uninitialised, as C's memory may.
+    // SAFETY: as the caller promises.
     unsafe {
-        // First, so that it holds for a call that panics, too.
-        (*out).length = 0;
-        (*out).value[0] = 0;
-        let mut buffer = Buffer::new(&mut *(&raw mut (*out).value).cast::<Memory>());
-        let copied = handle.and_then(|handle| handle.get(timeout, &mut buffer));
-        if copied.is_err() {
-            buffer.wipe_whole();
+        let handle = handle.inspect_err(|_| wipe(out))?;
+        let mut buffer = buffer(out);
+        match handle.read(&mut buffer) {
+            Some(reading) => finish(out, &reading, buffer.text().len()),
+            None => wait(out, handle, timeout())?,
         }
-        let length = copied.as_ref().map_or(0, |_| buffer.text().len());
-        let (generation, expires_at) =
-            copied.as_ref().map_or((0, 0), |reading| (reading.generation, reading.expires_at.as_secs() as i64));
-        (*out).generation = generation;
-        (*out).expires_at = expires_at;
+    }
+    Ok(())
+}
+
+#[cold]
+unsafe fn wait(out: *mut bankhub_access_token, handle: Handle, timeout: Option<Duration>) -> Result<(), Error> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // First, so that a call that fails or panics leaves nothing behind.
+        wipe(out);
+        let mut buffer = buffer(out);
+        let reading = handle.wait(timeout, &mut buffer)?;
+        finish(out, &reading, buffer.text().len());
+    }
+    Ok(())
+}
+
+unsafe fn buffer<'a>(out: *mut bankhub_access_token) -> Buffer<'a> {
+    // SAFETY: `value` is as large as `Memory`, which needs no alignment, and which may be uninitialised, as C's may.
+    Buffer::new(unsafe { &mut *(&raw mut (*out).value).cast::<Memory>() })
+}
+
+/// Writes all but the text, which `buffer` was given.
+#[inline(always)]
+unsafe fn finish(out: *mut bankhub_access_token, reading: &Reading, length: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        (*out).generation = reading.generation;
+        (*out).expires_at = reading.expires_at.as_secs() as i64;
         (*out).reserved = [0; 4];
         (*out).length = length;
         (*out).value[length] = 0;
-        copied.map(drop)
     }
+}
+
+unsafe fn wipe(out: *mut bankhub_access_token) {
+    let bytes = out.cast::<MaybeUninit<u8>>();
+    // SAFETY: as the caller promises; the bytes may be uninitialised.
+    unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<bankhub_access_token>()) }.zeroize();
 }
 
 const _: () = assert!(BANKHUB_TOKEN_CAPACITY == TOKEN_CAPACITY && size_of::<Memory>() == TOKEN_CAPACITY);

@@ -44,25 +44,35 @@ impl From<&Error> for bankhub_error {
 ///
 /// # Safety
 /// `out` is NULL or writable.
+#[inline(always)]
 pub(super) unsafe fn report(out: *mut bankhub_error, result: Result<(), Error>) -> bankhub_status {
-    let status = result.as_ref().map_or_else(|error| to_c(error.status()), |()| BANKHUB_OK);
+    if let Err(error) = result {
+        // SAFETY: as the caller promises.
+        return unsafe { report_failure(out, &error) };
+    }
     if !out.is_null() {
-        // SAFETY: writable, as the caller promises.
+        // SAFETY: writable, as the caller promises. The rest of the message stays as it is: a token was handed out in
+        // nanoseconds, and this is 512 bytes.
         unsafe {
-            match result {
-                // The rest of the message stays as it is: a token was handed out in nanoseconds, and this is 512 bytes.
-                Ok(()) => {
-                    (*out).status = BANKHUB_OK;
-                    (*out).http_status = 0;
-                    (*out).retry_after_ms = 0;
-                    (*out).reserved = [0; 4];
-                    (*out).message[0] = 0;
-                }
-                Err(error) => out.write((&error).into()),
-            }
+            (*out).status = BANKHUB_OK;
+            (*out).http_status = 0;
+            (*out).retry_after_ms = 0;
+            (*out).reserved = [0; 4];
+            (*out).message[0] = 0;
         }
     }
-    status
+    BANKHUB_OK
+}
+
+/// # Safety
+/// `out` is NULL or writable.
+#[cold]
+unsafe fn report_failure(out: *mut bankhub_error, error: &Error) -> bankhub_status {
+    if !out.is_null() {
+        // SAFETY: writable, as the caller promises.
+        unsafe { out.write(error.into()) };
+    }
+    to_c(error.status())
 }
 
 /// What a caller is told whose call panicked. The panic's own text could hold anything.

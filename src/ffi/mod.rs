@@ -8,10 +8,11 @@
 /// and a panic is BANKHUB_INTERNAL; of any other, a panic is answered with the first argument instead.
 macro_rules! guard {
     (report to $error:expr, $body:block) => {{
-        let body = std::panic::AssertUnwindSafe(|| -> Result<(), crate::Error> { $body });
-        let result = std::panic::catch_unwind(body).unwrap_or_else(|_| Err(crate::ffi::error::panicked()));
+        let body = || -> Result<(), crate::Error> { $body };
         // SAFETY: each exported function asks of its `error` what `report` asks.
-        unsafe { crate::ffi::error::report($error, result) }
+        let report = |result| unsafe { crate::ffi::error::report($error, result) };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| report(body())))
+            .unwrap_or_else(|_| report(Err(crate::ffi::error::panicked())))
     }};
     ($on_panic:expr, $body:expr) => {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)).unwrap_or_else(|_| $on_panic)

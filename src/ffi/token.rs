@@ -70,7 +70,7 @@ pub unsafe extern "C" fn bankhub_token_get(
 ) -> bankhub_status {
     guard!(report to error, {
         required("out", out)?;
-        let timeout = (timeout_ms != BANKHUB_TIMEOUT_DEFAULT).then(|| Duration::from_millis(timeout_ms.into()));
+        let timeout = || (timeout_ms != BANKHUB_TIMEOUT_DEFAULT).then(|| Duration::from_millis(timeout_ms.into()));
         // SAFETY: not NULL, so writable and used by no other thread, as the caller promises.
         unsafe { access_token::fill(out, handle(token), timeout) }
     })
