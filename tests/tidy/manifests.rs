@@ -6,6 +6,7 @@ use crate::{Breach, File, complaints, keep, tree};
 const VERSIONS: &[(&str, &str)] = &[
     ("Cargo.toml", "[workspace.package]\nversion = \""),
     ("Cargo.lock", "name = \"bankhub\"\nversion = \""),
+    ("Cargo.lock", "name = \"bankhub-benches\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-loom\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-sandbox\"\nversion = \""),
     ("CHANGELOG.md", "\n## "),

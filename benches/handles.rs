@@ -1,0 +1,70 @@
+//! What handles cost while nobody calls: memory, threads and processor time, of one and of many with a token each; as a
+//! table. Ends with 1 if it is more than promised.
+//!
+//! With `--tiny`: a few handles, for a test.
+
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use endpoint::Endpoint;
+
+const MANY: usize = 10_000;
+const MANY_MIB_MAX: f64 = 100.0;
+
+fn main() -> io::Result<ExitCode> {
+    let tiny = std::env::args().skip(1).any(|argument| argument == "--tiny");
+    let endpoint = Endpoint::start(Duration::ZERO, Duration::from_secs(60_000))?;
+    let (mut handles, mut states) = (Vec::new(), vec![("no handle".to_owned(), State::now()?)]);
+    for count in [1, if tiny { 100 } else { MANY }] {
+        while handles.len() < count {
+            let cache = endpoint.cache();
+            cache.get().expect("the endpoint answers");
+            handles.push(cache);
+        }
+        states.push((format!("{count} with a token"), State::now()?));
+    }
+
+    println!("| handles | resident memory | threads of the library | processor time in an idle second |");
+    println!("|---|--:|--:|--:|");
+    for (name, State { resident_mib, threads, busy }) in &states {
+        println!("| {name} | {resident_mib:.1} MiB | {threads} | {busy:?} |");
+    }
+    let State { resident_mib, threads, .. } = states[2].1;
+    let missed = resident_mib > MANY_MIB_MAX || threads > 0;
+    eprintln!("{} handles: {resident_mib:.1} MiB, promised {MANY_MIB_MAX} MiB, and no thread", handles.len());
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+struct State {
+    resident_mib: f64,
+    threads: usize,
+    busy: Duration,
+}
+
+impl State {
+    /// Once all fetches have ended.
+    fn now() -> io::Result<Self> {
+        thread::sleep(Duration::from_millis(200));
+        let before = processor_time()?;
+        thread::sleep(Duration::from_secs(1));
+        let busy = processor_time()? - before;
+        let status = fs::read_to_string("/proc/self/status")?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the system tells");
+            line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<usize>().expect("it is a number")
+        };
+        // The other two are this one, and the endpoint's.
+        Ok(Self { resident_mib: number("VmRSS") as f64 / 1024.0, threads: number("Threads") - 2, busy })
+    }
+}
+
+/// Of this process so far, to the nanosecond.
+fn processor_time() -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanoseconds += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).expect("it is a number");
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}

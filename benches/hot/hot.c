@@ -1,0 +1,67 @@
+/* The limit, which no token cache can be faster than, and the library as a C program calls it. */
+#define _GNU_SOURCE
+#include <bankhub.h>
+#include <dlfcn.h>
+#include <string.h>
+#include <time.h>
+
+static __typeof__(bankhub_token_get) *get;
+static __typeof__(bankhub_token_generation) *generation;
+static bankhub_token *token;
+
+/* 0: the library at `path` is loaded, and has a token from `base_url`. */
+int hot_open(const char *path, const char *base_url) {
+  bankhub_config config = {.size = sizeof config, .client_id = "id", .client_secret = "secret", .base_url = base_url};
+  bankhub_access_token access;
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  __typeof__(bankhub_token_new) *new = library ? dlsym(library, "bankhub_token_new") : NULL;
+  if (!new || new(&config, &token, NULL))
+    return 1;
+  get = dlsym(library, "bankhub_token_get");
+  generation = dlsym(library, "bankhub_token_generation");
+  return get(token, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
+}
+
+/* 0: each of so many calls brought the token. */
+int hot_get(uint64_t calls) {
+  bankhub_access_token access;
+  int status = 0;
+  while (calls--)
+    status |= get(token, 0, &access, NULL);
+  return status;
+}
+
+/* 0: each of so many calls brought a generation. */
+int hot_generation(uint64_t calls) {
+  int status = 0;
+  while (calls--)
+    status |= generation(token) == 0;
+  return status;
+}
+
+static int64_t coarse(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Reads both coarse clocks, and compares both with an end. */
+int limit_clocks(uint64_t calls) {
+  int over = 0;
+  while (calls--)
+    over |= coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+  return over;
+}
+
+/* The same, and copies a token of 40 bytes. */
+int limit_clocks_and_copy(uint64_t calls) {
+  char held[40] = "0123456789abcdef0123456789abcdef0123456", copy[sizeof held];
+  int over = 0;
+  while (calls--) {
+    over |= coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+    __asm__ volatile("" : : "r"(held) : "memory"); /* somebody may have written it */
+    memcpy(copy, held, sizeof held);
+    __asm__ volatile("" : : "r"(copy) : "memory"); /* somebody reads it */
+  }
+  return over;
+}
