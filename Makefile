@@ -28,6 +28,17 @@ header: ## write include/bankhub.h anew from src/ffi
 	cp "$$(cargo build --lib --message-format=json | \
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
+# Each writes its tables into README.md, unless it misses what is promised there.
+MEASURE = PYTHONPATH=tests/conformance .venv/bin/python benches/performance.py
+.PHONY: bench fleet storm
+bench: cargo build/bench-first-token ## measure a call, a wait, an idle handle and the first token
+	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
+	  .venv/bin/python benches/first_token/first_token.py'
+fleet: cargo ## live through years of many processes, and count what the endpoint sees (some minutes)
+	$(MEASURE) fleet target/release/fleet
+storm: cargo build/storm-go ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
+	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
+
 .PHONY: simulate
 simulate: ## live through seeds of the simulation that nobody has seen yet, until stopped
 	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_seed -- --nocapture
@@ -48,23 +59,23 @@ miri: ## run the slot and the handle table under Miri, in 64 orders of events
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
-	gofmt -w bindings/go tests/conformance/drivers/go
-	.venv/bin/ruff format bindings/python tests examples
+	gofmt -w bindings/go tests/conformance/drivers/go benches/storm/go
+	.venv/bin/ruff format bindings/python tests benches examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
 ifneq ($(filter-out help setup header simulate mutants miri fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
-build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt
+build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/storm/requirements.txt
 	scripts/setup
 
 # $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.
 unless = $(if $(filter $1,$(MISSING)),,$2)
-PROGRAMS = build/driver-c \
+PROGRAMS = build/driver-c build/bench-first-token build/memory build/memory-asan \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c) \
   $(call unless,cpp curl,build/demo-cpp) \
-  $(call unless,go,build/driver-go build/demo-go) \
+  $(call unless,go,build/driver-go build/demo-go build/storm-go) \
   $(call unless,csharp,build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
 
@@ -74,6 +85,7 @@ cargo: build/setup.mk
 	cargo build --release -p bankhub --lib
 	cargo build --release -p bankhub --examples
 	cargo build --release -p bankhub-sandbox
+	cargo build --release -p bankhub-benches
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c
@@ -88,12 +100,30 @@ build/driver-cpp build/demo-cpp: include/bankhub.hpp include/bankhub.h | cargo
 
 build/demo-c build/demo-cpp: HTTP = -lcurl
 
+build/memory: tests/memory/everything.c include/bankhub.h | cargo
+	$(CC) -std=c11 -O1 -g $(WARNINGS) -Iinclude $< -o $@ $(LINK)
+build/memory-asan: tests/memory/everything.c include/bankhub.h sanitized
+	$(CC) -std=c11 -O1 -g $(WARNINGS) -fsanitize=address -Iinclude $< -o $@ target/sanitized/$(HOST)/release/libbankhub.a -pthread -ldl -lm
+
+# The library itself with AddressSanitizer, for a program that brings the runtime. RUSTC_BOOTSTRAP lets the Rust at hand do
+# what else takes a nightly.
+.PHONY: sanitized
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+sanitized: build/setup.mk
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Zexternal-clangrt" cargo rustc --release -p bankhub --lib \
+	  --crate-type staticlib --target $(HOST) --target-dir target/sanitized
+
+build/bench-first-token: benches/first_token/first_token.c include/bankhub.h
+	$(CC) -std=c11 -O2 $(WARNINGS) -Iinclude $< -o $@ -ldl
+
 # Go looks after what is out of date by itself.
-.PHONY: build/driver-go build/demo-go
+.PHONY: build/driver-go build/demo-go build/storm-go
 build/driver-go: cargo
 	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
 build/demo-go: cargo
 	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
+build/storm-go: cargo
+	go build -C benches/storm/go -o $(CURDIR)/$@ .
 
 MCS = mcs -langversion:7.2 -warnaserror+
 build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/setup.mk

@@ -83,8 +83,8 @@ class Step:
 
 
 PYTHON = str(ROOT / ".venv/bin/python")
-PYTHON_CODE = ["bindings/python", "tests", "examples/run.py"]
-GO_MODULES = ["bindings/go", "tests/conformance/drivers/go"]
+PYTHON_CODE = ["bindings/python", "tests", "benches", "examples/run.py"]
+GO_MODULES = ["bindings/go", "tests/conformance/drivers/go", "benches/storm/go"]
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
 
@@ -116,7 +116,9 @@ STEPS = [
     Step("Python tests", pytest("bindings/python/tests"), count=pytest_tests, needs="pytest"),
     Step("the runners' tests", pytest("tests/test_suite.py", "tests/test_demo.py"), count=pytest_tests, needs="pytest"),
     Step("process", pytest("tests/process"), count=pytest_tests, needs="pytest", limit_s=300),
+    Step("memory", pytest("tests/memory"), count=pytest_tests, needs="valgrind"),
     Step("conformance", pytest("tests/conformance"), count=pytest_tests, needs="pytest"),
+    Step("benchmarks, tiny", pytest("benches"), count=pytest_tests, needs="pytest"),
     Step("C# tests", ["mono", "build/test-csharp.exe"], count=plain_line, needs="csharp"),
     Step("demo", [sys.executable, "examples/run.py"], count=plain_line),
 ]

@@ -1,0 +1,238 @@
+/* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that the checker
+ * looks into the library, one rule of the header broken: everything | read | write | leak.
+ *
+ * Expects the sandbox in BANKHUB_BASE_URL, tokens of a second there, and CLOSED_URL, where nobody listens. */
+#define _GNU_SOURCE
+#include <bankhub.h>
+#include <dirent.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { THREADS = 8, ROUNDS = 30 };
+
+/* What must be so. */
+#define CHECK(is_so) \
+  do { \
+    if (!(is_so)) { \
+      fprintf(stderr, "everything.c:%d: not so: %s\n", __LINE__, #is_so); \
+      exit(1); \
+    } \
+  } while (0)
+
+static bankhub_token *shared;
+
+static bankhub_config config(void) {
+  return (bankhub_config){.size = sizeof(bankhub_config),
+                          .client_id = getenv("BANKHUB_CLIENT_ID"),
+                          .client_secret = getenv("BANKHUB_CLIENT_SECRET"),
+                          .base_url = getenv("BANKHUB_BASE_URL"),
+                          .ca_file = getenv("BANKHUB_CA_FILE"),
+                          .proxy = ""};
+}
+
+static bankhub_token *opened(const bankhub_config *config) {
+  bankhub_error error;
+  bankhub_token *token;
+  CHECK(bankhub_token_new(config, &token, &error) == BANKHUB_OK && error.status == BANKHUB_OK && token);
+  return token;
+}
+
+static void use(bankhub_token *token) {
+  bankhub_access_token access;
+  bankhub_error error;
+  bankhub_stats stats = {.size = sizeof stats};
+  CHECK(bankhub_token_get(token, BANKHUB_TIMEOUT_DEFAULT, &access, &error) == BANKHUB_OK);
+  CHECK(strlen(access.value) == access.length && access.generation > 0);
+  CHECK(bankhub_token_stats(token, &stats) == BANKHUB_OK);
+  CHECK(bankhub_token_invalidate(token, "another", &error) == BANKHUB_OK);
+  CHECK(bankhub_token_invalidate(token, NULL, NULL) == BANKHUB_OK);
+  CHECK(bankhub_token_invalidate(token, access.value, &error) == BANKHUB_OK);
+  bankhub_token_generation(token);
+  bankhub_access_token_wipe(&access);
+  CHECK(access.length == 0);
+}
+
+static void misconfigure(void) {
+  bankhub_config wrong[8];
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    wrong[i] = config();
+  wrong[0].client_id = NULL;
+  wrong[1].client_secret = "not UTF-8: \xff";
+  wrong[2].base_url = "ftp://example.org";
+  wrong[3].ca_file = "/nowhere.pem";
+  wrong[4].proxy = "nonsense://proxy";
+  wrong[5].store = "nowhere:";
+  wrong[6].flags = ~0u;
+  wrong[7].size = 1;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    bankhub_error error;
+    bankhub_token *token;
+    CHECK(bankhub_token_new(&wrong[i], &token, &error) == BANKHUB_INVALID_ARGUMENT && !token && *error.message);
+  }
+  CHECK(bankhub_token_new(NULL, NULL, NULL) == BANKHUB_INVALID_ARGUMENT);
+}
+
+static void fail(const char *base_url, const char *client_secret, bankhub_status expected) {
+  bankhub_access_token access;
+  bankhub_error error;
+  bankhub_config failing = config();
+  failing.base_url = base_url ? base_url : failing.base_url;
+  failing.client_secret = client_secret ? client_secret : failing.client_secret;
+  failing.flags = BANKHUB_ALLOW_HTTP;
+  bankhub_token *token = opened(&failing);
+  CHECK(bankhub_token_get(token, BANKHUB_TIMEOUT_DEFAULT, &access, &error) == expected && access.length == 0);
+  CHECK(bankhub_token_get(token, 0, &access, NULL) == expected);
+  bankhub_token_free(token);
+}
+
+static void use_what_is_no_handle(bankhub_token *freed) {
+  bankhub_access_token access;
+  bankhub_stats stats = {.size = sizeof stats};
+  bankhub_token *none[] = {freed, (bankhub_token *)1, (bankhub_token *)&access, (bankhub_token *)~(uintptr_t)0};
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+    CHECK(bankhub_token_get(none[i], 0, &access, NULL) == BANKHUB_CLOSED);
+    CHECK(bankhub_token_invalidate(none[i], "token", NULL) == BANKHUB_CLOSED);
+    CHECK(bankhub_token_stats(none[i], &stats) == BANKHUB_CLOSED);
+    CHECK(bankhub_token_generation(none[i]) == 0);
+    bankhub_token_free(none[i]);
+  }
+  CHECK(bankhub_token_get(NULL, 0, &access, NULL) == BANKHUB_INVALID_ARGUMENT);
+  bankhub_token_free(NULL);
+}
+
+static void *wait_until_freed(void *token) {
+  bankhub_access_token access;
+  bankhub_error error;
+  while (bankhub_token_get(token, 1000, &access, &error) != BANKHUB_CLOSED)
+    continue;
+  return NULL;
+}
+
+static void free_under_callers(void) {
+  pthread_t callers[THREADS];
+  bankhub_stats stats = {.size = sizeof stats};
+  bankhub_config own = config();
+  bankhub_token *token = opened(&own);
+  for (int i = 0; i < THREADS; i++)
+    CHECK(!pthread_create(&callers[i], NULL, wait_until_freed, token));
+  do
+    CHECK(bankhub_token_stats(token, &stats) == BANKHUB_OK);
+  while (stats.successes == 0);
+  bankhub_token_free(token);
+  for (int i = 0; i < THREADS; i++)
+    CHECK(!pthread_join(callers[i], NULL));
+  use_what_is_no_handle(token);
+}
+
+static void fork_and_use(void) {
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    bankhub_config own = config();
+    bankhub_token *token = opened(&own);
+    use(token);
+    use(shared);
+    bankhub_token_free(token);
+    bankhub_token_free(shared);
+    /* Not an end at which it would be charged with what the threads held that it never had. */
+    execlp("true", "true", (char *)NULL);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void *use_all_the_time(void *unused) {
+  (void)unused;
+  for (int i = 0; i < ROUNDS; i++) {
+    bankhub_access_token access;
+    bankhub_config own = config();
+    bankhub_token *token = opened(&own);
+    bankhub_status status = bankhub_token_get(token, 0, &access, NULL);
+    CHECK(status == BANKHUB_DEADLINE || status == BANKHUB_OK);
+    use(shared);
+    if (i % 3 == 0)
+      use(token);
+    bankhub_token_free(token);
+  }
+  misconfigure();
+  return NULL;
+}
+
+/* Until the fetches that outlived their handles have ended, too. */
+static void wait_for_other_threads(void) {
+  for (int threads = 0; threads != 1;) {
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks);
+    threads = -2; /* . and .. */
+    while (readdir(tasks))
+      threads++;
+    closedir(tasks);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+}
+
+static void do_everything(void) {
+  pthread_t threads[THREADS];
+  bankhub_config own = config();
+  shared = opened(&own);
+  for (int i = 0; i < THREADS; i++)
+    CHECK(!pthread_create(&threads[i], NULL, use_all_the_time, NULL));
+  fail(getenv("CLOSED_URL"), NULL, BANKHUB_UNAVAILABLE);
+  fail("http://name.invalid", NULL, BANKHUB_UNAVAILABLE);
+  fail(NULL, "wrong", BANKHUB_UNAUTHENTICATED);
+  free_under_callers();
+  fork_and_use();
+  for (int i = 0; i < THREADS; i++)
+    CHECK(!pthread_join(threads[i], NULL));
+  bankhub_token_free(shared);
+  wait_for_other_threads();
+  CHECK(*bankhub_version() && bankhub_abi_version() && *bankhub_status_name(-1));
+}
+
+/* The library reads the config as far as its size says, which is further than there is memory. */
+static void read_too_far(void) {
+  size_t there = offsetof(bankhub_config, reserved);
+  bankhub_config whole = config(), *part = malloc(there);
+  bankhub_token *token;
+  memcpy(part, &whole, there);
+  bankhub_token_new(part, &token, NULL);
+  free(part);
+}
+
+static void write_too_far(void) {
+  bankhub_config own = config();
+  bankhub_stats *part = malloc(offsetof(bankhub_stats, last_error));
+  part->size = sizeof *part;
+  bankhub_token *token = opened(&own);
+  bankhub_token_stats(token, part);
+  free(part);
+  bankhub_token_free(token);
+}
+
+static void lose(void) {
+  char *volatile kept = malloc(1000);
+  *kept = 1;
+  kept = NULL;
+}
+
+int main(int count, char **words) {
+  const char *what = count > 1 ? words[1] : "";
+  if (!strcmp(what, "everything"))
+    do_everything();
+  else if (!strcmp(what, "read"))
+    read_too_far();
+  else if (!strcmp(what, "write"))
+    write_too_far();
+  else if (!strcmp(what, "leak"))
+    lose();
+  else
+    return 2;
+  puts("done");
+}

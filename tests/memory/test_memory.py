@@ -1,0 +1,100 @@
+"""The memory of a C program that uses all of the library from many threads, under Valgrind and AddressSanitizer.
+
+That they look into the library, and not only into the program, is seen where the program breaks the header's rules.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+from languages import BUILD, clean_environment
+from sandbox import Sandbox
+from tls_forwarder import TlsForwarder
+
+LIMIT_S = 120
+TTL_S = 1
+"""So brief that tokens end and are renewed all the time."""
+
+LEAKS = "definite,indirect,possible"
+VALGRIND = [
+    "valgrind",
+    "--quiet",
+    "--fair-sched=yes",
+    "--leak-check=full",
+    f"--show-leak-kinds={LEAKS}",
+    f"--errors-for-leak-kinds={LEAKS}",
+    "--error-exitcode=9",
+]
+CHECKERS = {
+    "valgrind": [*VALGRIND, str(BUILD / "memory")],
+    # It cannot follow the values through the assembler of the TLS library's cryptography, only the addresses.
+    "valgrind, no values": [*VALGRIND, "--undef-value-errors=no", str(BUILD / "memory")],
+    "asan": [str(BUILD / "memory-asan")],
+}
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    """Of the program: a sandbox, in clear or behind TLS."""
+    sandbox, authority = Sandbox(), trustme.CA()
+    sandbox.settings(ttl=TTL_S)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "no-roots.pem").touch()
+    tls = TlsForwarder(authority.issue_cert("127.0.0.1"), sandbox.address)
+    base_url = {"http": sandbox.url, "https": f"https://127.0.0.1:{tls.port}"}[request.param]
+    yield {
+        **clean_environment(),
+        "BANKHUB_CLIENT_ID": sandbox.client_id,
+        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+        "BANKHUB_BASE_URL": base_url,
+        "BANKHUB_CA_FILE": str(tmp_path / "ca.pem"),
+        "SSL_CERT_FILE": str(tmp_path / "no-roots.pem"),  # the program opens hundreds of handles
+        "CLOSED_URL": "http://127.0.0.1:1",
+        "ASAN_OPTIONS": "detect_leaks=1",
+    }
+    tls.close()
+    sandbox.kill()
+
+
+@pytest.mark.parametrize(
+    ("checker", "environment"),
+    [("valgrind", "http"), ("valgrind, no values", "https"), ("asan", "http"), ("asan", "https")],
+    indirect=["environment"],
+)
+def test_no_error_and_no_leak(checker: str, environment: Mapping[str, str]) -> None:
+    code, said, errors = run(checker, "everything", environment)
+    assert (code, said) == (0, "done\n"), errors
+    assert errors == ""
+
+
+@pytest.mark.parametrize("environment", ["http"], indirect=True)
+@pytest.mark.parametrize(
+    ("checker", "fault", "words"),
+    [
+        ("valgrind", "read", ["Invalid read", "bankhub_token_new"]),
+        ("valgrind", "write", ["Invalid write", "bankhub_token_stats"]),
+        ("valgrind", "leak", ["definitely lost"]),
+        ("asan", "read", ["heap-buffer-overflow", "READ", "bankhub_token_new"]),
+        ("asan", "write", ["heap-buffer-overflow", "WRITE", "bankhub_token_stats"]),
+        ("asan", "leak", ["LeakSanitizer", "1000 byte"]),
+    ],
+)
+def test_the_checker_looks_into_the_library(
+    checker: str, fault: str, words: list[str], environment: Mapping[str, str]
+) -> None:
+    code, _, errors = run(checker, fault, environment)
+    assert code != 0
+    # Within the first report, and above the program's own frame: it is the library that reads and writes there.
+    report = errors.split("everything.c")[0]
+    assert all(word in report for word in words), errors
+
+
+def run(checker: str, what: str, environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """The code it ends with, what it says, and what is said of it."""
+    command = [*CHECKERS[checker], what]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    return ended.returncode, ended.stdout, ended.stderr
