@@ -103,10 +103,11 @@ build/demo-c build/demo-cpp: HTTP = -lcurl
 build/memory: tests/memory/everything.c include/bankhub.h | cargo
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Iinclude $< -o $@ $(LINK)
 build/memory-asan: tests/memory/everything.c include/bankhub.h sanitized
-	$(CC) -std=c11 -O1 -g $(WARNINGS) -fsanitize=address -Iinclude $< -o $@ target/sanitized/$(HOST)/release/libbankhub.a -pthread -ldl -lm
+	$(CC) -std=c11 -O1 -g $(WARNINGS) -fsanitize=address -Iinclude $< -o $@ \
+	  target/sanitized/$(HOST)/release/libbankhub.a -pthread -ldl -lm
 
-# The library itself with AddressSanitizer, for a program that brings the runtime. RUSTC_BOOTSTRAP lets the Rust at hand do
-# what else takes a nightly.
+# The library itself with AddressSanitizer, for a program that brings the runtime. RUSTC_BOOTSTRAP lets the Rust at
+# hand do what else takes a nightly.
 .PHONY: sanitized
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 sanitized: build/setup.mk

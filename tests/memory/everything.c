@@ -1,5 +1,5 @@
-/* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that the checker
- * looks into the library, one rule of the header broken: everything | read | write | leak.
+/* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that it looks
+ * into the library, one rule of the header broken: everything | read | write | leak.
  *
  * Expects the sandbox in BANKHUB_BASE_URL, tokens of a second there, and CLOSED_URL, where nobody listens. */
 #define _GNU_SOURCE

@@ -1,9 +1,10 @@
 module bankhub.invalid/storm
 
-go 1.26.0
+go 1.24.0
 
-require bankhub.invalid/bankhub v0.0.0
-
-require golang.org/x/oauth2 v0.37.0 // indirect
+require (
+	bankhub.invalid/bankhub v0.0.0
+	golang.org/x/oauth2 v0.35.0 // the peer
+)
 
 replace bankhub.invalid/bankhub => ../../../bindings/go

@@ -1,0 +1,60 @@
+"""The columns of the storm: this library in three languages and its peers, and when the token of each falls due."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from languages import BUILD, LIBRARIES
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A ttl in seconds. Such a token falls due, and then ends, within so many seconds of its answer."""
+
+    ttl: int
+    due_s: float
+    end_s: float
+
+
+# Sent 0.2 s before its answer, such a token is handed out until 5.7 s after that, and due 2 s earlier, give or take 0.2.
+BANKHUB = Lifetime(ttl=6, due_s=3.7, end_s=5.5)
+# oauth2 renews 10 s before the end.
+OAUTH2 = Lifetime(ttl=13, due_s=3, end_s=13)
+# google-auth renews 225 s before the end.
+GOOGLE_AUTH = Lifetime(ttl=228, due_s=3, end_s=228)
+
+
+@dataclass(frozen=True)
+class Library:
+    """One column: the command that starts its caller, and a lifetime in which its token falls due soon."""
+
+    name: str
+    command: tuple[str, ...]
+    soon_due: Lifetime
+
+    @property
+    def ours(self) -> bool:
+        return self.soon_due is BANKHUB
+
+
+def _oauth2_version() -> str:
+    [version] = re.findall(r"golang.org/x/oauth2 v([\d.]+)", (HERE / "go" / "go.mod").read_text())
+    return str(version)
+
+
+_PYTHON = (sys.executable, str(HERE / "callers.py"))
+_GO = str(BUILD / "storm-go")
+COLUMNS = (
+    Library("bankhub (Rust)", (str(LIBRARIES / "storm-rust"),), BANKHUB),
+    Library("bankhub (Go)", (_GO, "bankhub"), BANKHUB),
+    Library("bankhub (Python)", (*_PYTHON, "bankhub"), BANKHUB),
+    Library(f"oauth2 {_oauth2_version()} (Go)", (_GO, "oauth2"), OAUTH2),
+    Library(f"google-auth {importlib.metadata.version('google-auth')}", (*_PYTHON, "google-auth"), GOOGLE_AUTH),
+    Library("google-auth in the background", (*_PYTHON, "google-auth-background"), GOOGLE_AUTH),
+)

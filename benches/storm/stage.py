@@ -1,0 +1,127 @@
+"""Where one measurement is played: a library's caller, started anew, and a sandbox of its own that takes its time."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import NamedTuple
+
+from languages import ROOT, clean_environment
+from libraries import Library
+from line_process import LineProcess
+from sandbox import Sandbox
+
+LATENCY_MS = 200
+LONG_TTL = 60_000
+OUTAGE_ANSWERS = 100_000
+"""More than a minute's; the sandbox keeps no more in mind."""
+
+LEAD_S = 0.1
+"""How long after it was told its plan a caller starts."""
+
+MARGIN_S = 0.3
+"""For what happens a little late."""
+
+ANSWER_DEADLINE_S = 120
+"""After the last call was due: callers that queue behind each other take long."""
+
+
+class Plan(NamedTuple):
+    """When to call: thread number i at i times `apart_ms`, and every `period_ms` after that, until the end."""
+
+    threads: int
+    apart_ms: float
+    period_ms: float
+    seconds: float
+
+    @classmethod
+    def burst(cls, threads: int) -> Plan:
+        """Each calls once, all at the same time."""
+        return cls(threads, apart_ms=0, period_ms=1000, seconds=1)
+
+    @classmethod
+    def turns(cls, threads: int, *, period_ms: float, seconds: float) -> Plan:
+        """One after the other, evenly over each period."""
+        return cls(threads, period_ms / threads, period_ms, seconds)
+
+
+class Call(NamedTuple):
+    """When it was due, how long it took from then on, and whether it brought a token."""
+
+    due_ms: float
+    took_ms: float
+    served: bool
+
+
+class Stage:
+    """Caller and sandbox are of this measurement alone, so that nothing leaks in from the one before."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.sandbox = Sandbox()
+        self.sandbox.settings(latency_ms=LATENCY_MS)
+        environment = {
+            **clean_environment(),
+            "BANKHUB_CLIENT_ID": self.sandbox.client_id,
+            "BANKHUB_CLIENT_SECRET": self.sandbox.client_secret,
+            "BANKHUB_BASE_URL": self.sandbox.url,
+            "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
+        }
+        self._caller = LineProcess(library.command, environment)
+        self._first_requests = 0
+        self._first_token_at = time.monotonic()
+        self.calls(Plan.burst(0))  # is answered once the caller has started
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._caller.kill()
+        self.sandbox.kill()
+
+    def first_token(self, ttl: int, *, next_ttl: int = LONG_TTL) -> None:
+        """Has the library fetch one that lives so long; its successors live longer."""
+        self.sandbox.settings(ttl=ttl)
+        self.burst(1)
+        self._first_token_at = time.monotonic()
+        self.sandbox.settings(ttl=next_ttl)
+        self._first_requests = self.requests()
+
+    def due_token(self) -> None:
+        """Has the library fetch a token and waits until it is due, but still live."""
+        self.first_token(self.library.soon_due.ttl)
+        time.sleep(self._first_token_at + self.library.soon_due.due_s + MARGIN_S - time.monotonic())
+
+    def live_s(self) -> float:
+        """For how long that token will be live, cautiously."""
+        return self._first_token_at + self.library.soon_due.end_s - MARGIN_S - time.monotonic()
+
+    def outage(self) -> None:
+        """From now on the endpoint answers 503, after the same time."""
+        self.sandbox.answer(503, count=OUTAGE_ANSWERS)
+
+    def burst(self, callers: int) -> list[Call]:
+        """The call of each. All of them are to be served."""
+        calls = [call for thread in self.calls(Plan.burst(callers)) for call in thread]
+        assert all(call.served for call in calls), f"{self.library.name} brought no token"
+        return calls
+
+    def calls(self, plan: Plan) -> list[list[Call]]:
+        """Of each thread, when all of them have ended."""
+        self.begin(plan)
+        return self.end(plan)
+
+    def begin(self, plan: Plan) -> None:
+        """Has the caller follow a plan."""
+        numbers = (plan.threads, plan.apart_ms, plan.period_ms, plan.seconds * 1e3)
+        self._caller.write(" ".join(map(str, numbers)))
+
+    def end(self, plan: Plan) -> list[list[Call]]:
+        """The calls of each thread of the plan that was begun."""
+        answer = self._caller.read(plan.seconds + ANSWER_DEADLINE_S)
+        return [[Call(*call) for call in thread] for thread in json.loads(answer)]
+
+    def requests(self) -> int:
+        """Token requests since the first token, those on their way included."""
+        time.sleep(MARGIN_S)
+        return self.sandbox.token_requests() - self._first_requests

@@ -1,0 +1,78 @@
+"""Every measurement, too brief to say anything: it ends well, and its tables have something in every cell."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import performance
+import pytest
+from languages import LIBRARIES, ROOT
+
+HERE = Path(__file__).resolve().parent
+COMMANDS = {
+    "fleet": ([str(LIBRARIES / "fleet")], [12, 2]),
+    "hot": ([str(LIBRARIES / "hot")], [9]),
+    "waiting": ([str(LIBRARIES / "waiting")], [4]),
+    "handles": ([str(LIBRARIES / "handles")], [3]),
+    "first_token": ([sys.executable, str(HERE / "first_token/first_token.py")], [3]),
+}
+EMPTY_ON_PURPOSE = {"waiting": 2}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_it_fills_its_tables(name: str) -> None:
+    command, rows = COMMANDS[name]
+    tables = tables_of(command)
+    assert [len(table) for table in tables] == rows
+    cells = [cell for table in tables for row in table for cell in row]
+    assert cells.count("") == EMPTY_ON_PURPOSE.get(name, 0)
+
+
+def tables_of(command: list[str]) -> list[list[list[str]]]:
+    """What it prints with `--tiny`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/conformance")}
+    run = subprocess.run(
+        [*command, "--tiny"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+    )
+    return [table_of(text) for text in run.stdout.strip().split("\n\n")]
+
+
+def table_of(text: str) -> list[list[str]]:
+    """The rows below the head, each as wide as it."""
+    head, line, *rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+    assert all(re.fullmatch(":?-+:?", cell) for cell in line), text
+    assert {len(row) for row in rows} == {len(head)} == {len(line)}, text
+    return rows
+
+
+def test_jitter_spreads_what_would_come_at_once() -> None:
+    fleets, rivals = tables_of(COMMANDS["fleet"][0])
+    usual = {(ttl, jitter): int(most) for ttl, processes, jitter, _, _, _, most, *_ in fleets if processes == "20"}
+    for ttl in ("60000s", "600s", "10s"):
+        assert usual[ttl, "no"] == 20, "without jitter, those that were started at once renew at once"
+        assert usual[ttl, "yes"] < 20
+    assert rivals[0][-1] == "0.0 %", "who is alone is revoked by nobody"
+
+
+def test_a_section_is_written_between_its_marks() -> None:
+    text = "a\n<!-- make x -->\nold\n<!-- end of make x -->\nb"
+    written = performance.with_section(text, "x", "new")
+    assert written == "a\n<!-- make x -->\nnew\n<!-- end of make x -->\nb"
+    assert performance.with_section(written, "x", "new") == written
+    with pytest.raises(SystemExit, match="end of make y"):
+        performance.with_section(text, "y", "new")
+
+
+def test_a_measurement_that_fails_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- make x -->\n<!-- end of make x -->\n")
+    monkeypatch.setattr(performance, "README", readme)
+    assert performance.main("x", ["sh", "-c", "echo half a table; exit 3"]) == 3
+    assert "half" not in readme.read_text()
+    assert performance.main("x", ["echo", "a table"]) == 0
+    assert "a table" in readme.read_text()
+    assert "processors" in readme.read_text()
