@@ -49,6 +49,12 @@ mutants: ## change src/life.rs and src/policy.rs in every small way, and list th
 	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 60 \
 	  --output build -- --test simulation
 
+.PHONY: deny
+deny: ## check the licences, sources and advisories of what the library carries
+	cargo deny --version >/dev/null || cargo install cargo-deny --locked
+	cargo deny check licenses bans sources
+	cargo deny check advisories || { echo "the advisory database could not be had, or names one of these crates"; false; }
+
 .PHONY: miri
 # The torture run without the aliasing checks, which take longer than all of it.
 miri: ## run the slot and the handle table under Miri, in 64 orders of events
@@ -63,7 +69,7 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests benches examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header simulate mutants miri fmt,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup header simulate mutants miri deny fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
 build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/storm/requirements.txt

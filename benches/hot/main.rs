@@ -39,7 +39,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ("`parking_lot::Mutex`, precise clock", keepers::mutex()),
     ];
     let costs = measure(&readers.each_ref().map(|(_, reader)| reader), if tiny { 100 } else { 200_000 });
-    println!("| ns a call | {} |", THREADS.map(|threads| format!("{threads} threads")).join(" | "));
+    println!("| ns a call, of so many threads | {} |", THREADS.map(|threads| threads.to_string()).join(" | "));
     println!("|---|--:|--:|--:|");
     for ((name, _), costs) in readers.iter().zip(&costs) {
         println!("| {name} | {} |", costs.map(|cost| format!("{cost:.1}")).join(" | "));

@@ -22,7 +22,7 @@ class Lifetime:
     end_s: float
 
 
-# Sent 0.2 s before its answer, such a token is handed out until 5.7 s after that, and due 2 s earlier, give or take 0.2.
+# Sent 0.2 s before its answer, it is handed out for 19/20 of its ttl, and due 2 s (give or take a tenth) before that.
 BANKHUB = Lifetime(ttl=6, due_s=3.7, end_s=5.5)
 # oauth2 renews 10 s before the end.
 OAUTH2 = Lifetime(ttl=13, due_s=3, end_s=13)

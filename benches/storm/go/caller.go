@@ -76,8 +76,8 @@ func (p plan) run(get func() error) [][]call {
 	return calls
 }
 
-// calls returns those of one thread. They count from when they were due, so that one that had to wait for the one before
-// it counts that, too; but not from before the machine woke the thread, which may be late.
+// calls returns those of one thread. They count from when they were due, so that one that had to wait for the one
+// before it counts that, too; but not from before the machine woke the thread, which may be late.
 func (p plan) calls(get func() error, start time.Time, due time.Duration) (calls []call) {
 	for awake := due; due < p.end; due += p.period {
 		if early := due - time.Since(start); early > 0 {
