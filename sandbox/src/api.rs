@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::hub::{Hub, Settings};
+use crate::hub::{Hub, Settings, TokenRequest};
 
 pub fn router(hub: Arc<Hub>) -> Router {
     let resources = Router::new()
@@ -36,7 +36,14 @@ pub fn router(hub: Arc<Hub>) -> Router {
 
 async fn token(State(hub): State<Arc<Hub>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     // Held here, the count ends also where the client goes away during the latency.
-    let (_in_flight, ordered) = hub.begin_token_request(&method, uri.path(), &headers, &body);
+    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let _in_flight = hub.begin_token_request(TokenRequest {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body_length: body.len(),
+    });
+    let ordered = hub.next_answer();
     let settings = hub.settings();
     tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
     let answer = match ordered {

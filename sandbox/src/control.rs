@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::hub::{Answer, Counters, Hub};
+use crate::wire::Step;
 
 type Done = Result<StatusCode, (StatusCode, String)>;
 
@@ -22,6 +23,7 @@ pub fn router(hub: Arc<Hub>) -> Router {
         .route("/sandbox/credentials", post(credentials))
         .route("/sandbox/settings", post(settings))
         .route("/sandbox/answers", post(answers))
+        .route("/sandbox/wire", post(wire))
         .route("/sandbox/reset", post(reset))
         .route("/sandbox/counters", get(counters))
         .with_state(hub)
@@ -79,7 +81,7 @@ const ORDER_COUNT_MAX: usize = 100_000;
 async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
     let order: Order = read(&body)?;
     if order.count > ORDER_COUNT_MAX {
-        return Err(wrong(format!("count is {}; expected at most {ORDER_COUNT_MAX}", order.count)));
+        return Err(too_many(order.count));
     }
     // Below 200 are interim answers, behind which a client goes on waiting.
     let status = StatusCode::from_u16(order.status).ok().filter(|status| status.as_u16() >= 200);
@@ -98,6 +100,22 @@ async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Play {
+    count: usize,
+    steps: Vec<Step>,
+}
+
+async fn wire(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
+    let Play { count, steps } = read(&body)?;
+    if count > ORDER_COUNT_MAX {
+        return Err(too_many(count));
+    }
+    hub.play_next(count, &steps);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn reset(State(hub): State<Arc<Hub>>) -> StatusCode {
     hub.reset();
     StatusCode::NO_CONTENT
@@ -110,6 +128,10 @@ async fn counters(State(hub): State<Arc<Hub>>) -> Json<Counters> {
 /// serde's message names the key that is unknown or missing, or where the value is that does not fit.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
     serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))
+}
+
+fn too_many(count: usize) -> (StatusCode, String) {
+    wrong(format!("count is {count}; expected at most {ORDER_COUNT_MAX}"))
 }
 
 fn wrong(problem: String) -> (StatusCode, String) {

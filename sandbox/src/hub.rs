@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::wire::Step;
 
 #[derive(Clone)]
 pub struct Settings {
@@ -74,6 +76,7 @@ struct State {
     settings: Settings,
     live: HashMap<String, Instant>,
     answers: VecDeque<Answer>,
+    wires: VecDeque<Vec<Step>>,
     in_flight: InFlight,
     counters: Counters,
 }
@@ -109,27 +112,29 @@ impl Hub {
         self.state.lock().counters.clone()
     }
 
-    /// Counts a token request as it arrives; the answer it is to get, if one was ordered.
-    pub fn begin_token_request(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> (InFlight, Option<Answer>) {
+    /// What was ordered for the next token request.
+    pub fn next_answer(&self) -> Option<Answer> {
+        self.state.lock().answers.pop_front()
+    }
+
+    pub fn play_next(&self, count: usize, steps: &[Step]) {
+        self.state.lock().wires.extend(std::iter::repeat_n(steps.to_vec(), count));
+    }
+
+    /// What was ordered for the next connection that carries a token request.
+    pub fn next_steps(&self) -> Option<Vec<Step>> {
+        self.state.lock().wires.pop_front()
+    }
+
+    /// Counts a token request as it arrives.
+    pub fn begin_token_request(&self, request: TokenRequest) -> InFlight {
         let mut state = self.state.lock();
         let in_flight = Arc::clone(&state.in_flight);
         let now = Arc::strong_count(&in_flight) - 1; // the state holds one itself
         state.counters.token_requests += 1;
         state.counters.token_requests_at_once_max = state.counters.token_requests_at_once_max.max(now);
-        let text = |value: &[u8]| Value::String(String::from_utf8_lossy(value).into_owned());
-        state.counters.last_token_request = Some(TokenRequest {
-            method: method.to_string(),
-            path: path.to_owned(),
-            headers: headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
-            body_length: body.len(),
-        });
-        (in_flight, state.answers.pop_front())
+        state.counters.last_token_request = Some(request);
+        in_flight
     }
 
     /// A new token and its ttl in seconds.
@@ -169,6 +174,7 @@ impl State {
             settings,
             live: HashMap::new(),
             answers: VecDeque::new(),
+            wires: VecDeque::new(),
             in_flight: InFlight::default(),
             counters: Counters::default(),
         }

@@ -3,19 +3,25 @@
 mod api;
 mod control;
 mod hub;
+mod tls;
+mod wire;
 
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
+use std::{fs, thread};
 
+use axum::Router;
 use lexopt::{Arg, Parser, ValueExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::hub::{Hub, Settings};
+use crate::tls::Tls;
+use crate::wire::Wire;
 
 const USAGE: &str = "\
 bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of output is its address
@@ -25,10 +31,13 @@ bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of o
   --client-secret SECRET  default: sandbox-secret
   --ttl SECONDS           how long a token lives; default: 60000
   --latency-ms MS         how long a token request takes; default: 0
+  --tls FILE              listens with TLS, too: right, wrong-host, expired and self-signed, each named on a line with
+                          its address; FILE is written, the authority to trust
   --until-eof             end when standard input ends";
 
 struct Options {
     port: u16,
+    tls: Option<PathBuf>,
     until_eof: bool,
     settings: Settings,
 }
@@ -57,7 +66,7 @@ async fn main() -> ExitCode {
 
 /// `None`: help was asked for.
 fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options { port: 0, until_eof: false, settings: Settings::default() };
+    let mut options = Options { port: 0, tls: None, until_eof: false, settings: Settings::default() };
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("port") => options.port = parser.value()?.parse()?,
@@ -65,6 +74,7 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("client-secret") => options.settings.client_secret = parser.value()?.string()?,
             Arg::Long("ttl") => options.settings.ttl = parser.value()?.parse()?,
             Arg::Long("latency-ms") => options.settings.latency_ms = parser.value()?.parse()?,
+            Arg::Long("tls") => options.tls = Some(parser.value()?.into()),
             Arg::Long("until-eof") => options.until_eof = true,
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
@@ -78,13 +88,27 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let told_to_end = told_to_end()?;
     let hub = Arc::new(Hub::new(options.settings));
-    let app = api::router(Arc::clone(&hub)).merge(control::router(hub));
+    let app = api::router(Arc::clone(&hub)).merge(control::router(Arc::clone(&hub)));
     println!("http://{}", listener.local_addr()?);
+    if let Some(file) = options.tls {
+        serve_tls(&file, &app, &hub).await.map_err(|error| format!("--tls {}: {error}", file.display()))?;
+    }
     // Nobody waits for open connections: who ends a sandbox is done with it.
     tokio::select! {
-        served = axum::serve(listener, app) => served?,
+        served = axum::serve(Wire::new(listener, None, hub)?, app) => served?,
         () = told_to_end => {}
         () = end_of_input(), if options.until_eof => {}
+    }
+    Ok(())
+}
+
+async fn serve_tls(file: &Path, app: &Router, hub: &Arc<Hub>) -> Result<(), Box<dyn Error>> {
+    let Tls { authority, acceptors } = Tls::new()?;
+    fs::write(file, authority)?;
+    for (name, acceptor) in acceptors {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        println!("{name} https://localhost:{}", listener.local_addr()?.port());
+        tokio::spawn(axum::serve(Wire::new(listener, Some(acceptor), Arc::clone(hub))?, app.clone()).into_future());
     }
     Ok(())
 }

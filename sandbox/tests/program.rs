@@ -1,7 +1,7 @@
 //! The program itself, over real HTTP: what it answers, what it can be told, what it counts.
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -219,6 +219,70 @@ fn an_ordered_answer_has_the_headers_it_was_given_and_no_content_type_of_its_own
     }
 }
 
+/// All that comes back on a connection of its own.
+fn exchange(sandbox: &Sandbox, request: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(sandbox.url.trim_start_matches("http://"))?;
+    connection.set_read_timeout(Some(DEADLINE))?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn the_wire_does_what_was_ordered_to_token_requests_alone() {
+    let sandbox = Sandbox::start(&[]);
+    let steps = json!([
+        {"send": "a"},
+        {"repeat": {"text": "bc", "times": 2}},
+        {"pause_ms": 1},
+        {"drip": {"text": "de", "every_ms": 1}},
+    ]);
+    sandbox.tell("/sandbox/wire", json!({"count": 2, "steps": steps}));
+    sandbox.tell("/sandbox/wire", json!({"count": 1, "steps": ["reset"]}));
+    let other = exchange(&sandbox, "GET /v1/company HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(other.expect("an answer").starts_with("HTTP/1.1 401"));
+    let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
+    for _ in 0..2 {
+        assert_eq!(exchange(&sandbox, request).expect("what was ordered"), "abcbcde");
+    }
+    assert_eq!(exchange(&sandbox, request).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+    sandbox.token();
+
+    let counters = sandbox.counters();
+    assert_eq!((&counters["token_requests"], &counters["tokens_issued"]), (&json!(4), &json!(1)));
+}
+
+#[test]
+fn a_request_whose_wire_broke_was_seen() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.tell("/sandbox/wire", json!({"count": 1, "steps": []}));
+    let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
+    assert_eq!(exchange(&sandbox, request).expect("an orderly end"), "");
+    let last = &sandbox.counters()["last_token_request"];
+    assert_eq!((&last["method"], &last["path"]), (&json!("POST"), &json!("/v1/token")));
+    assert_eq!(last["headers"], json!({"host": "x", "x-odd": "y"}));
+}
+
+#[test]
+fn tls_names_its_ports_and_whom_to_trust() {
+    let file = std::env::temp_dir().join(format!("bankhub-sandbox-{}.pem", std::process::id()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bankhub-sandbox"));
+    command.arg("--tls").arg(&file).arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().expect("the program starts");
+    let output = BufReader::new(process.stdout.take().expect("piped"));
+    let names: Vec<_> = output.lines().skip(1).take(4).map(|line| line.expect("a line")).collect();
+    let pem = std::fs::read_to_string(&file).expect("the file was written");
+    drop(process.stdin.take());
+    process.wait().expect("it ends");
+    std::fs::remove_file(&file).expect("it was there");
+    for (line, name) in names.iter().zip(["right", "wrong-host", "expired", "self-signed"]) {
+        assert!(line.starts_with(&format!("{name} https://localhost:")), "{line}");
+    }
+    assert_eq!(names.len(), 4);
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{pem}");
+}
+
 #[test]
 fn what_was_seen_is_counted_until_a_reset() {
     let sandbox = Sandbox::start(&["--latency-ms", "300"]);
@@ -278,6 +342,8 @@ fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
         ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
         ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
         ("/sandbox/answers", "", "EOF"),
+        ("/sandbox/wire", r#"{"count":1,"steps":[{"sent":"x"}]}"#, "unknown variant `sent`"),
+        ("/sandbox/wire", r#"{"count":100001,"steps":[]}"#, "count is 100001"),
     ] {
         let (status, text) = sandbox.post(path, "", body);
         assert!(status == 400 && text.contains(problem), "{path} {body}: {status} {text}");
