@@ -2,7 +2,7 @@
 //! it may echo what was sent.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -30,11 +30,16 @@ use crate::slot::TOKEN_CAPACITY;
 /// The documented answer has about 100 bytes; what is longer by far is some other page.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
+/// It has no place before JSON (RFC 8259, section 8.1), but some servers send one, and it harms nobody.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
 
 /// Where tokens come from, and with which credentials.
 pub(crate) struct Endpoint {
     url: Uri,
+    /// For messages: the host, and the proxy on the way to it.
+    whom: String,
     authorization: Secret,
     /// Made once, because ureq reads the environment to make one, and that is for `new` alone to do.
     http: ureq::config::Config,
@@ -56,8 +61,11 @@ impl Endpoint {
         let mut authorization = String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4);
         authorization.push_str("Basic ");
         STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
-        let http = http_config(config, choose_proxy(config, &url)?, load_roots(config.ca_file.as_deref())?);
-        Ok(Self { url, authorization: Secret::new(authorization), http })
+        let proxy = choose_proxy(config, &url)?;
+        let through = proxy.as_ref().map(|proxy| format!(", through the proxy {}:{},", proxy.host(), proxy.port()));
+        let whom = format!("{}{}", url.host().unwrap_or_default(), through.unwrap_or_default());
+        let http = http_config(config, proxy, load_roots(config.ca_file.as_deref())?);
+        Ok(Self { url, whom, authorization: Secret::new(authorization), http })
     }
 
     /// Has ureq build what it builds when it is first used. Where a fork may fall into it, it is left half built, and
@@ -69,19 +77,18 @@ impl Endpoint {
     /// Sends one token request and waits for its answer. Blocks for the request timeout at most, but for a name lookup,
     /// which nothing can end.
     pub(crate) fn exchange(&self) -> Result<Issued, Failure> {
-        let host = self.url.host().unwrap_or_default();
-        let mut response = self.post(LookupHere).map_err(|error| broken(host, &error))?;
+        let mut response = self.post(LookupHere).map_err(|error| broken(&self.whom, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = match read_body(response.body_mut()) {
             Ok(body) => body,
             Err(error) if success(status.into()) => {
-                return Err(Failure { retry_after: retry_after(&headers), ..broken(host, &error) });
+                return Err(Failure { retry_after: retry_after(&headers), ..broken(&self.whom, &error) });
             }
             // A refusal is one also where its body breaks off.
             Err(_) => Zeroizing::default(),
         };
         read_answer(status, &body).map_err(|(status, http_status, what)| Failure {
-            error: Error { http_status: Some(http_status), ..Error::new(status, format!("{host} {what}")) },
+            error: Error { http_status: Some(http_status), ..Error::new(status, format!("{} {what}", self.whom)) },
             retry_after: retry_after(&headers),
         })
     }
@@ -198,6 +205,7 @@ fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
 /// What an answer means: a token, or a status, the HTTP status that it goes by, and what the host did.
 fn read_answer(http_status: u16, body: &[u8]) -> Result<Issued, (Status, u16, String)> {
     let body = if body.len() > BODY_LIMIT_BYTES { &[] } else { body };
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let answer = Answer::read(body);
     let code = answer.as_ref().and_then(|answer| answer.code.as_ref()).map_or(http_status.into(), |code| code.0);
     let contradicts = success(http_status.into()) && !success(code);
@@ -222,10 +230,14 @@ fn read_answer(http_status: u16, body: &[u8]) -> Result<Issued, (Status, u16, St
     let Some(answer) = answer else {
         return failed(Status::BadResponse, "a body that is not the JSON object that the API promises; check base_url");
     };
-    let Some(value) = answer.access_token.filter(|token| is_b64token(token.expose())) else {
+    let (access_token, ttl) = match answer.data {
+        Some(data) if answer.access_token.is_none() => (data.access_token, data.ttl),
+        _ => (answer.access_token, answer.ttl),
+    };
+    let Some(value) = access_token.filter(|token| is_b64token(token.expose())) else {
         return failed(Status::BadResponse, "no access_token that a header could carry (RFC 6750)");
     };
-    match answer.ttl {
+    match ttl {
         Some(Whole(ttl)) if ttl > 0 => Ok(Issued { value, ttl: Duration::from_secs(ttl).min(policy::TTL_MAX) }),
         _ => failed(Status::BadResponse, "no ttl that is a positive number of seconds"),
     }
@@ -235,6 +247,14 @@ fn read_answer(http_status: u16, body: &[u8]) -> Result<Issued, (Status, u16, St
 #[derive(Deserialize)]
 struct Answer {
     code: Option<Whole>,
+    access_token: Option<Secret>,
+    ttl: Option<Whole>,
+    data: Option<Data>,
+}
+
+/// Where an older shape of the answer has them.
+#[derive(Deserialize)]
+struct Data {
     access_token: Option<Secret>,
     ttl: Option<Whole>,
 }
@@ -306,12 +326,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// An exchange that brought no answer.
-fn broken(host: &str, error: &ureq::Error) -> Failure {
+fn broken(whom: &str, error: &ureq::Error) -> Failure {
     let (status, what) = match error {
         ureq::Error::HostNotFound => (Status::Unavailable, "could not be found: the name has no address".to_owned()),
         ureq::Error::Timeout(stage) => (Status::Unavailable, format!("did not answer in time (stage: {stage})")),
-        ureq::Error::Io(error) => (Status::Unavailable, format!("could not be reached: {error}")),
-        ureq::Error::Rustls(error) => (Status::Unavailable, format!("failed the TLS handshake: {error}")),
+        ureq::Error::Io(error) => (Status::Unavailable, disconnected(error)),
+        ureq::Error::Rustls(error) => (Status::Unavailable, failed_tls(error)),
         ureq::Error::Tls(problem) => (Status::Unavailable, format!("failed the TLS handshake: {problem}")),
         ureq::Error::ConnectionFailed => (Status::Unavailable, "could not be reached".to_owned()),
         ureq::Error::ConnectProxyFailed(_) => {
@@ -320,10 +340,30 @@ fn broken(host: &str, error: &ureq::Error) -> Failure {
         ureq::Error::LargeResponseHeader(..) => {
             (Status::BadResponse, "answered with a head that is too long".to_owned())
         }
-        ureq::Error::Protocol(_) => (Status::BadResponse, "answered with something that is not HTTP".to_owned()),
+        ureq::Error::Protocol(_) => {
+            (Status::BadResponse, "answered with a head that is not HTTP, or has too many headers".to_owned())
+        }
         _ => (Status::BadResponse, "answered with something that cannot be understood".to_owned()),
     };
-    Failure { error: Error::new(status, format!("{host} {what}")), retry_after: None }
+    Failure { error: Error::new(status, format!("{whom} {what}")), retry_after: None }
+}
+
+fn failed_tls(error: &rustls::Error) -> String {
+    format!("failed the TLS handshake: {error}")
+}
+
+fn disconnected(error: &io::Error) -> String {
+    let tls = error.get_ref().and_then(|within| within.downcast_ref::<rustls::Error>());
+    if let Some(tls) = tls {
+        return failed_tls(tls);
+    }
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "closed the connection before its answer was whole".to_owned(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            "reset the connection before its answer was whole".to_owned()
+        }
+        _ => format!("could not be reached: {error}"),
+    }
 }
 
 #[cfg(test)]
@@ -348,6 +388,10 @@ mod tests {
             (201, r#"{"code":null,"access_token":"t","ttl":99999999999}"#, ("t", 315_360_000)),
             (201, r#"{"access_token":"t","ttl":99999999999999999999}"#, ("t", 315_360_000)),
             (201, r#"{"access_token":"t","ttl":"99999999999999999999"}"#, ("t", 315_360_000)),
+            (200, r#"{"code":200,"data":{"access_token":"t","ttl":7,"more":null}}"#, ("t", 7)),
+            (201, r#"{"access_token":"t","ttl":7,"data":{"access_token":"u","ttl":8}}"#, ("t", 7)),
+            (201, r#"{"access_token":"t","ttl":7,"data":null}"#, ("t", 7)),
+            (201, "\u{feff}{\"access_token\":\"t\",\"ttl\":7}", ("t", 7)),
             (299, &format!(r#"{{"access_token":"{longest}","ttl":1}}"#), (&longest, 1)),
         ] {
             check(http_status, body, Ok(expected));
@@ -388,6 +432,12 @@ mod tests {
             r#"{"access_token":"t","ttl":true}"#,
             r#"{"access_token":"t","access_token":"u","ttl":1}"#,
             r#"{"access_token":"t","ttl":1,"ttl":1}"#,
+            r#"{"access_token":"t","data":{"ttl":1}}"#,
+            r#"{"ttl":1,"data":{"access_token":"t"}}"#,
+            r#"{"data":{"access_token":"t","access_token":"u","ttl":1}}"#,
+            r#"{"data":{"data":{"access_token":"t","ttl":1}}}"#,
+            r#"{"data":[]}"#,
+            "\u{feff}\u{feff}{\"access_token\":\"t\",\"ttl\":7}",
             &too_long,
             &too_large,
         ] {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Optional, Protocol
 
@@ -74,10 +74,11 @@ class Drivers:
         if reason:
             pytest.skip(f"{name}: {reason}")
 
-    def start(self, name: str) -> Driver:
-        """A process of its own."""
+    def start(self, name: str, *, environment: Optional[Mapping[str, str]] = None) -> Driver:
+        """A process of its own, with more in its environment."""
         self.require(name)
-        return Driver(name, wrapper=self._wrapper.get(name, []), deadline_s=self._deadline_s)
+        wrapper = self._wrapper.get(name, [])
+        return Driver(name, wrapper=wrapper, environment=environment, deadline_s=self._deadline_s)
 
     def running(self, name: str) -> Driver:
         if self._hangs[name] > HANGS_TOLERATED:
@@ -122,6 +123,14 @@ def driver(drivers: Drivers, language: str) -> Iterator[Driver]:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox()
+    yield sandbox
+    sandbox.kill()
+
+
+@pytest.fixture
+def tls_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """One that listens with TLS, too."""
+    sandbox = Sandbox(ca_file=tmp_path / "ca.pem")
     yield sandbox
     sandbox.kill()
 

@@ -109,7 +109,14 @@ class Cache:
 class Driver:
     """A running driver, and the secrets that none of its answers may hold."""
 
-    def __init__(self, name: str, *, wrapper: Sequence[str] = (), deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        wrapper: Sequence[str] = (),
+        environment: Optional[Mapping[str, str]] = None,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         language = LANGUAGES[name]
         self.name = name
         self.secrecy = Secrecy()
@@ -118,7 +125,8 @@ class Driver:
         self._threads = 0
         self._open: list[Cache] = []
         self._names = (f"cache{number}" for number in itertools.count(1))
-        self._process = LineProcess([*wrapper, *language.command], {**clean_environment(), **language.environment})
+        around = {**clean_environment(), **language.environment, **(environment or {})}
+        self._process = LineProcess([*wrapper, *language.command], around)
         greeting = self._read("start")
         if greeting != f"ready {name}":
             raise ProcessFailed(f"{name} greets with {greeting!r}")
@@ -166,6 +174,10 @@ class Driver:
     def threads(self) -> int:
         """How many threads the process has now."""
         return self._process.threads()
+
+    def peak_memory_bytes(self) -> int:
+        """The most that was resident at once so far."""
+        return self._process.peak_memory_bytes()
 
     def fit(self) -> bool:
         """Whether another scenario can use this process: it runs, and no thread of it is left."""

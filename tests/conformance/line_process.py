@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Optional
 
 STDERR_LIMIT_BYTES = 65536
@@ -76,6 +78,12 @@ class LineProcess:
 
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self._process.pid}/task"))
+
+    def peak_memory_bytes(self) -> int:
+        """The most that was resident at once so far."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        [kib] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(kib) * 1024
 
     def stderr(self) -> str:
         """What it has written to its standard error so far."""

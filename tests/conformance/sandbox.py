@@ -7,7 +7,8 @@ import json
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from pathlib import Path
+from typing import Any, Optional, Union
 
 from languages import LIBRARIES, clean_environment
 from line_process import LineProcess
@@ -17,8 +18,32 @@ CLIENT_ID = "conformance"
 CLIENT_SECRET = "Zx8Kq2LmVw4Rt7Yb"
 START_DEADLINE_S = 10
 CONTROL_DEADLINE_S = 10
+TLS_PORTS = 4
 ALWAYS = 100
 """More answers than any scenario may ask for."""
+
+
+Step = Union[str, Mapping[str, Any]]
+"""What a connection sees instead of an answer."""
+
+RESET: Step = "reset"
+
+
+def send(text: str) -> Step:
+    return {"send": text}
+
+
+def repeat(text: str, *, times: int) -> Step:
+    return {"repeat": {"text": text, "times": times}}
+
+
+def drip(text: str, *, every_ms: int) -> Step:
+    """Byte by byte."""
+    return {"drip": {"text": text, "every_ms": every_ms}}
+
+
+def pause_ms(count: int) -> Step:
+    return {"pause_ms": count}
 
 
 @dataclass(frozen=True)
@@ -46,12 +71,20 @@ class Counters:
 class Sandbox:
     """One for each scenario, so that nothing leaks in from a fetch that outlived the scenario before."""
 
-    def __init__(self, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET) -> None:
-        self.client_id, self.client_secret = client_id, client_secret
-        credentials = ["--client-id", client_id, "--client-secret", client_secret]
-        self._process = LineProcess([str(PROGRAM), *credentials], clean_environment())
+    def __init__(
+        self, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET, ca_file: Optional[Path] = None
+    ) -> None:
+        """With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
+        self.client_id, self.client_secret, self.ca_file = client_id, client_secret, ca_file
+        options = ["--client-id", client_id, "--client-secret", client_secret]
+        if ca_file:
+            options += ["--tls", str(ca_file)]
+        self._process = LineProcess([str(PROGRAM), *options], clean_environment())
         self.url = self._process.read(START_DEADLINE_S)
         self.address = urllib.parse.urlsplit(self.url).netloc
+        lines = [self._process.read(START_DEADLINE_S) for _ in range(TLS_PORTS if ca_file else 0)]
+        self.tls = dict(line.split(" ") for line in lines)
+        """The address of each certificate, by what is right or wrong with it."""
 
     def settings(self, **settings: int) -> None:
         """Any of `ttl` (seconds), `latency_ms` and `end_old_token`."""
@@ -69,6 +102,10 @@ class Sandbox:
     ) -> None:
         """The next `count` token requests are answered so."""
         self._control("answers", {"count": count, "status": status, "headers": dict(headers or {}), "body": body})
+
+    def wire(self, *steps: Step, count: int = ALWAYS) -> None:
+        """Instead of an answer, the next `count` connections with a token request see this."""
+        self._control("wire", {"count": count, "steps": steps})
 
     def counters(self) -> Counters:
         status, body = self._request("GET", "/sandbox/counters")

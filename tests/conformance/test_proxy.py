@@ -1,0 +1,112 @@
+"""A real proxy on the way: from the configuration or the environment, with credentials, and no secret in its hands.
+
+One language speaks for all: the wrappers pass `proxy` on as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from conftest import Drivers
+from driver_process import Cache, Driver, Status
+from proxy import PASSWORD, USER, Proxy
+from sandbox import Sandbox
+
+pytestmark = pytest.mark.only("c", because="the proxy is met by the core alone")
+
+
+@pytest.fixture
+def proxy(tls_sandbox: Sandbox, tmp_path: Path) -> Iterator[Proxy]:
+    port = urlsplit(tls_sandbox.tls["right"]).port
+    assert port
+    proxy = Proxy(tmp_path, port)
+    yield proxy
+    proxy.kill()
+
+
+def cache_of(driver: Driver, sandbox: Sandbox, certificate: str = "right", **config: str) -> Cache:
+    return driver.new(
+        client_id=sandbox.client_id,
+        client_secret=sandbox.client_secret,
+        base_url=sandbox.tls[certificate],
+        ca_file=str(sandbox.ca_file),
+        **config,
+    )
+
+
+def base64_of(text: str) -> bytes:
+    return base64.b64encode(text.encode())
+
+
+def test_a_token_through_a_proxy_that_sees_no_secret(driver: Driver, tls_sandbox: Sandbox, proxy: Proxy) -> None:
+    token = cache_of(driver, tls_sandbox, proxy=proxy.url).get().ok().value
+    assert tls_sandbox.token_requests() == 1
+    seen = proxy.seen()
+    assert seen.startswith(b"CONNECT localhost:")
+    assert base64_of(f"{USER}:{PASSWORD}") in seen, "it wants credentials"
+    assert base64_of(f"{tls_sandbox.client_id}:{tls_sandbox.client_secret}") not in seen
+    assert token.encode() not in seen
+
+
+@pytest.mark.parametrize("credentials", ["", "proxy-user:wr0ngPa55w0rd@"])
+def test_a_proxy_that_wants_other_credentials(
+    driver: Driver, tls_sandbox: Sandbox, proxy: Proxy, credentials: str
+) -> None:
+    driver.secrecy.keep("wr0ngPa55w0rd")
+    error = cache_of(driver, tls_sandbox, proxy=f"http://{credentials}{proxy.address}").get().expect(Status.UNAVAILABLE)
+    assert f"through the proxy {proxy.address}" in error.message, error.message
+    assert "refused" in error.message, error.message
+    assert tls_sandbox.token_requests() == 0
+
+
+def test_a_proxy_that_connects_to_other_ports_only(driver: Driver, tls_sandbox: Sandbox, proxy: Proxy) -> None:
+    driver.secrecy.keep(PASSWORD)
+    error = cache_of(driver, tls_sandbox, "expired", proxy=proxy.url).get().expect(Status.UNAVAILABLE)
+    assert "refused" in error.message and proxy.address in error.message, error.message
+
+
+def test_no_proxy_listens_there(driver: Driver, tls_sandbox: Sandbox) -> None:
+    driver.secrecy.keep(PASSWORD)
+    url = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
+    error = cache_of(driver, tls_sandbox, proxy=url).get().expect(Status.UNAVAILABLE)
+    assert "through the proxy 127.0.0.1:1" in error.message, error.message
+
+
+@pytest.mark.parametrize(
+    ("variable", "exceptions", "used"),
+    [
+        ("HTTPS_PROXY", {}, True),
+        ("https_proxy", {}, True),
+        ("HTTP_PROXY", {}, False),
+        ("HTTPS_PROXY", {"NO_PROXY": "localhost"}, False),
+        ("https_proxy", {"no_proxy": "elsewhere.invalid, localhost"}, False),
+        ("HTTPS_PROXY", {"NO_PROXY": "elsewhere.invalid"}, True),
+    ],
+)
+def test_the_environment_names_a_proxy(
+    drivers: Drivers,
+    language: str,
+    tls_sandbox: Sandbox,
+    proxy: Proxy,
+    variable: str,
+    exceptions: dict[str, str],
+    used: bool,
+) -> None:
+    driver = drivers.start(language, environment={variable: proxy.url, **exceptions})
+    cache_of(driver, tls_sandbox).get().ok()
+    assert (b"CONNECT" in proxy.seen()) == used
+    driver.end()
+
+
+def test_the_configuration_overrules_the_environment(
+    drivers: Drivers, language: str, tls_sandbox: Sandbox, proxy: Proxy
+) -> None:
+    driver = drivers.start(language, environment={"HTTPS_PROXY": proxy.url})
+    cache_of(driver, tls_sandbox, proxy="").get().ok()
+    assert proxy.seen() == b""
+    driver.end()

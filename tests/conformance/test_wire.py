@@ -1,0 +1,170 @@
+"""What a network can do below HTTP: answers that break off, never end, or are none. A call ends in time, and says why.
+
+One language speaks for all: nothing of this passes through a wrapper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from conftest import NewCache
+from driver_process import Cache, Driver, Status
+from patience import at_most
+from sandbox import RESET, Sandbox, Step, drip, pause_ms, repeat, send
+
+only_c = pytest.mark.only("c", because="what the wire does, the core meets alone")
+
+REQUEST_TIMEOUT_MS = 1_000
+SLACK_MS = 1_500
+"""The grace of an overdue request, and a busy machine."""
+
+GRANTED = '{"code":201,"access_token":"5e79079684d93027ed1d7e414b04543b1d6ef164","ttl":60000}'
+HEAD = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+MIB, GIB = 1 << 20, 1 << 30
+REQUESTS_PER_FETCH = 3
+
+
+def whole(body: str, *headers: str, status: str = "201 Created") -> Step:
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body.encode())}", "", body]
+    return send("\r\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What the wire does, the status it ends in, and what its message says of it."""
+
+    name: str
+    steps: list[Step]
+    status: Status
+    says: str
+    http_status: int = 0
+
+
+def unavailable(name: str, says: str, *steps: Step, http_status: int = 0) -> Fault:
+    return Fault(name, list(steps), Status.UNAVAILABLE, says, http_status)
+
+
+def bad(name: str, says: str, *steps: Step, http_status: int = 0) -> Fault:
+    return Fault(name, list(steps), Status.BAD_RESPONSE, says, http_status)
+
+
+FAULTS = [
+    unavailable("closed at once", "closed the connection"),
+    unavailable("reset at once", "reset", RESET),
+    unavailable("silence", "in time", pause_ms(10_000)),
+    unavailable("head in drips", "in time", drip(HEAD * 10, every_ms=20)),
+    unavailable("half a head", "closed the connection", send(HEAD)),
+    unavailable("half a head, then silence", "in time", send(HEAD), pause_ms(10_000)),
+    unavailable("half a body", "closed the connection", send(f"{HEAD}Content-Length: 100\r\n\r\n{GRANTED[:20]}")),
+    unavailable("half a body, reset", "the connection", send(f"{HEAD}Content-Length: 100\r\n\r\n"), pause_ms(50), RESET),
+    unavailable("body in drips", "in time", send(f"{HEAD}Content-Length: 1000\r\n\r\n"), drip(GRANTED, every_ms=50)),
+    unavailable("no end of interim answers", "in time", drip("HTTP/1.1 100 Continue\r\n\r\n" * 10, every_ms=10)),
+    bad("another protocol", "not HTTP", send("SSH-2.0-OpenSSH_9.2\r\n")),
+    bad("a page without a head", "not HTTP", send("<html><body>Welcome</body></html>")),
+    bad("a status that is none", "not HTTP", send("HTTP/1.1 9999 What\r\n\r\n")),
+    bad("a flood of headers", "too many headers", send(HEAD), repeat("X-Flood: 0123456789abcdef\r\n", times=GIB // 27)),
+    bad("one header without end", "head", send(f"{HEAD}X-Flood: "), repeat("0123456789abcdef", times=GIB // 16)),
+    bad("a body of 1 GiB", "JSON", send(f"{HEAD}Content-Length: {GIB}\r\n\r\n"), repeat(" " * 1024, times=GIB // 1024)),
+    bad("a body without end", "JSON", send(f"{HEAD}Connection: close\r\n\r\n"), repeat(" " * 1024, times=GIB // 1024)),
+    bad(
+        "chunks without end", "JSON", send(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"), repeat("1\r\n \r\n", times=GIB)
+    ),
+    bad("compressed unasked", "JSON", whole("\x1f\x8b\x08 not JSON", "Content-Encoding: gzip"), http_status=201),
+    bad(
+        "a redirect",
+        "redirect",
+        whole("", "Location: http://127.0.0.1:1/v1/token", status="302 Found"),
+        http_status=302,
+    ),
+    bad("nesting without end", "JSON", whole("[" * 60_000), http_status=201),
+    bad("nesting in a key", "JSON", whole('{"more":' * 6_000), http_status=201),
+]
+
+
+@only_c
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_a_fault_ends_in_time_and_says_why(new_cache: NewCache, sandbox: Sandbox, fault: Fault) -> None:
+    sandbox.wire(*fault.steps)
+    cache = new_cache(request_timeout_ms=REQUEST_TIMEOUT_MS)
+    with at_most(REQUEST_TIMEOUT_MS + SLACK_MS, fault.name):
+        error = cache.get().expect(fault.status)
+    assert fault.says in error.message, error.message
+    assert "127.0.0.1" in error.message, "an operator wants to know which host"
+    assert error.http_status == (fault.http_status or error.http_status)
+    assert 1 <= sandbox.token_requests() <= REQUESTS_PER_FETCH
+
+
+@only_c
+def test_an_answer_without_end_is_not_kept(driver: Driver, new_cache: NewCache, sandbox: Sandbox) -> None:
+    endless = [fault for fault in FAULTS if "without end" in fault.name or "GiB" in fault.name]
+    assert len(endless) > 3
+    sandbox.wire(whole("not JSON"), count=1)
+    new_cache().get().expect(Status.BAD_RESPONSE)
+    before = driver.peak_memory_bytes()
+    for fault in endless:
+        sandbox.wire(*fault.steps, count=1)
+        new_cache().get().expect(fault.status)
+    assert driver.peak_memory_bytes() - before < MIB
+
+
+GOOD = {
+    "a byte-order mark": [whole("\ufeff" + GRANTED)],
+    "the older shape": [whole('{"code":200,"data":{"access_token":"5e790796","ttl":"60000"}}', status="200 OK")],
+    "both lengths": [
+        send(f"{HEAD}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n{len(GRANTED):x}\r\n{GRANTED}\r\n0\r\n\r\n")
+    ],
+    "more than its length": [whole(GRANTED), send("HTTP/1.1 500 Surprise\r\n\r\n")],
+    "no length": [send(f"{HEAD}Connection: close\r\n\r\n{GRANTED}")],
+    "after interim answers": [send("HTTP/1.1 100 Continue\r\n\r\n" * 2), whole(GRANTED)],
+    "in drips that end in time": [drip(f"{HEAD}Content-Length: {len(GRANTED)}\r\n\r\n{GRANTED}", every_ms=1)],
+}
+
+
+@only_c
+@pytest.mark.parametrize("name", GOOD, ids=lambda name: name.replace(" ", "-"))
+def test_what_is_odd_but_clear_is_a_token(new_cache: NewCache, sandbox: Sandbox, name: str) -> None:
+    sandbox.wire(*GOOD[name], count=1)
+    assert new_cache().get().ok().value.startswith("5e790796")
+    assert sandbox.token_requests() == 1
+
+
+def cache_of(driver: Driver, sandbox: Sandbox, url: str) -> Cache:
+    return driver.new(
+        client_id=sandbox.client_id,
+        client_secret=sandbox.client_secret,
+        base_url=url,
+        ca_file=str(sandbox.ca_file),
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+    )
+
+
+@only_c
+@pytest.mark.parametrize(
+    ("certificate", "says"),
+    [("wrong-host", "elsewhere.invalid"), ("expired", "expired"), ("self-signed", "UnknownIssuer")],
+)
+def test_a_certificate_that_proves_nothing(driver: Driver, tls_sandbox: Sandbox, certificate: str, says: str) -> None:
+    error = cache_of(driver, tls_sandbox, tls_sandbox.tls[certificate]).get().expect(Status.UNAVAILABLE)
+    assert "localhost failed the TLS handshake" in error.message and says in error.message, error.message
+    assert tls_sandbox.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
+
+
+@only_c
+def test_tls_is_not_spoken_there(driver: Driver, tls_sandbox: Sandbox) -> None:
+    url = tls_sandbox.url.replace("http://", "https://")
+    error = cache_of(driver, tls_sandbox, url).get().expect(Status.UNAVAILABLE)
+    assert "TLS" in error.message, error.message
+    assert tls_sandbox.token_requests() == 0
+
+
+@only_c
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_a_fault_within_tls(driver: Driver, tls_sandbox: Sandbox, fault: Fault) -> None:
+    tls_sandbox.wire(*fault.steps)
+    cache = cache_of(driver, tls_sandbox, tls_sandbox.tls["right"])
+    with at_most(REQUEST_TIMEOUT_MS + SLACK_MS, fault.name):
+        error = cache.get().expect(fault.status)
+    assert "localhost" in error.message
+    assert 1 <= tls_sandbox.token_requests() <= REQUESTS_PER_FETCH
