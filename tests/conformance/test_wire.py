@@ -58,7 +58,9 @@ FAULTS = [
     unavailable("half a head", "closed the connection", send(HEAD)),
     unavailable("half a head, then silence", "in time", send(HEAD), pause_ms(10_000)),
     unavailable("half a body", "closed the connection", send(f"{HEAD}Content-Length: 100\r\n\r\n{GRANTED[:20]}")),
-    unavailable("half a body, reset", "the connection", send(f"{HEAD}Content-Length: 100\r\n\r\n"), pause_ms(50), RESET),
+    unavailable(
+        "half a body, reset", "the connection", send(f"{HEAD}Content-Length: 100\r\n\r\n"), pause_ms(50), RESET
+    ),
     unavailable("body in drips", "in time", send(f"{HEAD}Content-Length: 1000\r\n\r\n"), drip(GRANTED, every_ms=50)),
     unavailable("no end of interim answers", "in time", drip("HTTP/1.1 100 Continue\r\n\r\n" * 10, every_ms=10)),
     bad("another protocol", "not HTTP", send("SSH-2.0-OpenSSH_9.2\r\n")),
