@@ -17,6 +17,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+#[cfg(feature = "wiping-allocator")]
+mod allocator;
 mod cache;
 mod clock;
 mod config;

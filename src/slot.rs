@@ -6,10 +6,12 @@
 //! the current page whole. Every byte is an atomic, so no access is a data race.
 #![allow(unsafe_code)]
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 use std::time::Duration;
+use std::{ptr, slice};
 
 use zeroize::Zeroize;
 
@@ -101,7 +103,7 @@ impl<'m> Buffer<'m> {
 
     pub(crate) fn text(&self) -> &[u8] {
         // SAFETY: `write`, which alone sets the length, has written as many bytes before.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.length) }
+        unsafe { slice::from_raw_parts(self.memory.as_ptr().cast(), self.length) }
     }
 
     /// Copies a text that is in hand anyway.
@@ -136,10 +138,29 @@ impl<'m> Buffer<'m> {
 }
 
 impl Slot {
-    /// Slots of nobody, in memory that the system hands out as it is touched.
-    pub(crate) fn row(count: usize) -> Box<[Self]> {
-        // SAFETY: a slot consists of nothing but atomic integers, for which all bits 0 is the value 0.
-        unsafe { Box::new_zeroed_slice(count).assume_init() }
+    /// Slots of nobody, in memory that the system hands out as it is touched, and leaves out of core dumps.
+    #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
+    pub(crate) fn row(count: usize) -> &'static [Self] {
+        use libc::{MADV_DONTDUMP, MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+        let layout = Layout::array::<Self>(count).expect("a row fits into memory");
+        // SAFETY: new pages, as many as a row takes, which are never unmapped. A slot consists of nothing but atomic
+        // integers, for which all bits 0 is the value 0.
+        unsafe {
+            let access = PROT_READ | PROT_WRITE;
+            let pages = libc::mmap(ptr::null_mut(), layout.size(), access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if pages == MAP_FAILED {
+                handle_alloc_error(layout);
+            }
+            libc::madvise(pages, layout.size(), MADV_DONTDUMP); // a kernel may refuse
+            slice::from_raw_parts(pages.cast(), count)
+        }
+    }
+
+    /// Slots of nobody.
+    #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(miri))))]
+    pub(crate) fn row(count: usize) -> &'static [Self] {
+        // SAFETY: as above.
+        Box::leak(unsafe { Box::new_zeroed_slice(count).assume_init() })
     }
 
     pub(crate) fn set_owner(&self, owner: u64) {
@@ -296,7 +317,7 @@ mod tests {
         slot.publish(Some(&offer), generation, TIME, SENT);
     }
 
-    fn slot() -> Box<[Slot]> {
+    fn slot() -> &'static [Slot] {
         let row = Slot::row(1);
         row[0].set_owner(OWNER);
         row

@@ -26,7 +26,7 @@ const NOBODY: u64 = u64::MAX;
 /// Each guest is a `T` and has a slot to publish in.
 pub(crate) struct Table<T: 'static> {
     /// Filled from the front, each once and with the lock held.
-    slots: [OnceLock<Box<[Slot]>>; ROWS],
+    slots: [OnceLock<&'static [Slot]>; ROWS],
     pub(crate) rooms: ForkLock<Rooms<T>>,
 }
 

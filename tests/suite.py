@@ -102,7 +102,7 @@ def pytest(*folders: str) -> list[str]:
 STEPS = [
     Step("everything builds", ["make", "--keep-going", "build"]),
     Step("rustfmt", ["cargo", "fmt", "--all", "--check"]),
-    Step("clippy", ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    Step("clippy", ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]),
     Step("Rust tests", ["cargo", "test", "--workspace", "--no-fail-fast"], count=cargo_tests),
     Step("bankhub.h, C99", *compiled("bankhub.h", "cc", "-std=c99", "-xc")),
     Step("bankhub.h, C++11", *compiled("bankhub.h", "g++", "-std=c++11", "-xc++"), needs="cpp"),
@@ -118,7 +118,8 @@ STEPS = [
     Step("process", pytest("tests/process"), count=pytest_tests, needs="pytest", limit_s=300),
     Step("memory", pytest("tests/memory"), count=pytest_tests, needs="valgrind"),
     Step("conformance", pytest("tests/conformance"), count=pytest_tests, needs="pytest"),
-    Step("benchmarks, tiny", pytest("benches"), count=pytest_tests, needs="pytest"),
+    Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs="curl"),
+    Step("storm, tiny", pytest("benches/storm"), count=pytest_tests, needs="go"),
     Step("C# tests", ["mono", "build/test-csharp.exe"], count=plain_line, needs="csharp"),
     Step("demo", [sys.executable, "examples/run.py"], count=plain_line),
 ]

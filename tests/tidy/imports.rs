@@ -7,6 +7,7 @@ use crate::{Breach, File, below, complaints, keep};
 
 /// Each room of `src/`, and the rooms that it may name. `lib.rs` is the house and may name them all.
 const IMPORTS: &[(&str, &[&str])] = &[
+    ("allocator", &[]),
     ("error", &[]),
     ("secret", &[]),
     ("fork", &[]),

@@ -5,6 +5,7 @@ use crate::{Breach, File, below, complaints, keep, tree};
 
 /// The files and folders of `src/` that may hold `unsafe`, and what for.
 const UNSAFE: &[(&str, &str)] = &[
+    ("src/allocator.rs", "memory that is given back"),
     ("src/clock.rs", "libc's clocks"),
     ("src/ffi/", "the caller's pointers"),
     ("src/fork.rs", "what a fork leaves behind"),
