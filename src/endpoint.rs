@@ -366,6 +366,52 @@ fn disconnected(error: &io::Error) -> String {
     }
 }
 
+/// What `fuzz` feeds with bytes that nobody meant, and a test with those that were found worth keeping.
+#[cfg(any(test, fuzzing))]
+#[allow(dead_code, unreachable_pub, reason = "a crate of its own uses all of it")]
+pub mod fuzzing {
+    use super::*;
+
+    /// Reads an answer: three digits of status, and a body.
+    pub fn answer(input: &[u8]) {
+        let Some((status, body)) = input.split_first_chunk::<3>() else { return };
+        let http_status = str::from_utf8(status).ok().and_then(|status| status.parse().ok()).unwrap_or(201);
+        match read_answer(http_status, body) {
+            Ok(Issued { value, ttl }) => {
+                assert!(is_b64token(value.expose()) && !ttl.is_zero() && ttl <= policy::TTL_MAX)
+            }
+            Err((_, meant, what)) => assert!(what.starts_with(&format!("answered {meant}: ")) && what.len() < 200),
+        }
+    }
+
+    /// Reads a Retry-After, if the bytes are the value of a header.
+    pub fn retry_after(value: &[u8]) {
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(header::RETRY_AFTER, value);
+            assert!(super::retry_after(&headers).is_some());
+        }
+    }
+
+    /// One who asks a server for a token, again and again.
+    pub struct Exchange(Endpoint);
+
+    impl Exchange {
+        /// The server of this URL.
+        pub fn with(base_url: &str) -> Self {
+            let config = Config::new("id", "secret").base_url(base_url).request_timeout(Duration::from_secs(2));
+            Self(Endpoint::new(&config).expect("the settings are right"))
+        }
+
+        /// One request.
+        pub fn run(&self) {
+            if let Err(Failure { error, .. }) = self.0.exchange() {
+                assert!(error.message.starts_with("127.0.0.1 ") && error.message.len() < 300, "{}", error.message);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,6 +556,20 @@ mod tests {
         assert_eq!(new(config("http://proxy.test:1").allow_http(true)), None);
         assert_eq!(new(config("http://127.0.0.1:2")), None);
         assert_eq!(new(config("http://proxy.test:1").base_url("https://hub.test")), None);
+    }
+
+    #[test]
+    fn what_fuzzing_found_worth_keeping_is_read() {
+        let mut files = 0;
+        let mut each = |target: &str, feed: fn(&[u8])| {
+            for file in std::fs::read_dir(format!("fuzz/corpus/{target}")).expect("it has a corpus") {
+                feed(&std::fs::read(file.expect("a file").path()).expect("it is readable"));
+                files += 1;
+            }
+        };
+        each("retry_after", fuzzing::retry_after);
+        each("answer", fuzzing::answer);
+        assert!(files > 15, "{files} files");
     }
 
     #[test]

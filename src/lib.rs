@@ -37,6 +37,10 @@ mod table;
 mod thread;
 mod token_cache;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use endpoint::fuzzing;
+
 pub use config::{Config, PRODUCTION_URL, SANDBOX_URL};
 pub use error::{Error, Status};
 pub use life::Stats;
