@@ -8,7 +8,7 @@ mod wire;
 
 use std::error::Error;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::wire::Wire;
 const USAGE: &str = "\
 bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of output is its address
 
+  --address ADDRESS       of loopback; default: 127.0.0.1
   --port PORT             0, the default: any free port
   --client-id ID          default: sandbox-id
   --client-secret SECRET  default: sandbox-secret
@@ -36,6 +37,7 @@ bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of o
   --until-eof             end when standard input ends";
 
 struct Options {
+    address: IpAddr,
     port: u16,
     tls: Option<PathBuf>,
     until_eof: bool,
@@ -66,9 +68,16 @@ async fn main() -> ExitCode {
 
 /// `None`: help was asked for.
 fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
-    let mut options = Options { port: 0, tls: None, until_eof: false, settings: Settings::default() };
+    let mut options = Options {
+        address: Ipv4Addr::LOCALHOST.into(),
+        port: 0,
+        tls: None,
+        until_eof: false,
+        settings: Settings::default(),
+    };
     while let Some(argument) = parser.next()? {
         match argument {
+            Arg::Long("address") => options.address = parser.value()?.parse_with(loopback)?,
             Arg::Long("port") => options.port = parser.value()?.parse()?,
             Arg::Long("client-id") => options.settings.client_id = parser.value()?.string()?,
             Arg::Long("client-secret") => options.settings.client_secret = parser.value()?.string()?,
@@ -83,15 +92,23 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
+/// Its credentials are everybody's: nobody beyond this machine may find it.
+fn loopback(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text.parse().map_err(|_| "it is no IP address".to_owned())?;
+    address.is_loopback().then_some(address).ok_or_else(|| "it is not an address of loopback".to_owned())
+}
+
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let address = SocketAddr::new(options.address, options.port);
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let told_to_end = told_to_end()?;
     let hub = Arc::new(Hub::new(options.settings));
     let app = api::router(Arc::clone(&hub)).merge(control::router(Arc::clone(&hub)));
     println!("http://{}", listener.local_addr()?);
     if let Some(file) = options.tls {
-        serve_tls(&file, &app, &hub).await.map_err(|error| format!("--tls {}: {error}", file.display()))?;
+        serve_tls(options.address, &file, &app, &hub)
+            .await
+            .map_err(|error| format!("--tls {}: {error}", file.display()))?;
     }
     // Nobody waits for open connections: who ends a sandbox is done with it.
     tokio::select! {
@@ -102,11 +119,11 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn serve_tls(file: &Path, app: &Router, hub: &Arc<Hub>) -> Result<(), Box<dyn Error>> {
+async fn serve_tls(address: IpAddr, file: &Path, app: &Router, hub: &Arc<Hub>) -> Result<(), Box<dyn Error>> {
     let Tls { authority, acceptors } = Tls::new()?;
     fs::write(file, authority)?;
     for (name, acceptor) in acceptors {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((address, 0)).await?;
         println!("{name} https://localhost:{}", listener.local_addr()?.port());
         tokio::spawn(axum::serve(Wire::new(listener, Some(acceptor), Arc::clone(hub))?, app.clone()).into_future());
     }

@@ -354,7 +354,12 @@ fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
 #[test]
 fn a_wrong_option_is_named() {
     let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
-    for (options, problem) in [(["--ttl", "soon"], "soon"), (["--time", "1"], "--time")] {
+    for (options, problem) in [
+        (["--ttl", "soon"], "soon"),
+        (["--time", "1"], "--time"),
+        (["--address", "0.0.0.0"], "not an address of loopback"),
+        (["--address", "here"], "no IP address"),
+    ] {
         let output = Command::new(program).args(options).output().expect("the program starts");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && text.contains(problem), "{options:?}: {text}");

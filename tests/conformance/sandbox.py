@@ -72,11 +72,16 @@ class Sandbox:
     """One for each scenario, so that nothing leaks in from a fetch that outlived the scenario before."""
 
     def __init__(
-        self, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET, ca_file: Optional[Path] = None
+        self,
+        *,
+        client_id: str = CLIENT_ID,
+        client_secret: str = CLIENT_SECRET,
+        address: str = "127.0.0.1",
+        ca_file: Optional[Path] = None,
     ) -> None:
         """With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
         self.client_id, self.client_secret, self.ca_file = client_id, client_secret, ca_file
-        options = ["--client-id", client_id, "--client-secret", client_secret]
+        options = ["--client-id", client_id, "--client-secret", client_secret, "--address", address]
         if ca_file:
             options += ["--tls", str(ca_file)]
         self._process = LineProcess([str(PROGRAM), *options], clean_environment())

@@ -6,6 +6,7 @@ One language speaks for all: nothing of this passes through a wrapper.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,17 @@ def cache_of(driver: Driver, sandbox: Sandbox, url: str) -> Cache:
         ca_file=str(sandbox.ca_file),
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
+
+
+@only_c
+def test_an_address_of_ipv6(driver: Driver, tmp_path: Path) -> None:
+    sandbox = Sandbox(address="::1", ca_file=tmp_path / "ca.pem")
+    assert sandbox.url.startswith("http://[::1]:")
+    cache_of(driver, sandbox, sandbox.url).get().ok()
+    cache_of(driver, sandbox, sandbox.tls["right"].replace("localhost", "[::1]")).get().ok()
+    error = cache_of(driver, sandbox, sandbox.tls["wrong-host"].replace("localhost", "[::1]")).get()
+    assert "[::1]" in error.expect(Status.UNAVAILABLE).message
+    sandbox.kill()
 
 
 @only_c

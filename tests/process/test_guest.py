@@ -77,6 +77,12 @@ def test_where_no_thread_can_start_the_call_says_so(programs: Programs, sandbox:
     assert sandbox.token_requests() == 1
 
 
+def test_a_name_whose_first_address_is_dead(programs: Programs, sandbox: Sandbox) -> None:
+    by_name = sandbox.url.replace("127.0.0.1", "hub.test")
+    assert programs.c("addresses", sandbox=sandbox, base_url=by_name).one("second")[0] == "BANKHUB_OK"
+    assert sandbox.token_requests() == 1
+
+
 def test_a_name_lookup_that_hangs_holds_up_nobody(programs: Programs, sandbox: Sandbox) -> None:
     request_timeout_ms = 300
     by_name = sandbox.url.replace("127.0.0.1", "hub.test")
