@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 
 import pytest
 import trustme
 
+from conftest import Drivers
 from driver_process import Answer, Cache, Driver, Status, Word
 from patience import at_most
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
@@ -30,8 +33,10 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 @contextmanager
-def forwarder(authority: trustme.CA, name: str, sandbox: Sandbox) -> Iterator[TlsForwarder]:
-    forwarder = TlsForwarder(authority.issue_cert(name), sandbox.address)
+def forwarder(
+    authority: trustme.CA, name: str, sandbox: Sandbox, version: Optional[ssl.TLSVersion] = None
+) -> Iterator[TlsForwarder]:
+    forwarder = TlsForwarder(authority.issue_cert(name), sandbox.address, version=version)
     try:
         yield forwarder
     finally:
@@ -66,6 +71,24 @@ def test_ca_file_is_read_once(driver: Driver, sandbox: Sandbox, authority: trust
         cache = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file)
         os.remove(ca_file)
         cache.get().ok()
+
+
+@pytest.mark.only("c", because="TLS is spoken by the core alone")
+@pytest.mark.parametrize(
+    ("version", "spoken"),
+    [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)],
+    ids=lambda value: str(value),
+)
+def test_versions_of_tls(
+    driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str, version: ssl.TLSVersion, spoken: bool
+) -> None:
+    with forwarder(authority, "localhost", sandbox, version) as tls:
+        answer = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
+    if spoken:
+        answer.ok()
+    else:
+        assert "localhost failed the TLS handshake" in answer.expect(Status.UNAVAILABLE).message
+    assert sandbox.token_requests() == spoken
 
 
 def test_a_certificate_of_an_unknown_authority(driver: Driver, sandbox: Sandbox, authority: trustme.CA) -> None:
@@ -103,3 +126,16 @@ def test_https_to_a_plain_port(driver: Driver, sandbox: Sandbox) -> None:
 
     error.expect(Status.UNAVAILABLE)
     assert sandbox.token_requests() == 0
+
+
+@pytest.mark.only("c", because="TLS is spoken by the core alone")
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_the_environment_names_the_roots(
+    drivers: Drivers, language: str, tls_sandbox: Sandbox, tmp_path: Path, variable: str
+) -> None:
+    roots = tmp_path / "5e790796.0"  # as OpenSSL names the files of such a folder
+    roots.write_bytes((tmp_path / "ca.pem").read_bytes())
+    driver = drivers.start(language, environment={variable: str(roots if variable == "SSL_CERT_FILE" else tmp_path)})
+    cache_for(driver, tls_sandbox.tls["right"]).get().ok()
+    cache_for(driver, tls_sandbox.tls["self-signed"]).get().expect(Status.UNAVAILABLE)
+    driver.end()

@@ -7,6 +7,7 @@ import socket
 import socketserver
 import ssl
 import threading
+from typing import Optional
 
 import trustme
 
@@ -16,10 +17,14 @@ POLL_S = 0.02
 
 
 class TlsForwarder:
-    """Listens on a free port of loopback until closed. `certificate` is what it shows to every client."""
+    """Listens on a free port of loopback until closed. `certificate` is what it shows to every client; it speaks one
+    version of TLS, if any is named."""
 
-    def __init__(self, certificate: trustme.LeafCert, target: str) -> None:
+    def __init__(self, certificate: trustme.LeafCert, target: str, *, version: Optional[ssl.TLSVersion] = None) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if version:
+            context.minimum_version = context.maximum_version = version
+            context.set_ciphers("ALL:@SECLEVEL=0")  # or there is no TLS 1.1 to refuse
         certificate.configure_cert(context)
         host, port = target.split(":")
 
