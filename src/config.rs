@@ -1,5 +1,6 @@
 //! What a user may set, and whether it makes sense. The only file that reads the environment.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const CREDENTIAL_BYTES_MAX: usize = 4096;
 pub struct Config {
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret,
-    pub(crate) base_url: String,
+    base_url: BaseUrl,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) proxy: Option<Secret>,
     pub(crate) store: Option<Secret>,
@@ -39,6 +40,19 @@ pub struct Config {
     pub(crate) allow_http: bool,
 }
 
+/// Prints as `***` where it holds more than it may, a password perhaps.
+#[derive(Clone)]
+struct BaseUrl(String);
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.contains(['@', '?', '#']) {
+            true => f.write_str("***"),
+            false => fmt::Debug::fmt(&self.0, f),
+        }
+    }
+}
+
 impl Config {
     /// A configuration for the Bank Hub's sandbox, with every default.
     ///
@@ -47,7 +61,7 @@ impl Config {
         Self {
             client_id: client_id.into(),
             client_secret: Secret::new(client_secret.into()),
-            base_url: SANDBOX_URL.to_owned(),
+            base_url: BaseUrl(SANDBOX_URL.to_owned()),
             ca_file: None,
             proxy: None,
             store: None,
@@ -68,7 +82,7 @@ impl Config {
         let required = |name| variable(name)?.ok_or_else(|| Error::invalid(name, "is not set in the environment"));
         let mut config = Self::new(required("BANKHUB_CLIENT_ID")?, required("BANKHUB_CLIENT_SECRET")?);
         if let Some(base_url) = variable("BANKHUB_BASE_URL")? {
-            config.base_url = base_url;
+            config.base_url = BaseUrl(base_url);
         }
         config.ca_file = variable("BANKHUB_CA_FILE")?.map(PathBuf::from);
         config.store = variable("BANKHUB_STORE")?.map(Secret::new);
@@ -78,7 +92,7 @@ impl Config {
     /// `https://host[:port][/path]`, without user info, query and fragment; plain http only to loopback.
     /// Default: [`SANDBOX_URL`].
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
+        self.base_url = BaseUrl(url.into());
         self
     }
 
@@ -153,10 +167,11 @@ impl Config {
     /// The URL of the token endpoint. Errors never repeat the URL: it may hold a password.
     pub(crate) fn token_url(&self) -> Result<Uri, Error> {
         let wrong = |problem| Error::invalid("base_url", problem);
-        if self.base_url.contains('#') {
+        let BaseUrl(base_url) = &self.base_url;
+        if base_url.contains('#') {
             return Err(wrong("has a fragment ('#'); expected https://host[:port][/path]"));
         }
-        let url: Uri = self.base_url.parse().map_err(|_| wrong("is not a URL; expected https://host[:port][/path]"))?;
+        let url: Uri = base_url.parse().map_err(|_| wrong("is not a URL; expected https://host[:port][/path]"))?;
         let scheme = url.scheme_str().ok_or_else(|| wrong("has no scheme; expected https://host[:port][/path]"))?;
         let authority = url.authority().filter(|authority| !authority.host().is_empty());
         let authority = authority.ok_or_else(|| wrong("has no host; expected https://host[:port][/path]"))?;

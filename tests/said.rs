@@ -11,8 +11,9 @@ use bankhub::{Config, TokenCache};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use log::{LevelFilter, Log, Metadata, Record};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-const SECRET: &str = "Zx8Kq2LmVw4Rt7Yb";
+const SECRET: &str = "Zx8K/q2Lm+Vw4R=t7Yb";
 const TOKEN: &str = "9Jd3pXs6Hc1nGf5uQe8aWk2vBz4yTm7r";
 
 /// So much of a secret in a row is a leak; less could be chance.
@@ -88,12 +89,14 @@ fn no_secret_is_ever_said() {
         Config::new("id", SECRET).proxy(format!("socks5://id:{SECRET}@proxy.test")),
         Config::new("id", SECRET).store(format!("redis://:{SECRET}@redis.test")),
     ] {
+        SAID.hear("Debug of a refused configuration", format!("{wrong:?}"));
         SAID.hear("a refused configuration", TokenCache::new(wrong).expect_err("it is wrong").to_string());
     }
 
     let said = SAID.0.lock().unwrap();
     let basic = STANDARD.encode(format!("id:{SECRET}"));
-    let secrets = [SECRET.to_owned(), STANDARD.encode(SECRET), basic, TOKEN.to_owned()];
+    let percent_encoded = utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string();
+    let secrets = [SECRET.to_owned(), STANDARD.encode(SECRET), percent_encoded, basic, TOKEN.to_owned()];
     let fragments = |secret: &String| secret.as_bytes().windows(FRAGMENT_BYTES).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let fragments: Vec<_> = secrets.iter().flat_map(fragments).collect();
     let leaks =

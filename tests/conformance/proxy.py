@@ -17,9 +17,9 @@ CHUNK_BYTES = 65536
 
 
 class Proxy:
-    """Wants credentials, and connects to the allowed ports only."""
+    """Wants credentials, unless it is open to all, and connects to the allowed ports only."""
 
-    def __init__(self, folder: Path, *allowed_ports: int) -> None:
+    def __init__(self, folder: Path, *allowed_ports: int, open_to_all: bool = False) -> None:
         port = _free_port()
         lines = [
             f"Port {port}",
@@ -27,7 +27,7 @@ class Proxy:
             "Timeout 60",
             "LogLevel Info",
             f'LogFile "{folder / "tinyproxy.log"}"',
-            f"BasicAuth {USER} {PASSWORD}",
+            *([] if open_to_all else [f"BasicAuth {USER} {PASSWORD}"]),
             *(f"ConnectPort {allowed}" for allowed in allowed_ports),
         ]
         settings = folder / "tinyproxy.conf"

@@ -22,11 +22,15 @@ pytestmark = pytest.mark.only("c", because="the proxy is met by the core alone")
 
 @pytest.fixture
 def proxy(tls_sandbox: Sandbox, tmp_path: Path) -> Iterator[Proxy]:
-    port = urlsplit(tls_sandbox.tls["right"]).port
-    assert port
-    proxy = Proxy(tmp_path, port)
+    proxy = Proxy(tmp_path, port_of(tls_sandbox))
     yield proxy
     proxy.kill()
+
+
+def port_of(sandbox: Sandbox) -> int:
+    port = urlsplit(sandbox.tls["right"]).port
+    assert port
+    return port
 
 
 def cache_of(driver: Driver, sandbox: Sandbox, certificate: str = "right", **config: str) -> Cache:
@@ -51,6 +55,14 @@ def test_a_token_through_a_proxy_that_sees_no_secret(driver: Driver, tls_sandbox
     assert base64_of(f"{USER}:{PASSWORD}") in seen, "it wants credentials"
     assert base64_of(f"{tls_sandbox.client_id}:{tls_sandbox.client_secret}") not in seen
     assert token.encode() not in seen
+
+
+def test_a_proxy_that_wants_no_credentials(driver: Driver, tls_sandbox: Sandbox, tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, port_of(tls_sandbox), open_to_all=True)
+    cache_of(driver, tls_sandbox, proxy=f"http://{proxy.address}").get().ok()
+    assert proxy.seen().startswith(b"CONNECT localhost:")
+    assert b"uthorization" not in proxy.seen()
+    proxy.kill()
 
 
 @pytest.mark.parametrize("credentials", ["", "proxy-user:wr0ngPa55w0rd@"])

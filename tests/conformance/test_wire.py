@@ -5,6 +5,8 @@ One language speaks for all: nothing of this passes through a wrapper.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +112,23 @@ def test_an_answer_without_end_is_not_kept(driver: Driver, new_cache: NewCache, 
         sandbox.wire(*fault.steps, count=1)
         new_cache().get().expect(fault.status)
     assert driver.peak_memory_bytes() - before < MIB
+
+
+@only_c
+def test_a_connection_that_never_comes_about(driver: Driver) -> None:
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # more than wait to be accepted: from now on the system answers nobody
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        cache = driver.new(client_id="id", client_secret="a secret", base_url=url, connect_timeout_ms=200)
+        with at_most(3 * 200 + SLACK_MS, "connecting"):
+            error = cache.get().expect(Status.UNAVAILABLE)
+    assert "in time" in error.message and "connect" in error.message, error.message
 
 
 GOOD = {

@@ -1,4 +1,7 @@
-/* A process that may start no thread (RLIMIT_NPROC): says what a call answers then, and when the limit is lifted. */
+/* A process that may have no more threads (RLIMIT_NPROC) or descriptors (RLIMIT_NOFILE): says what a call answers then,
+ * and when the limit is lifted.
+ *
+ * limit threads|descriptors */
 #include "program.h"
 
 #include <sys/resource.h>
@@ -12,19 +15,21 @@ static void say_error(const bankhub_token *handle, uint32_t timeout_ms) {
   say("refused %s %llu %s", bankhub_status_name(status), (unsigned long long)error.retry_after_ms, error.message);
 }
 
-int main(void) {
+int main(int count, char **words) {
+  if (count < 2) return 2;
+  int resource = strcmp(words[1], "threads") ? RLIMIT_NOFILE : RLIMIT_NPROC;
   struct rlimit allowed, none;
   bankhub_access_token token;
   alarm(PROGRAM_LIMIT_S);
   bankhub_token *handle = open_handle(), *other = open_handle();
-  /* The limit does not hold for root. */
+  /* That of threads does not hold for root. */
   if (geteuid() == 0 && setuid(NOBODY)) die("setuid");
-  getrlimit(RLIMIT_NPROC, &allowed);
+  getrlimit(resource, &allowed);
   none = (struct rlimit){0, allowed.rlim_max};
-  if (setrlimit(RLIMIT_NPROC, &none)) die("setrlimit");
+  if (setrlimit(resource, &none)) die("setrlimit");
   say_error(handle, BANKHUB_TIMEOUT_DEFAULT);
   say_error(other, 0);
-  if (setrlimit(RLIMIT_NPROC, &allowed)) die("setrlimit");
+  if (setrlimit(resource, &allowed)) die("setrlimit");
   for (long long begun = now_us(); now_us() - begun < RECOVERY_LIMIT_US; pause_us(POLL_US))
     if (bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL) == BANKHUB_OK) break;
   say_get("lifted", handle, 0);

@@ -67,7 +67,7 @@ def test_a_program_started_during_a_fetch_inherits_no_descriptor(programs: Progr
 
 
 def test_where_no_thread_can_start_the_call_says_so(programs: Programs, sandbox: Sandbox) -> None:
-    said = programs.c("limit", sandbox=sandbox)
+    said = programs.c("limit", "threads", sandbox=sandbox)
     refused = said.of("refused")
     assert [status for status, *_ in refused] == ["BANKHUB_INTERNAL"] * 2
     for _, retry_after_ms, *message in refused:
@@ -75,6 +75,14 @@ def test_where_no_thread_can_start_the_call_says_so(programs: Programs, sandbox:
         assert " ".join(message).startswith("no thread could be started to fetch a token: ")
     assert said.one("lifted")[0] == "BANKHUB_OK"
     assert sandbox.token_requests() == 1
+
+
+def test_no_descriptor_can_be_had(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c("limit", "descriptors", sandbox=sandbox)
+    (status, _, *message), (other_status, *_) = said.of("refused")
+    assert (status, other_status) == ("BANKHUB_UNAVAILABLE", "BANKHUB_DEADLINE")
+    assert "Too many open files" in " ".join(message)
+    assert said.one("lifted")[0] == "BANKHUB_OK"
 
 
 def test_a_name_whose_first_address_is_dead(programs: Programs, sandbox: Sandbox) -> None:
