@@ -6,12 +6,11 @@
 //! the current page whole. Every byte is an atomic, so no access is a data race.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, handle_alloc_error};
 use std::mem::MaybeUninit;
+use std::slice;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 use std::time::Duration;
-use std::{ptr, slice};
 
 use zeroize::Zeroize;
 
@@ -141,6 +140,9 @@ impl Slot {
     /// Slots of nobody, in memory that the system hands out as it is touched, and leaves out of core dumps.
     #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
     pub(crate) fn row(count: usize) -> &'static [Self] {
+        use std::alloc::{Layout, handle_alloc_error};
+        use std::ptr;
+
         use libc::{MADV_DONTDUMP, MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE};
         let layout = Layout::array::<Self>(count).expect("a row fits into memory");
         // SAFETY: new pages, as many as a row takes, which are never unmapped. A slot consists of nothing but atomic
