@@ -50,13 +50,19 @@ mutants: ## change src/life.rs and src/policy.rs in every small way, and list th
 	  --output build -- --test simulation
 
 .PHONY: fuzz
+FUZZ = answer config exchange retry_after
 FUZZ_S = 600
 fuzz: ## feed the library with bytes that nobody meant, ten minutes for each way in
 	cargo fuzz --version >/dev/null || cargo install cargo-fuzz --locked
-	for target in answer config exchange retry_after; do \
+	for target in $(FUZZ); do \
 	  found=fuzz/target/corpus/$$target; mkdir -p $$found; \
 	  cargo +nightly fuzz run $$target $$found fuzz/corpus/$$target -- -max_total_time=$(FUZZ_S) -timeout=10 || exit; \
 	done
+
+.PHONY: corpus
+corpus: ## read the corpus of the fuzzing once, which takes no nightly
+	RUSTFLAGS="--cfg fuzzing" cargo build --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+	for target in $(FUZZ); do target/fuzz/debug/$$target fuzz/corpus/$$target/* 2>&1 || exit; done
 
 .PHONY: deny
 deny: ## check the licences, sources and advisories of what the library carries
@@ -79,7 +85,7 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests benches examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header simulate mutants miri deny fuzz fmt,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup header simulate mutants miri deny fuzz corpus fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
 build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/storm/requirements.txt

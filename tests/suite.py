@@ -100,7 +100,7 @@ def pytest(*folders: str) -> list[str]:
 
 
 def fuzzing() -> list[Step]:
-    """A short run of it, where there is the nightly that it takes; what it found before is in the Rust tests."""
+    """A short run of it, where there is the nightly that it takes."""
     nightly = subprocess.run(["rustc", "+nightly", "--version"], capture_output=True).returncode == 0
     return [Step("fuzzing, brief", ["make", "fuzz", "FUZZ_S=5"])] if nightly else []
 
@@ -126,6 +126,7 @@ STEPS = [
     Step("conformance", pytest("tests/conformance"), count=pytest_tests, needs="pytest"),
     Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs="curl"),
     Step("storm, tiny", pytest("benches/storm"), count=pytest_tests, needs="go"),
+    Step("fuzzing, the corpus", ["make", "corpus"], needs="cpp"),
     *fuzzing(),
     Step("C# tests", ["mono", "build/test-csharp.exe"], count=plain_line, needs="csharp"),
     Step("demo", [sys.executable, "examples/run.py"], count=plain_line),

@@ -66,6 +66,7 @@ FAULTS = [
     ),
     unavailable("body in drips", "in time", send(f"{HEAD}Content-Length: 1000\r\n\r\n"), drip(GRANTED, every_ms=50)),
     unavailable("no end of interim answers", "in time", drip("HTTP/1.1 100 Continue\r\n\r\n" * 10, every_ms=10)),
+    bad("a flood of interim answers", "too long", repeat("HTTP/1.1 100 Continue\r\n\r\n", times=GIB // 25)),
     bad("another protocol", "not HTTP", send("SSH-2.0-OpenSSH_9.2\r\n")),
     bad("a page without a head", "not HTTP", send("<html><body>Welcome</body></html>")),
     bad("a status that is none", "not HTTP", send("HTTP/1.1 9999 What\r\n\r\n")),
