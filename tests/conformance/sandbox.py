@@ -81,7 +81,7 @@ class Sandbox:
     ) -> None:
         """With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
         self.client_id, self.client_secret, self.ca_file = client_id, client_secret, ca_file
-        options = ["--client-id", client_id, "--client-secret", client_secret, "--address", address]
+        options = ["--client-id", client_id, "--client-secret", client_secret, "--address", address, "--until-eof"]
         if ca_file:
             options += ["--tls", str(ca_file)]
         self._process = LineProcess([str(PROGRAM), *options], clean_environment())

@@ -42,7 +42,7 @@ class TlsForwarder:
                     threading.Thread(target=_pass, args=(outside, inside), daemon=True).start()
                     _pass(inside, outside)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True).start()
@@ -50,6 +50,10 @@ class TlsForwarder:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    request_queue_size = 128  # of the usual 5, a burst loses some, which the system tries again a second later
 
 
 def _pass(source: socket.socket, sink: socket.socket) -> None:

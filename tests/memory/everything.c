@@ -1,11 +1,13 @@
 /* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that it looks
- * into the library, one rule of the header broken: everything | read | write | leak.
+ * into the library, one rule of the header broken: everything | read | write | use-after-free | leak.
  *
- * Expects the sandbox in BANKHUB_BASE_URL, tokens of a second there, and CLOSED_URL, where nobody listens. */
+ * Expects the sandbox in BANKHUB_BASE_URL, tokens of some seconds there, and where it fails, as `fail_everywhere` and
+ * SLOW_URL say. */
 #define _GNU_SOURCE
 #include <bankhub.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -92,6 +94,42 @@ static void fail(const char *base_url, const char *client_secret, bankhub_status
   bankhub_token_free(token);
 }
 
+static void fail_everywhere(void) {
+  fail(getenv("CLOSED_URL"), NULL, BANKHUB_UNAVAILABLE);
+  fail(getenv("BUSY_URL"), NULL, BANKHUB_UNAVAILABLE);
+  fail(getenv("CUT_URL"), NULL, BANKHUB_UNAVAILABLE);
+  fail(getenv("UNTRUSTED_URL"), NULL, BANKHUB_UNAVAILABLE);
+  fail("http://name.invalid", NULL, BANKHUB_UNAVAILABLE);
+  fail(getenv("GARBAGE_URL"), NULL, BANKHUB_BAD_RESPONSE);
+  fail(NULL, "wrong", BANKHUB_UNAUTHENTICATED);
+}
+
+/* Callers of later versions, in blocks that end where their size says, and sizes that no version has. */
+static void use_other_sizes(bankhub_token *token) {
+  static const size_t larger[] = {0, 8, 1000};
+  static const size_t none[] = {0, sizeof(size_t), 4097};
+  for (size_t i = 0; i < sizeof larger / sizeof *larger; i++) {
+    size_t size = sizeof(bankhub_stats) + larger[i];
+    bankhub_stats *stats = malloc(size);
+    stats->size = size;
+    CHECK(bankhub_token_stats(token, stats) == BANKHUB_OK && ((char *)stats)[size - 1] == 0);
+    free(stats);
+    bankhub_config *newer = calloc(1, sizeof *newer + larger[i]);
+    *newer = config();
+    newer->size += larger[i];
+    bankhub_token_free(opened(newer));
+    free(newer);
+  }
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+    size_t *size = malloc(sizeof *size);
+    bankhub_token *made;
+    *size = none[i];
+    CHECK(bankhub_token_stats(token, (bankhub_stats *)size) == BANKHUB_INVALID_ARGUMENT);
+    CHECK(bankhub_token_new((bankhub_config *)size, &made, NULL) == BANKHUB_INVALID_ARGUMENT && !made);
+    free(size);
+  }
+}
+
 static void use_what_is_no_handle(bankhub_token *freed) {
   bankhub_access_token access;
   bankhub_stats stats = {.size = sizeof stats};
@@ -115,16 +153,19 @@ static void *wait_until_freed(void *token) {
   return NULL;
 }
 
-static void free_under_callers(void) {
+/* Callers who are being served, or, where the answer does not come, who all wait. */
+static void free_under_callers(const char *base_url, bool all_wait) {
   pthread_t callers[THREADS];
   bankhub_stats stats = {.size = sizeof stats};
   bankhub_config own = config();
+  own.base_url = base_url;
+  own.request_timeout_ms = 2000; /* how long the fetch outlives the handle */
   bankhub_token *token = opened(&own);
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_create(&callers[i], NULL, wait_until_freed, token));
   do
     CHECK(bankhub_token_stats(token, &stats) == BANKHUB_OK);
-  while (stats.successes == 0);
+  while (all_wait ? stats.waiters < THREADS : stats.successes == 0);
   bankhub_token_free(token);
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_join(callers[i], NULL));
@@ -165,6 +206,20 @@ static void *use_all_the_time(void *unused) {
   return NULL;
 }
 
+/* A token that nobody rejects is replaced because it is due. */
+static void await_renewal(void) {
+  bankhub_stats stats = {.size = sizeof stats};
+  bankhub_access_token access;
+  bankhub_config own = config();
+  bankhub_token *token = opened(&own);
+  do {
+    CHECK(bankhub_token_get(token, BANKHUB_TIMEOUT_DEFAULT, &access, NULL) == BANKHUB_OK);
+    CHECK(bankhub_token_stats(token, &stats) == BANKHUB_OK);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  } while (stats.successes < 2);
+  bankhub_token_free(token);
+}
+
 /* Until the fetches that outlived their handles have ended, too. */
 static void wait_for_other_threads(void) {
   for (int threads = 0; threads != 1;) {
@@ -184,11 +239,12 @@ static void do_everything(void) {
   shared = opened(&own);
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_create(&threads[i], NULL, use_all_the_time, NULL));
-  fail(getenv("CLOSED_URL"), NULL, BANKHUB_UNAVAILABLE);
-  fail("http://name.invalid", NULL, BANKHUB_UNAVAILABLE);
-  fail(NULL, "wrong", BANKHUB_UNAUTHENTICATED);
-  free_under_callers();
+  use_other_sizes(shared);
+  fail_everywhere();
+  free_under_callers(getenv("BANKHUB_BASE_URL"), false);
+  free_under_callers(getenv("SLOW_URL"), true);
   fork_and_use();
+  await_renewal();
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_join(threads[i], NULL));
   bankhub_token_free(shared);
@@ -216,6 +272,14 @@ static void write_too_far(void) {
   bankhub_token_free(token);
 }
 
+static void read_too_late(void) {
+  bankhub_config *volatile gone = malloc(sizeof *gone); /* volatile: or the compiler sees it, and refuses */
+  bankhub_token *token;
+  *gone = config();
+  free(gone);
+  bankhub_token_new(gone, &token, NULL);
+}
+
 static void lose(void) {
   char *volatile kept = malloc(1000);
   *kept = 1;
@@ -230,6 +294,8 @@ int main(int count, char **words) {
     read_too_far();
   else if (!strcmp(what, "write"))
     write_too_far();
+  else if (!strcmp(what, "use-after-free"))
+    read_too_late();
   else if (!strcmp(what, "leak"))
     lose();
   else
