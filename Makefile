@@ -31,12 +31,12 @@ header: ## write include/bankhub.h anew from src/ffi
 # Each writes its tables into README.md, unless it misses what is promised there.
 MEASURE = PYTHONPATH=tests/conformance .venv/bin/python benches/performance.py
 .PHONY: bench fleet storm
-bench: cargo build/bench-first-token ## measure a call, a wait, an idle handle and the first token
+bench: benches ## measure a call, a wait, an idle handle and the first token
 	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
 	  .venv/bin/python benches/first_token/first_token.py'
-fleet: cargo ## live through years of many processes, and count what the endpoint sees (some minutes)
+fleet: benches ## live through years of many processes, and count what the endpoint sees (some minutes)
 	$(MEASURE) fleet target/release/fleet
-storm: cargo build/storm-go ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
+storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
 	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
 
 .PHONY: simulate
@@ -93,21 +93,24 @@ build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requireme
 
 # $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.
 unless = $(if $(filter $1,$(MISSING)),,$2)
-PROGRAMS = build/driver-c build/bench-first-token build/memory build/memory-asan \
+PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c) \
   $(call unless,cpp curl,build/demo-cpp) \
-  $(call unless,go,build/driver-go build/demo-go build/storm-go) \
+  $(call unless,go,build/driver-go build/demo-go) \
   $(call unless,csharp,build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
 
-# One package at a time: together, the library would carry features that only the sandbox asks its dependencies for. It
-# comes last, because cargo may put the one of another build in the same place.
+.PHONY: testing benches
+testing: build/memory build/memory-asan benches ## build what the tests and measurements alone need
+benches: build/bench-first-token $(call unless,go,build/storm-go) | cargo
+	cargo build --release -p bankhub-benches
+
+# One package at a time: together, the library would carry features that only the sandbox asks its dependencies for.
 .PHONY: cargo
 cargo: build/setup.mk
 	cargo build --release -p bankhub --examples
 	cargo build --release -p bankhub-sandbox
-	cargo build --release -p bankhub-benches
 	cargo build --release -p bankhub --lib --features wiping-allocator
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)

@@ -17,7 +17,7 @@ COMMANDS = {
     "fleet": ([str(LIBRARIES / "fleet")], [12, 2]),
     "hot": ([str(LIBRARIES / "hot")], [9]),
     "waiting": ([str(LIBRARIES / "waiting")], [4]),
-    "handles": ([str(LIBRARIES / "handles")], [2, 3]),
+    "handles": ([str(LIBRARIES / "handles")], [3, 2]),
     "first_token": ([sys.executable, str(HERE / "first_token/first_token.py")], [3]),
 }
 EMPTY_ON_PURPOSE = {"waiting": 2}

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
+use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, HeaderValue, Response, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
@@ -249,6 +250,7 @@ struct Answer {
     code: Option<Whole>,
     access_token: Option<Secret>,
     ttl: Option<Whole>,
+    #[serde(default, deserialize_with = "data_if_it_fits")]
     data: Option<Data>,
 }
 
@@ -257,6 +259,12 @@ struct Answer {
 struct Data {
     access_token: Option<Secret>,
     ttl: Option<Whole>,
+}
+
+/// The documented shape has no `data`, so that it may be anything there.
+fn data_if_it_fits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Data>, D::Error> {
+    let raw: &RawValue = Deserialize::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 impl Answer {
@@ -436,6 +444,9 @@ mod tests {
             (200, r#"{"code":200,"data":{"access_token":"t","ttl":7,"more":null}}"#, ("t", 7)),
             (201, r#"{"access_token":"t","ttl":7,"data":{"access_token":"u","ttl":8}}"#, ("t", 7)),
             (201, r#"{"access_token":"t","ttl":7,"data":null}"#, ("t", 7)),
+            (201, r#"{"access_token":"t","ttl":7,"data":[]}"#, ("t", 7)),
+            (201, r#"{"data":"x","access_token":"t","ttl":7}"#, ("t", 7)),
+            (201, r#"{"access_token":"t","ttl":7,"data":{"ttl":-1,"access_token":{}}}"#, ("t", 7)),
             (201, "\u{feff}{\"access_token\":\"t\",\"ttl\":7}", ("t", 7)),
             (299, &format!(r#"{{"access_token":"{longest}","ttl":1}}"#), (&longest, 1)),
         ] {
@@ -519,6 +530,8 @@ mod tests {
             (r#"{"code":403}"#, Status::Unauthenticated, 403),
             (r#"{"code":"429"}"#, Status::RateLimited, 429),
             (r#"{"code":503}"#, Status::Unavailable, 503),
+            (r#"{"code":503,"data":[]}"#, Status::Unavailable, 503),
+            (r#"{"code":429,"data":"slow down"}"#, Status::RateLimited, 429),
             (r#"{"code":404}"#, Status::BadResponse, 404),
         ] {
             check(200, body, Err((status, meant)));

@@ -1,5 +1,6 @@
 //! What can be done with a handle. One whose cache was closed, or that never was one, is answered with `Closed`.
 
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,11 +76,10 @@ impl Handle {
         self.peek().map_or(0, |(generation, _)| generation)
     }
 
+    /// A caller has a token, and is none the worse for a renewal that cannot begin: not even for a panic in there.
     #[cold]
     fn look_in(self) {
-        if let Ok(cache) = self.cache() {
-            cache.look_in();
-        }
+        let _ = catch_unwind(|| self.cache().map(|cache| cache.look_in()));
     }
 
     fn cache(self) -> Result<Arc<Cache>, Error> {

@@ -84,6 +84,8 @@ pub(crate) type Memory = [MaybeUninit<[u8; WORD]>; WORDS];
 pub(crate) struct Buffer<'m> {
     memory: &'m mut Memory,
     length: usize,
+    /// Of all that were copied: one that was withdrawn meanwhile may have been longer.
+    longest: usize,
 }
 
 /// What is known of a token that was copied out.
@@ -97,7 +99,7 @@ pub(crate) struct Reading {
 
 impl<'m> Buffer<'m> {
     pub(crate) fn new(memory: &'m mut Memory) -> Self {
-        Self { memory, length: 0 }
+        Self { memory, length: 0, longest: 0 }
     }
 
     pub(crate) fn text(&self) -> &[u8] {
@@ -112,7 +114,7 @@ impl<'m> Buffer<'m> {
 
     /// Overwrites what was copied.
     pub(crate) fn wipe(&mut self) {
-        self.memory[..=self.length / WORD].zeroize();
+        self.memory[..=self.longest / WORD].zeroize();
         self.length = 0;
     }
 
@@ -126,6 +128,7 @@ impl<'m> Buffer<'m> {
     #[inline(always)]
     fn write(&mut self, length: usize, word: impl Fn(usize) -> u64) {
         self.length = length.min(TOKEN_CAPACITY - 1);
+        self.longest = self.longest.max(self.length);
         let (short, rest) = self.memory.split_at_mut(SHORT);
         for (index, place) in short.iter_mut().enumerate() {
             place.write(word(index).to_ne_bytes());

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::process::{Process, Token};
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A busy process: somebody finds out within this time that its token was revoked.
@@ -102,7 +101,7 @@ impl Fleet {
             cold_start: most(Duration::ZERO, SECOND),
             usual: most(self.lives / 6, self.lives / 6 - SECOND),
             revocation: most(self.revocation(), 2 * NOTICED_WITHIN),
-            outage: most(up - HOUR, HOUR),
+            outage: most(up - OUTAGE, OUTAGE),
             after_outage: most(up, AFTER_OUTAGE),
         }
     }

@@ -10,7 +10,7 @@ import pytest
 
 import storm
 from libraries import COLUMNS, Library
-from rows import REQUESTS_INTO_OUTAGE, ROWS, Figures, Row, Scale
+from rows import ROWS, Figures, Row, Scale
 
 Table = Mapping[str, list[str]]
 """The cells of each row, by the beginning of its title."""
@@ -43,7 +43,8 @@ def test_a_live_token_is_served_through_an_outage(table: Table) -> None:
 
 
 def test_an_endpoint_that_is_down_is_spared(table: Table) -> None:
-    assert all(int(cell) <= REQUESTS_INTO_OUTAGE for cell in ours(table, "endpoint down with none"))
+    # Three in the first fetch, and one or two after its backoff, in two seconds.
+    assert all(int(cell) <= 6 for cell in ours(table, "endpoint down with none"))
 
 
 @pytest.mark.parametrize(("column", "code"), [(0, 1), (-1, 0)])

@@ -1,6 +1,6 @@
 //! What lies below HTTP: connections, in clear or in TLS, and what a test ordered to happen on them instead of HTTP.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ async fn play_or_pass_on<S: Stream + Unpin + 'static>(
         return Ok(Some(Box::pin(join(io::Cursor::new(head).chain(read), write))));
     };
     while !head.windows(4).any(|end| end == b"\r\n\r\n") && stream.read_buf(&mut head).await? > 0 {}
-    let _in_flight = hub.begin_token_request(request(&String::from_utf8_lossy(&head)));
+    let in_flight = hub.begin_token_request(request(&String::from_utf8_lossy(&head)));
     for step in steps {
         match step {
             Step::Send(text) => stream.write_all(text.as_bytes()).await?,
@@ -127,14 +127,10 @@ async fn play_or_pass_on<S: Stream + Unpin + 'static>(
             Step::Drip { text, every_ms } => {
                 for byte in text.into_bytes() {
                     stream.write_all(&[byte]).await?;
-                    stream.flush().await?;
-                    tokio::time::sleep(Duration::from_millis(every_ms)).await;
+                    pause(&mut stream, every_ms).await?;
                 }
             }
-            Step::PauseMs(ms) => {
-                stream.flush().await?;
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-            }
+            Step::PauseMs(ms) => pause(&mut stream, ms).await?,
             Step::Reset => {
                 tcp(&stream).set_zero_linger()?;
                 return Ok(None);
@@ -142,9 +138,19 @@ async fn play_or_pass_on<S: Stream + Unpin + 'static>(
         }
     }
     stream.shutdown().await?;
+    drop(in_flight);
     // What the client still sends would turn the orderly end into a reset.
     while stream.read(&mut [0; 1024]).await? > 0 {}
     Ok(None)
+}
+
+/// Ends early where the client goes away: its request is no longer in flight.
+async fn pause(stream: &mut (impl Stream + Unpin), ms: u64) -> io::Result<()> {
+    stream.flush().await?;
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(ms)) => Ok(()),
+        _ = stream.read_u8() => Err(ErrorKind::ConnectionAborted.into()),
+    }
 }
 
 fn request(head: &str) -> TokenRequest {
