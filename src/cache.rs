@@ -129,7 +129,7 @@ impl Cache {
         state.life = self.new_life(generation);
         self.publish(&state);
         state.closed = true;
-        process.tell_all(state);
+        self.tell_all(process, state);
     }
 
     /// Begins a fetch on a thread of its own. The lock is let go meanwhile: starting a thread takes its time.
@@ -143,8 +143,7 @@ impl Cache {
         if let Err(error) = started {
             let error = Error::new(Status::Internal, format!("no thread could be started to fetch a token: {error}"));
             state.life.cannot_fetch(Failure { error, retry_after: None }, clock::now(), chance());
-            self.publish(&state);
-            process.tell_all(state);
+            self.tell_all(process, state);
             state = process.lock();
         }
         state
@@ -160,8 +159,7 @@ impl Cache {
         let process = self.process();
         let mut state = process.lock();
         state.life.failed(Failure { error, retry_after: None }, clock::now(), chance());
-        self.publish(&state);
-        process.tell_all(state);
+        self.tell_all(process, state);
     }
 
     fn send_requests(&self) {
@@ -170,8 +168,7 @@ impl Cache {
             let sent = clock::now();
             let mut state = process.lock();
             if !state.life.send_request(sent, chance()) {
-                self.publish(&state);
-                return process.tell_all(state);
+                return self.tell_all(process, state);
             }
             drop(state);
             let outcome = self.endpoint.exchange();
@@ -181,11 +178,18 @@ impl Cache {
                 Ok(issued) => state.life.granted(Grant { value: issued.value, ttl: issued.ttl, sent }, now, chance()),
                 Err(failure) => state.life.failed(failure, now, chance()),
             };
-            self.publish(&state);
-            process.tell_all(state);
+            self.tell_all(process, state);
             let Next::RequestAgain(pause) = next else { return };
             drop(process.changed.wait_timeout_while(process.lock(), pause, |state| !state.closed));
         }
+    }
+
+    /// Publishes, and wakes all who wait: without the lock, which each of them takes first, or they would go back to
+    /// sleep.
+    fn tell_all(&self, process: &Process, state: MutexGuard<'_, State>) {
+        self.publish(&state);
+        drop(state);
+        process.changed.notify_all();
     }
 
     /// To be called whenever the life was told what happened, be it only what time it is: its token may be over.
@@ -219,12 +223,6 @@ impl Process {
     /// A panic while the lock was held is a bug that has been reported once; the state is still the best there is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes all who wait. Without the lock, which each of them takes first: they would go to sleep again.
-    fn tell_all(&self, state: MutexGuard<'_, State>) {
-        drop(state);
-        self.changed.notify_all();
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, State>> {

@@ -112,15 +112,9 @@ impl<'m> Buffer<'m> {
         self.write(text.len(), |index| word_of(text, index));
     }
 
-    /// Overwrites what was copied.
+    /// Overwrites what was copied, be it of a token that turned out to be withdrawn meanwhile.
     pub(crate) fn wipe(&mut self) {
         self.memory[..=self.longest / WORD].zeroize();
-        self.length = 0;
-    }
-
-    /// Overwrites everything: also what was copied of a token that turned out to be withdrawn meanwhile.
-    pub(crate) fn wipe_whole(&mut self) {
-        self.memory.zeroize();
         self.length = 0;
     }
 

@@ -84,7 +84,7 @@ impl TokenCache {
         let mut buffer = Buffer::new(&mut memory);
         let reading = match self.handle.read(&mut buffer) {
             Some(reading) => reading,
-            None => self.handle.wait(timeout, &mut buffer).inspect_err(|_| buffer.wipe_whole())?,
+            None => self.handle.wait(timeout, &mut buffer).inspect_err(|_| buffer.wipe())?,
         };
         let value = str::from_utf8(buffer.text()).map(str::to_owned);
         buffer.wipe();
