@@ -6,7 +6,7 @@
 use std::hint::spin_loop;
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::sync::{Barrier, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ struct Calls {
 /// Calls at a steady pace, so that a renewal meets as many calls as it would in a busy program.
 fn call_steadily(ttl: Duration) -> io::Result<Calls> {
     let endpoint = Endpoint::start(Duration::from_millis(5), ttl)?;
-    let cache = Arc::new(endpoint.cache());
+    let cache = endpoint.cache();
     cache.get().expect("the endpoint answers");
     let begun = Instant::now();
     let calls = LOOP.div_duration_f64(CALL_EVERY) as u32;

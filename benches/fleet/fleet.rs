@@ -95,13 +95,13 @@ impl Fleet {
             let begin = begin.as_secs() as usize;
             seconds[begin..begin + length.as_secs() as usize].iter().copied().max().unwrap_or_default()
         };
-        let up = self.outage().end;
+        let Range { start: down, end: up } = self.outage();
         Seen {
             total: seconds.iter().copied().map(u64::from).sum(),
             cold_start: most(Duration::ZERO, SECOND),
             usual: most(self.lives / 6, self.lives / 6 - SECOND),
             revocation: most(self.revocation(), 2 * NOTICED_WITHIN),
-            outage: most(up - OUTAGE, OUTAGE),
+            outage: most(down, OUTAGE),
             after_outage: most(up, AFTER_OUTAGE),
         }
     }

@@ -45,20 +45,25 @@ static int64_t coarse(clockid_t clock) {
   return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* Reads both coarse clocks, and compares both with an end. */
+/* Whether either coarse clock has reached an end. */
+static int is_over(void) {
+  return coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+}
+
+/* The limit of a call that copies nothing; 0. */
 int limit_clocks(uint64_t calls) {
   int over = 0;
   while (calls--)
-    over |= coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+    over |= is_over();
   return over;
 }
 
-/* The same, and copies a token of 40 bytes. */
+/* The limit of one that copies a token of 40 bytes. */
 int limit_clocks_and_copy(uint64_t calls) {
   char held[40] = "0123456789abcdef0123456789abcdef0123456", copy[sizeof held];
   int over = 0;
   while (calls--) {
-    over |= coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+    over |= is_over();
     __asm__ volatile("" : : "r"(held) : "memory"); /* somebody may have written it */
     memcpy(copy, held, sizeof held);
     __asm__ volatile("" : : "r"(copy) : "memory"); /* somebody reads it */

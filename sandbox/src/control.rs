@@ -80,9 +80,7 @@ const ORDER_COUNT_MAX: usize = 100_000;
 
 async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
     let order: Order = read(&body)?;
-    if order.count > ORDER_COUNT_MAX {
-        return Err(too_many(order.count));
-    }
+    check_count(order.count)?;
     // Below 200 are interim answers, behind which a client goes on waiting.
     let status = StatusCode::from_u16(order.status).ok().filter(|status| status.as_u16() >= 200);
     let status = status.ok_or_else(|| wrong(format!("status is {}; expected 200 to 999", order.status)))?;
@@ -109,9 +107,7 @@ struct Play {
 
 async fn wire(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
     let Play { count, steps } = read(&body)?;
-    if count > ORDER_COUNT_MAX {
-        return Err(too_many(count));
-    }
+    check_count(count)?;
     hub.play_next(count, &steps);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -130,8 +126,11 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
     serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))
 }
 
-fn too_many(count: usize) -> (StatusCode, String) {
-    wrong(format!("count is {count}; expected at most {ORDER_COUNT_MAX}"))
+fn check_count(count: usize) -> Result<(), (StatusCode, String)> {
+    match count > ORDER_COUNT_MAX {
+        true => Err(wrong(format!("count is {count}; expected at most {ORDER_COUNT_MAX}"))),
+        false => Ok(()),
+    }
 }
 
 fn wrong(problem: String) -> (StatusCode, String) {
