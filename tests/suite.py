@@ -85,10 +85,8 @@ class Step:
 PYTHON = str(ROOT / ".venv/bin/python")
 PYTHON_CODE = ["bindings/python", "tests", "benches", "examples/run.py"]
 GO_MODULES = ["bindings/go", "tests/conformance/drivers/go", "benches/storm/go"]
-GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
-
-
 PROXY = "tests/conformance/test_proxy.py"
+GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
 
 def compiled(header: str, *compiler: str) -> tuple[list[str], str]:

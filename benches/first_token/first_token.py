@@ -13,10 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import trustme
 from languages import BUILD, LIBRARIES
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
-from tls_forwarder import TlsForwarder
 
 PROGRAM = [str(BUILD / "bench-first-token"), str(LIBRARIES / "libbankhub.so")]
 CURL = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--user", f"{CLIENT_ID}:{CLIENT_SECRET}"]
@@ -26,21 +24,16 @@ ENVIRONMENT = {**os.environ, "BANKHUB_CLIENT_ID": CLIENT_ID, "BANKHUB_CLIENT_SEC
 def main() -> None:
     """Prints the table."""
     rounds = 3 if "--tiny" in sys.argv[1:] else 51
-    sandbox = Sandbox()
-    authority = trustme.CA()
-    tls = TlsForwarder(authority.issue_cert("localhost"), sandbox.address)
     with tempfile.TemporaryDirectory() as folder:
-        ca_file = str(Path(folder) / "ca.pem")
-        authority.cert_pem.write_to_path(ca_file)
+        sandbox = Sandbox(ca_file=Path(folder) / "ca.pem")
         print("| from nothing to a token, median of each | plain HTTP | TLS |")
         print("|---|--:|--:|")
-        over = [(sandbox.url, []), (f"https://localhost:{tls.port}", [ca_file])]
+        over = [(sandbox.url, []), (sandbox.tls["right"], [str(sandbox.ca_file)])]
         measured = [measure(url, ca, rounds) for url, ca in over]
     for row, name in enumerate(
         ["from `dlopen` to the token", "the same, as a whole process", "`curl`, a whole process"]
     ):
         print(f"| {name} | " + " | ".join(f"{column[row] * 1e3:.1f} ms" for column in measured) + " |")
-    tls.close()
     sandbox.kill()
 
 

@@ -135,6 +135,12 @@ def tls_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     sandbox.kill()
 
 
+def new_tls_cache(driver: Driver, sandbox: Sandbox, base_url: str, **config: Word) -> Cache:
+    """For one of the addresses of a sandbox that listens with TLS, whose authority is trusted."""
+    credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+    return driver.new(**credentials, base_url=base_url, ca_file=str(sandbox.ca_file), **config)
+
+
 class NewCache(Protocol):
     """Makes a cache for the scenario's sandbox, with anything else set as asked for."""
 

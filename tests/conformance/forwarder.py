@@ -1,4 +1,4 @@
-"""TLS in front of the sandbox: ends it, and passes what is inside to the sandbox's plain port and back."""
+"""Stands between clients and a server, passes on what each sends, and keeps what the clients sent."""
 
 from __future__ import annotations
 
@@ -9,24 +9,18 @@ import ssl
 import threading
 from typing import Optional
 
-import trustme
-
 CHUNK_BYTES = 65536
 POLL_S = 0.02
 """How long closing takes at most."""
 
 
-class TlsForwarder:
-    """Listens on a free port of loopback until closed. `certificate` is what it shows to every client; it speaks one
-    version of TLS, if any is named."""
+class Forwarder:
+    """Listens on a free port of loopback until closed. With a `tls` it ends TLS there, and what is inside goes on."""
 
-    def __init__(self, certificate: trustme.LeafCert, target: str, *, version: Optional[ssl.TLSVersion] = None) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if version:
-            context.minimum_version = context.maximum_version = version
-            context.set_ciphers("ALL:@SECLEVEL=0")  # or there is no TLS 1.1 to refuse
-        certificate.configure_cert(context)
+    def __init__(self, target: str, *, tls: Optional[ssl.SSLContext] = None) -> None:
         host, port = target.split(":")
+        self.sent: list[bytes] = []
+        sent = self.sent
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
@@ -34,13 +28,13 @@ class TlsForwarder:
                     contextlib.suppress(
                         OSError
                     ),  # a client that does not trust the certificate leaves in the handshake
-                    context.wrap_socket(self.request, server_side=True) as outside,
+                    tls.wrap_socket(self.request, server_side=True) if tls else self.request as outside,
                     socket.create_connection((host, int(port))) as inside,
                 ):
                     for side in (outside, inside):
                         side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer may wait 40 ms
-                    threading.Thread(target=_pass, args=(outside, inside), daemon=True).start()
-                    _pass(inside, outside)
+                    threading.Thread(target=_pass, args=(outside, inside, sent), daemon=True).start()
+                    _pass(inside, outside, [])
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -56,10 +50,11 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128  # of the usual 5, a burst loses some, which the system tries again a second later
 
 
-def _pass(source: socket.socket, sink: socket.socket) -> None:
+def _pass(source: socket.socket, sink: socket.socket, record: list[bytes]) -> None:
     """One direction, until the other side of either ends it; then both are over."""
     with contextlib.suppress(OSError):
         while chunk := source.recv(CHUNK_BYTES):
+            record.append(chunk)
             sink.sendall(chunk)
     for end in (source, sink):
         with contextlib.suppress(OSError):

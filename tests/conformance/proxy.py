@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import socketserver
 import subprocess
-import threading
 from pathlib import Path
 
+from forwarder import Forwarder
 from patience import wait_until
 
 USER, PASSWORD = "proxy-user", "Pr0xyPa55w0rd"
 START_DEADLINE_S = 5
-CHUNK_BYTES = 65536
 
 
 class Proxy:
@@ -34,49 +31,18 @@ class Proxy:
         settings.write_text("\n".join(lines) + "\n")
         self._process = subprocess.Popen(["tinyproxy", "-d", "-c", str(settings)], stdout=subprocess.DEVNULL)
         wait_until(lambda: _listens(port), within_s=START_DEADLINE_S, what="the proxy listens")
-        self._recorder = _Recorder(port)
+        self._recorder = Forwarder(f"127.0.0.1:{port}")
         self.address = f"127.0.0.1:{self._recorder.port}"
         self.url = f"http://{USER}:{PASSWORD}@{self.address}"
 
     def seen(self) -> bytes:
         """All that was sent to it."""
-        return b"".join(self._recorder.chunks)
+        return b"".join(self._recorder.sent)
 
     def kill(self) -> None:
         self._recorder.close()
         self._process.kill()
         self._process.wait()
-
-
-class _Recorder:
-    def __init__(self, target: int) -> None:
-        chunks: list[bytes] = []
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with socket.create_connection(("127.0.0.1", target)) as proxy:
-                    back = threading.Thread(target=_pass, args=(proxy, self.request, []), daemon=True)
-                    back.start()
-                    _pass(self.request, proxy, chunks)
-                    back.join()
-
-        self.chunks = chunks
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _pass(source: socket.socket, sink: socket.socket, record: list[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(CHUNK_BYTES):
-            record.append(chunk)
-            sink.sendall(chunk)
-        sink.shutdown(socket.SHUT_WR)
 
 
 def _free_port() -> int:

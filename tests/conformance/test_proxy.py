@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import Drivers
+from conftest import Drivers, new_tls_cache
 from driver_process import Cache, Driver, Status
 from proxy import PASSWORD, USER, Proxy
 from sandbox import Sandbox
@@ -34,13 +34,7 @@ def port_of(sandbox: Sandbox) -> int:
 
 
 def cache_of(driver: Driver, sandbox: Sandbox, certificate: str = "right", **config: str) -> Cache:
-    return driver.new(
-        client_id=sandbox.client_id,
-        client_secret=sandbox.client_secret,
-        base_url=sandbox.tls[certificate],
-        ca_file=str(sandbox.ca_file),
-        **config,
-    )
+    return new_tls_cache(driver, sandbox, sandbox.tls[certificate], **config)
 
 
 def base64_of(text: str) -> bytes:

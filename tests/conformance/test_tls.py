@@ -15,9 +15,9 @@ import trustme
 
 from conftest import Drivers
 from driver_process import Answer, Cache, Driver, Status, Word
+from forwarder import Forwarder
 from patience import at_most
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
-from tls_forwarder import TlsForwarder
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,14 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 @contextmanager
 def forwarder(
     authority: trustme.CA, name: str, sandbox: Sandbox, version: Optional[ssl.TLSVersion] = None
-) -> Iterator[TlsForwarder]:
-    forwarder = TlsForwarder(authority.issue_cert(name), sandbox.address, version=version)
+) -> Iterator[Forwarder]:
+    """Speaks one version of TLS, if any is named."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if version:
+        tls.minimum_version = tls.maximum_version = version
+        tls.set_ciphers("ALL:@SECLEVEL=0")  # or there is no TLS 1.1 to refuse
+    authority.issue_cert(name).configure_cert(tls)
+    forwarder = Forwarder(sandbox.address, tls=tls)
     try:
         yield forwarder
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import NewCache
+from conftest import NewCache, new_tls_cache
 from driver_process import Cache, Driver, Status
 from patience import at_most
 from sandbox import RESET, Sandbox, Step, drip, pause_ms, repeat, send
@@ -164,13 +164,7 @@ def test_what_is_odd_but_clear_is_a_token(new_cache: NewCache, sandbox: Sandbox,
 
 
 def cache_of(driver: Driver, sandbox: Sandbox, url: str) -> Cache:
-    return driver.new(
-        client_id=sandbox.client_id,
-        client_secret=sandbox.client_secret,
-        base_url=url,
-        ca_file=str(sandbox.ca_file),
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
-    )
+    return new_tls_cache(driver, sandbox, url, request_timeout_ms=REQUEST_TIMEOUT_MS)
 
 
 @only_c
