@@ -1,5 +1,5 @@
 /* Says how many threads there are before, during and after a fetch of each handle, and of one that a fetch runs on its
- * name, its blocked signals and its stack.
+ * name, its blocked signals and its stack, without what the program's thread-local data takes of that.
  *
  * thread HANDLES */
 #include "program.h"
@@ -11,6 +11,10 @@ enum { HANDLES_MAX = 64, LIMIT_US = 5000000, POLL_US = 1000, IDLE_US = 100000 };
 enum { PATH_BYTES = 64, LINE_BYTES = 256, NAME_BYTES = 32 };
 
 static size_t stack_bytes;
+
+/* Lies in the stack of every thread, and must not take it all. */
+enum { THREAD_LOCAL_BYTES = 1 << 20 };
+static __thread volatile char thread_local_data[THREAD_LOCAL_BYTES];
 
 /* Stands before libc's, for the library too. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
@@ -55,7 +59,7 @@ static void describe(pid_t thread) {
   while (read_status(thread, name, &blocked) && !strcmp(name, of_program)) {}
   say("name %s", name);
   say("blocked %llu", blocked);
-  say("stack %zu", stack_bytes);
+  say("stack %zu", stack_bytes - sizeof thread_local_data);
 }
 
 /* A thread that has done its work still takes a moment to go. */
@@ -69,6 +73,7 @@ int main(int count, char **words) {
   int opened = count > 1 ? atoi(words[1]) : 0;
   if (opened < 1 || opened > HANDLES_MAX) return 2;
   alarm(PROGRAM_LIMIT_S);
+  thread_local_data[0] = 1;
   for (int i = 0; i < opened; i++) handles[i] = open_handle();
   say("before %d", threads(NULL));
   for (int i = 0; i < opened; i++) set_going(handles[i]);
