@@ -12,8 +12,9 @@
  *   followed: the call answers BANKHUB_CLOSED.
  * Fork: a child may go on using the handles that it inherited. If the fork hit another thread's name lookup, libc's
  *   resolver may stay locked in the child, whose calls then fail, or end by their timeout.
- * Signals: no function may be called from a signal handler. A thread inside bankhub_token_new must not be cancelled
- *   (pthread_cancel).
+ * Signals: no function may be called from a signal handler. A child forked by a handler that interrupted a call must
+ *   not return into that call: it ends, or calls exec, in the handler. A thread inside bankhub_token_new must not be
+ *   cancelled (pthread_cancel).
  */
 
 

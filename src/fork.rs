@@ -114,6 +114,11 @@ impl<T> ForkLock<T> {
                 INSIDE.set(false);
             }
         }
+        if self.forker.load(Relaxed) == this_thread() {
+            // A handler of the program's own, which runs between those below: this thread holds the lock already.
+            // SAFETY: as in `after_fork`, and nobody else borrows it, because `work` calls nothing that comes here.
+            return work(unsafe { (*self.forking.get()).as_mut() }.expect("held through the fork"));
+        }
         INSIDE.set(true);
         let _inside = Inside;
         work(&mut self.lock.lock().unwrap_or_else(PoisonError::into_inner))
@@ -121,8 +126,8 @@ impl<T> ForkLock<T> {
 
     pub(crate) fn before_fork(&'static self) {
         let guard = if INSIDE.get() {
-            // A signal handler forks that has interrupted `with`. If the lock is held by its own thread, its child has
-            // that stack, too, and lets go of the lock when it gets back there.
+            // A signal handler forks that has interrupted `with`. If its own thread holds the lock, so does its child,
+            // which ends, or calls `exec`, in the handler.
             (0..FORK_TRIES).find_map(|_| self.try_lock())
         } else {
             Some(self.lock.lock().unwrap_or_else(PoisonError::into_inner))

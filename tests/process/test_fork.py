@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from languages import LIBRARIES
 from sandbox import Sandbox
 
 from .programs import Programs, Said
@@ -119,3 +120,9 @@ def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, s
     forks = 200
     said = programs.c("handler", others, forks, sandbox=sandbox)
     assert said.one("ended_well") == said.one("forked")
+
+
+def test_fork_handlers_of_the_program_call_the_library(programs: Programs, sandbox: Sandbox) -> None:
+    said = programs.c_without_library("atfork", LIBRARIES / "libbankhub.so", sandbox=sandbox)
+    assert said.of("new", "stats") == [["before", "0"], ["before", "0"], ["parent", "0"], ["parent", "0"]]
+    check_children(said, 1)
