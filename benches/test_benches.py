@@ -51,7 +51,7 @@ def table_of(text: str) -> list[list[str]]:
 
 def test_jitter_spreads_what_would_come_at_once() -> None:
     fleets, rivals = tables_of(COMMANDS["fleet"][0])
-    usual = {(ttl, jitter): int(most) for ttl, processes, jitter, _, _, _, most, *_ in fleets if processes == "20"}
+    usual = {(ttl, jitter): int(most) for ttl, processes, jitter, _, _, most, *_ in fleets if processes == "20"}
     for ttl in ("60000s", "600s", "10s"):
         assert usual[ttl, "no"] == 20, "without jitter, those that were started at once renew at once"
         assert usual[ttl, "yes"] < 20

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from libraries import COLUMNS, Library
+from sandbox import Sandbox
 from stage import LEAD_S, Call, Plan, Stage
 
 PLAN = Plan.turns(8, period_ms=5, seconds=6)
@@ -23,7 +24,7 @@ OURS, PEERS, TEXT = "#3b82f6", "#e0781f", "#808890"
 """Colours that can be told from white as well as from black."""
 
 
-def draw(file: Path) -> None:
+def draw(file: Path, sandbox: Sandbox) -> None:
     """Measures, and writes the SVG."""
     style = {"svg.hashsalt": "storm", "svg.fonttype": "none", "text.color": TEXT, "axes.edgecolor": TEXT}
     axes_style = {"axes.labelcolor": TEXT, "xtick.color": TEXT, "ytick.color": TEXT, "font.size": 9}
@@ -31,23 +32,25 @@ def draw(file: Path) -> None:
         figure = Figure(figsize=(9, 4.5), layout="constrained")
         panels = figure.subplots(2, len(COLUMNS) // 2, sharex=True, sharey=True)
         for library, panel in zip(COLUMNS, panels.flat):
-            draw_panel(panel, library)
+            draw_panel(panel, library, sandbox)
         figure.supxlabel("seconds since the renewal's request", color=TEXT)
         figure.supylabel(f"worst call in {BIN_S * 1e3:g} ms, in ms", color=TEXT)
         figure.savefig(file, transparent=True, metadata={"Date": None})
 
 
-def draw_panel(panel: Axes, library: Library) -> None:
-    panel.semilogy(*zip(*worst_of_bins(*renewal(library))), color=OURS if library.ours else PEERS, linewidth=0.8)
+def draw_panel(panel: Axes, library: Library, sandbox: Sandbox) -> None:
+    panel.semilogy(
+        *zip(*worst_of_bins(*renewal(library, sandbox))), color=OURS if library.ours else PEERS, linewidth=0.8
+    )
     panel.set(title=library.name, xlim=(-AROUND_S, AROUND_S), ylim=(1e-4, 1e3))
     panel.yaxis.set_major_formatter("{x:g}")
     panel.minorticks_off()
     panel.grid(color=TEXT, alpha=0.25)
 
 
-def renewal(library: Library) -> tuple[float, list[Call]]:
+def renewal(library: Library, sandbox: Sandbox) -> tuple[float, list[Call]]:
     """How long after the start its request reached the endpoint, and the calls."""
-    with Stage(library) as stage:
+    with Stage(library, sandbox) as stage:
         stage.first_token(library.soon_due.ttl)
         stage.begin(PLAN)
         start = time.monotonic() + LEAD_S

@@ -1,4 +1,4 @@
-"""Where one measurement is played: a library's caller, started anew, and a sandbox of its own that takes its time."""
+"""Where one measurement is played: a library's caller, started anew, and a sandbox that takes its time."""
 
 from __future__ import annotations
 
@@ -54,12 +54,11 @@ class Call(NamedTuple):
 
 
 class Stage:
-    """Caller and sandbox are of this measurement alone, so that nothing leaks in from the one before."""
+    """The sandbox is of this measurement alone as long as it lasts."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, sandbox: Sandbox) -> None:
         self.library = library
-        self.sandbox = Sandbox()
-        self.sandbox.settings(latency_ms=LATENCY_MS)
+        self.sandbox = sandbox
         environment = {
             **clean_environment(),
             "BANKHUB_CLIENT_ID": self.sandbox.client_id,
@@ -71,13 +70,15 @@ class Stage:
         self._first_requests = 0
         self._first_token_at = time.monotonic()
         self.calls(Plan.burst(0))  # is answered once the caller has started
+        # Not before that, so that the last requests of the caller before it, which was killed, are forgotten, too.
+        self.sandbox.reset()
+        self.sandbox.settings(latency_ms=LATENCY_MS)
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._caller.kill()
-        self.sandbox.kill()
 
     def first_token(self, ttl: int, *, next_ttl: int = LONG_TTL) -> None:
         """Has the library fetch one that lives so long; its successors live longer."""

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Optional
 
 from libraries import COLUMNS, Library
 from rows import ROWS, Figures, Row, Scale
+from sandbox import Sandbox
 from stage import LATENCY_MS, Stage
 
 FULL = Scale(callers=64, seconds=60, outage_s=10)
@@ -28,13 +30,16 @@ def main(arguments: Optional[list[str]] = None) -> int:
     options = parser.parse_args(arguments)
     scale, at_once = (TINY, 8) if options.tiny else (FULL, 1)
     cells = [(row, library) for row in ROWS for library in COLUMNS]
+    sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
+    for _ in range(at_once):
+        sandboxes.put(Sandbox())
     with ThreadPoolExecutor(at_once) as pool:
-        figures = list(pool.map(functools.partial(measured, scale), cells))
+        figures = list(pool.map(functools.partial(measured, scale, sandboxes), cells))
     print(*table(scale, [text for text, _ in figures]), sep="\n")
     if options.picture:
         from picture import draw  # here, because matplotlib takes its time
 
-        draw(options.picture)
+        draw(options.picture, sandboxes.get())
     missed = [
         f"{library.name} missed a bar. {row.title.format(scale)}: {text}, not {row.bar}."
         for (row, library), (text, good) in zip(cells, figures)
@@ -44,10 +49,12 @@ def main(arguments: Optional[list[str]] = None) -> int:
     return 1 if missed else 0
 
 
-def measured(scale: Scale, cell: tuple[Row, Library]) -> Figures:
+def measured(scale: Scale, sandboxes: SimpleQueue[Sandbox], cell: tuple[Row, Library]) -> Figures:
     row, library = cell
-    with Stage(library) as stage:
+    sandbox = sandboxes.get()
+    with Stage(library, sandbox) as stage:
         figures = row.measure(stage, scale)
+    sandboxes.put(sandbox)
     print(f"{row.title.format(scale)}, {library.name}: {figures.text}", file=sys.stderr)
     return figures
 

@@ -95,6 +95,10 @@ class Sandbox:
         """Any of `ttl` (seconds), `latency_ms` and `end_old_token`."""
         self._control("settings", settings)
 
+    def reset(self) -> None:
+        """It is as it was at its start."""
+        self._control("reset", {})
+
     def credentials(self, *, enabled: bool) -> None:
         self._control("credentials", {"enabled": enabled})
 
