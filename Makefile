@@ -19,6 +19,11 @@ test: build/setup.mk ## run every check and test of every language; the last lin
 .PHONY: build
 build: cargo ## build the library, the sandbox and every language's programs
 
+.PHONY: install
+PREFIX = /usr/local
+install: cargo ## install the library, its headers and its pkg-config file below PREFIX (/usr/local)
+	scripts/install $(PREFIX)
+
 .PHONY: setup
 setup: ## look again at what this machine has, and install what it lacks
 	scripts/setup
@@ -34,7 +39,7 @@ MEASURE = PYTHONPATH=tests/conformance .venv/bin/python benches/performance.py
 bench: benches ## measure a call, a wait, an idle handle and the first token
 	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
 	  .venv/bin/python benches/first_token/first_token.py'
-fleet: benches ## live through years of many processes, and count what the endpoint sees (some minutes)
+fleet: benches ## live through years of many processes, and count what the endpoint sees (over an hour)
 	$(MEASURE) fleet target/release/fleet
 storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
 	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
@@ -112,6 +117,7 @@ cargo: build/setup.mk
 	cargo build --release -p bankhub --examples
 	cargo build --release -p bankhub-sandbox
 	cargo build --release -p bankhub --lib --features wiping-allocator
+	scripts/install build/install
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c
