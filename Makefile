@@ -2,6 +2,7 @@
 
 PYTHON = python3
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
+export PKG_CONFIG_PATH := $(CURDIR)/build/install/lib/pkgconfig
 LINK = -Ltarget/release -lbankhub -Wl,-rpath,'$$ORIGIN/../target/release' -pthread
 
 .PHONY: help

@@ -192,6 +192,7 @@ def environment() -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
         "BANKHUB_LIBRARY": str(ROOT / "target/release/libbankhub.so"),
+        "PKG_CONFIG_PATH": str(ROOT / "build/install/lib/pkgconfig"),
         "PYTHONPATH": str(ROOT / "bindings/python/src"),
         "MYPYPATH": str(ROOT / "bindings/python/src"),
     }

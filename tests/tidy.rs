@@ -21,6 +21,8 @@ mod markdown;
 mod rust;
 #[path = "tidy/sources.rs"]
 mod sources;
+#[path = "tidy/wrappers.rs"]
+mod wrappers;
 
 /// Fails if anything breaks the rule, and says what to do about it.
 fn keep(rule: &str, remedy: &str, breaches: impl IntoIterator<Item = Breach>) {

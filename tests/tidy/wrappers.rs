@@ -1,0 +1,54 @@
+//! The wrappers stay thin: how many lines each may have.
+
+use crate::{Breach, File, complaints, keep, tree};
+
+const CODE_LINES: usize = 600;
+const WRAPPERS: &[&str] = &["bindings/csharp/src/", "bindings/go/", "bindings/python/src/", "include/bankhub.hpp"];
+
+#[test]
+fn wrappers_are_thin() {
+    keep(
+        "a wrapper, its adapters included, has at most 600 lines of its language without comments and blank lines.",
+        "leave it to the library",
+        WRAPPERS.iter().filter_map(|wrapper| too_long(wrapper, tree())),
+    );
+}
+
+fn too_long(wrapper: &str, files: &[File]) -> Option<Breach> {
+    let own = |file: &&File| file.path.starts_with(wrapper) && !is_beside(file);
+    let lines = files.iter().filter(own).map(code_lines).sum::<usize>();
+    (lines > CODE_LINES).then(|| Breach { path: wrapper.to_owned(), line: 0, what: format!("{lines} lines") })
+}
+
+/// Tests, and what shows how to use it.
+fn is_beside(file: &File) -> bool {
+    !file.has_extension(&["cs", "go", "hpp", "py"])
+        || file.name().ends_with("_test.go")
+        || file.path.contains("/examples/")
+}
+
+fn code_lines(file: &File) -> usize {
+    let comment = if file.has_extension(&["py"]) { "#" } else { "//" };
+    let mut within_text = false; // a docstring, of several lines
+    let mut is_code = |line: &str| {
+        let (was_within, quotes) = (within_text, line.matches("\"\"\"").count());
+        within_text ^= quotes % 2 == 1;
+        !(line.is_empty() || line.starts_with(comment) || was_within || line.starts_with("\"\"\""))
+    };
+    file.text.lines().filter(|line| is_code(line.trim())).count()
+}
+
+#[test]
+fn seen_to_fail() {
+    let code = |name: &str, line: &str, lines: usize| File::new(name, &line.repeat(lines));
+    let fits = code("bindings/go/cache.go", "x()\n\n// Why.\n", CODE_LINES);
+    let beside = code("bindings/go/cache_test.go", "x()\n", 1);
+    let python = File::new(
+        "cache.py",
+        "\"\"\"What.\"\"\"\n\ndef f():\n    \"\"\"What,\n    and why.\n    \"\"\"\n    # Why.\n    x()\n",
+    );
+    assert_eq!(code_lines(&python), 2);
+    assert_eq!(complaints(too_long("bindings/go/", &[fits, beside])), [""; 0]);
+    let longer = code("bindings/go/cache.go", "x()\n", CODE_LINES + 1);
+    assert_eq!(complaints(too_long("bindings/go/", &[longer])), ["0: 601 lines"]);
+}
