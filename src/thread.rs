@@ -35,7 +35,7 @@ fn without_signals<R>(start: impl FnOnce() -> R) -> R {
 }
 
 /// The program's thread-local data, which glibc places in each thread's stack.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))] // Miri has no loader that could be asked
 mod thread_local {
     use std::ffi::{c_int, c_void};
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -68,7 +68,7 @@ mod thread_local {
     static ADD_UP: extern "C" fn() = add_up;
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod thread_local {
     pub(super) fn bytes() -> usize {
         0
