@@ -15,7 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::hub::{Hub, Settings, TokenRequest};
+use crate::hub::{Hub, Seen, Settings};
+use crate::trials;
 
 pub fn router(hub: Arc<Hub>) -> Router {
     let resources = Router::new()
@@ -25,6 +26,7 @@ pub fn router(hub: Arc<Hub>) -> Router {
         .route("/v1/link-token/create", post_only(json!({"link_token": "sandbox-link-token"})))
         .route("/v1/webhook", get_only(json!([])).merge(post_only(json!({"id": 1}))))
         .route("/v1/merchant-config", get_only(json!({})).merge(post_only(json!({}))))
+        .merge(trials::router())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&hub), require_bearer));
     Router::new()
         .route("/v1/token", post(token))
@@ -36,13 +38,7 @@ pub fn router(hub: Arc<Hub>) -> Router {
 
 async fn token(State(hub): State<Arc<Hub>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     // Held here, the count ends also where the client goes away during the latency.
-    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let _in_flight = hub.begin_token_request(TokenRequest {
-        method: method.to_string(),
-        path: uri.path().to_owned(),
-        headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-        body_length: body.len(),
-    });
+    let _in_flight = hub.begin_token_request(Seen { body_length: Some(body.len()), ..seen(&method, &uri, &headers) });
     let ordered = hub.next_answer();
     let settings = hub.settings();
     tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
@@ -80,12 +76,22 @@ struct Granted {
 }
 
 async fn require_bearer(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    hub.count_resource_request();
+    hub.count_resource_request(seen(request.method(), request.uri(), request.headers()));
     if credentials_of(request.headers(), "Bearer ").is_some_and(|token| hub.is_live(token)) {
         return next.run(request).await;
     }
     hub.count_unauthorized();
     unauthenticated()
+}
+
+fn seen(method: &Method, uri: &Uri, headers: &HeaderMap) -> Seen {
+    let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Seen {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body_length: None,
+    }
 }
 
 fn credentials_of<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
@@ -106,7 +112,7 @@ fn success(status: StatusCode, data: Value) -> Response {
     (status, Json(json!({"code": status.as_u16(), "data": data}))).into_response()
 }
 
-fn unauthenticated() -> Response {
+pub fn unauthenticated() -> Response {
     failure(StatusCode::UNAUTHORIZED, "Unauthenticated", None)
 }
 

@@ -56,15 +56,20 @@ pub struct Counters {
     /// 401s, of the token endpoint and the resources together.
     pub unauthorized: u64,
     pub resource_requests: u64,
-    pub last_token_request: Option<TokenRequest>,
+    pub last_token_request: Option<Seen>,
+    /// Whatever token it had, if any.
+    pub last_resource_request: Option<Seen>,
 }
 
+/// A request as it arrived.
 #[derive(Clone, Serialize)]
-pub struct TokenRequest {
+pub struct Seen {
     pub method: String,
     pub path: String,
     pub headers: Map<String, Value>,
-    pub body_length: usize,
+    /// Not waited for where the body may be a long one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_length: Option<usize>,
 }
 
 pub struct Hub {
@@ -127,7 +132,7 @@ impl Hub {
     }
 
     /// Counts a token request as it arrives.
-    pub fn begin_token_request(&self, request: TokenRequest) -> InFlight {
+    pub fn begin_token_request(&self, request: Seen) -> InFlight {
         let mut state = self.state.lock();
         let in_flight = Arc::clone(&state.in_flight);
         let now = Arc::strong_count(&in_flight) - 1; // the state holds one itself
@@ -163,8 +168,10 @@ impl Hub {
         self.state.lock().counters.unauthorized += 1;
     }
 
-    pub fn count_resource_request(&self) {
-        self.state.lock().counters.resource_requests += 1;
+    pub fn count_resource_request(&self, request: Seen) {
+        let mut state = self.state.lock();
+        state.counters.resource_requests += 1;
+        state.counters.last_resource_request = Some(request);
     }
 }
 

@@ -4,6 +4,7 @@ mod api;
 mod control;
 mod hub;
 mod tls;
+mod trials;
 mod wire;
 
 use std::error::Error;

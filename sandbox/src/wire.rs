@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use crate::hub::{Hub, TokenRequest};
+use crate::hub::{Hub, Seen};
 
 /// What the connection of a token request sees instead of an answer. After the last step it is closed.
 #[derive(Clone, Deserialize)]
@@ -153,17 +153,17 @@ async fn pause(stream: &mut (impl Stream + Unpin), ms: u64) -> io::Result<()> {
     }
 }
 
-fn request(head: &str) -> TokenRequest {
+fn request(head: &str) -> Seen {
     let mut lines = head.lines();
     let mut first = lines.next().unwrap_or_default().split(' ').map(str::to_owned);
     let header = |line: &str| {
         let (name, value) = line.split_once(':')?;
         Some((name.to_lowercase(), Value::String(value.trim().to_owned())))
     };
-    TokenRequest {
+    Seen {
         method: first.next().unwrap_or_default(),
         path: first.next().unwrap_or_default(),
         headers: lines.map_while(header).collect(),
-        body_length: 0,
+        body_length: Some(0),
     }
 }

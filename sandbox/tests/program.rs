@@ -284,6 +284,31 @@ fn tls_names_its_ports_and_whom_to_trust() {
 }
 
 #[test]
+fn trials_want_a_token_and_do_what_they_are_asked_for() {
+    let sandbox = Sandbox::start(&[]);
+    let bearer = format!("Bearer {}", sandbox.token());
+    assert_eq!(sandbox.get("/v1/sandbox/slow?ms=0", "Bearer x").0, 401);
+    assert_eq!(sandbox.get("/v1/sandbox/slow?ms=0", &bearer).0, 200);
+    assert_eq!(sandbox.get("/v1/sandbox/unauthorized", &bearer), (401, UNAUTHENTICATED.to_owned()));
+    assert_eq!(sandbox.post("/v1/sandbox/echo", &bearer, "twice"), (200, "twice".to_owned()));
+    assert_eq!(sandbox.get("/v1/sandbox/stream?chunks=3&every_ms=1", &bearer).1, "chunk\n".repeat(3));
+    assert_eq!(sandbox.post("/v1/sandbox/arrival", &bearer, "12345").1, r#"{"length":5,"spread_ms":0}"#);
+    assert_eq!(sandbox.get("/v1/sandbox/redirect?to=/v1/company&status=200", &bearer).0, 400);
+    sandbox.get("/v1/sandbox/redirect?to=/v1/company", &bearer);
+    assert_eq!(sandbox.counters()["last_resource_request"]["path"], "/v1/company");
+}
+
+#[test]
+fn the_last_request_for_a_resource_is_kept_with_its_headers() {
+    let sandbox = Sandbox::start(&[]);
+    assert_eq!(sandbox.counters()["last_resource_request"], Value::Null);
+    sandbox.company("x");
+    let seen = &sandbox.counters()["last_resource_request"];
+    assert_eq!((&seen["method"], &seen["path"]), (&json!("GET"), &json!("/v1/company")));
+    assert_eq!(seen["headers"]["authorization"], "Bearer x");
+}
+
+#[test]
 fn what_was_seen_is_counted_until_a_reset() {
     let sandbox = Sandbox::start(&["--latency-ms", "300"]);
     std::thread::scope(|scope| {

@@ -48,12 +48,12 @@ def pause_ms(count: int) -> Step:
 
 @dataclass(frozen=True)
 class Request:
-    """A token request. Names of headers in lower case."""
+    """As it arrived. Names of headers in lower case; the length of a token request's body alone."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    body_length: int
+    body_length: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Counters:
     unauthorized: int
     resource_requests: int
     last_token_request: Optional[Request]
+    last_resource_request: Optional[Request]
 
 
 class Sandbox:
@@ -120,8 +121,9 @@ class Sandbox:
         status, body = self._request("GET", "/sandbox/counters")
         assert status == 200, f"GET /sandbox/counters answers {status}: {body}"
         counters = json.loads(body)
-        last = counters.pop("last_token_request")
-        return Counters(**counters, last_token_request=Request(**last) if last else None)
+        for last in ("last_token_request", "last_resource_request"):
+            counters[last] = Request(**counters[last]) if counters[last] else None
+        return Counters(**counters)
 
     def token_requests(self) -> int:
         return self.counters().token_requests

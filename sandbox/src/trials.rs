@@ -1,0 +1,94 @@
+//! Resources that the Bank Hub does not have: what an HTTP client ought to be tried with, behind a live token.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{any, get, post};
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::unauthenticated;
+use crate::hub::Hub;
+
+pub fn router() -> Router<Arc<Hub>> {
+    Router::new()
+        .route("/v1/sandbox/unauthorized", any(unauthorized))
+        .route("/v1/sandbox/echo", post(echo))
+        .route("/v1/sandbox/redirect", any(redirect))
+        .route("/v1/sandbox/slow", get(slow))
+        .route("/v1/sandbox/stream", get(stream))
+        .route("/v1/sandbox/arrival", post(arrival))
+}
+
+async fn unauthorized(State(hub): State<Arc<Hub>>) -> Response {
+    hub.count_unauthorized();
+    unauthenticated()
+}
+
+async fn echo(headers: HeaderMap, body: Body) -> Response {
+    let plain = HeaderValue::from_static("application/octet-stream");
+    let content_type = headers.get(header::CONTENT_TYPE).unwrap_or(&plain);
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+#[derive(Deserialize)]
+struct Elsewhere {
+    to: String,
+    #[serde(default = "temporarily")]
+    status: u16,
+}
+
+fn temporarily() -> u16 {
+    StatusCode::TEMPORARY_REDIRECT.as_u16()
+}
+
+async fn redirect(Query(Elsewhere { to, status }): Query<Elsewhere>) -> Response {
+    match (StatusCode::from_u16(status), HeaderValue::try_from(to)) {
+        (Ok(status), Ok(to)) if status.is_redirection() => (status, [(header::LOCATION, to)]).into_response(),
+        _ => (StatusCode::BAD_REQUEST, "to is a URL, status 300 to 399\n").into_response(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Pause {
+    ms: u64,
+}
+
+async fn slow(Query(Pause { ms }): Query<Pause>) -> Json<Value> {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    Json(json!({"code": 200}))
+}
+
+#[derive(Deserialize)]
+struct Chunks {
+    chunks: u32,
+    every_ms: u64,
+}
+
+async fn stream(Query(Chunks { chunks, every_ms }): Query<Chunks>) -> Body {
+    Body::from_stream(stream::iter(0..chunks).then(move |number| async move {
+        if number > 0 {
+            tokio::time::sleep(Duration::from_millis(every_ms)).await;
+        }
+        Ok::<_, axum::Error>(Bytes::from_static(b"chunk\n"))
+    }))
+}
+
+/// How long the body was, and how long after its first part its last one arrived.
+async fn arrival(body: Body) -> Result<Json<Value>, StatusCode> {
+    let (mut length, mut first, mut last) = (0, None, None);
+    let mut parts = body.into_data_stream();
+    while let Some(part) = parts.next().await {
+        length += part.map_err(|_| StatusCode::BAD_REQUEST)?.len();
+        last = Some(Instant::now());
+        first = first.or(last);
+    }
+    let spread = last.zip(first).map_or(Duration::ZERO, |(last, first)| last - first);
+    Ok(Json(json!({"length": length, "spread_ms": spread.as_millis()})))
+}
