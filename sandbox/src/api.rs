@@ -81,6 +81,8 @@ async fn require_bearer(State(hub): State<Arc<Hub>>, request: Request, next: Nex
         return next.run(request).await;
     }
     hub.count_unauthorized();
+    // The body is read first: a connection that is closed before that may lose the answer.
+    let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
     unauthenticated()
 }
 

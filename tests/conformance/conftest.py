@@ -10,8 +10,9 @@ from typing import Optional, Protocol
 
 import pytest
 
+from callers import CALLERS, Caller
 from driver_process import DEADLINE_S, Cache, Driver, Word
-from languages import LANGUAGES
+from languages import LANGUAGES, Language
 from line_process import ProcessFailed
 from sandbox import Sandbox
 
@@ -37,9 +38,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(trylast=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Last, so that an id ends in the language's name.
-    if "language" in metafunc.fixturenames:
-        names = [name for name in _selected(metafunc.config) if _can_express(metafunc.definition, name)]
-        metafunc.parametrize("language", names)
+    for fixture, all_names in (("language", _selected(metafunc.config)), ("adapter", CALLERS)):
+        if fixture in metafunc.fixturenames:
+            names = [name for name in all_names if _can_express(metafunc.definition, name)]
+            metafunc.parametrize(fixture, names)
 
 
 def _can_express(scenario: pytest.Item, language: str) -> bool:
@@ -53,11 +55,20 @@ def _selected(config: pytest.Config) -> list[str]:
     return config.getoption("--language") or list(LANGUAGES)
 
 
+def _require(config: pytest.Config, name: str, language: Language) -> None:
+    reason = language.missing()
+    strict = bool(config.getoption("--strict-languages")) or os.environ.get("CI") == "true"
+    if reason and strict:
+        pytest.fail(f"{name}: {reason}")
+    if reason:
+        pytest.skip(f"{name}: {reason}")
+
+
 class Drivers:
     """One process per language for the whole session, replaced when a scenario left it unfit for the next."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._strict = bool(config.getoption("--strict-languages")) or os.environ.get("CI") == "true"
+        self._config = config
         self._deadline_s = float(config.getoption("--deadline"))
         lie: Optional[str] = config.getoption("--lie")
         liar = [sys.executable, str(Path(__file__).with_name("liar.py")), lie] if lie else []
@@ -68,11 +79,7 @@ class Drivers:
 
     def require(self, name: str) -> None:
         """Skips or fails the test where the language's driver is missing."""
-        reason = LANGUAGES[name].missing()
-        if reason and self._strict:
-            pytest.fail(f"{name}: {reason}")
-        if reason:
-            pytest.skip(f"{name}: {reason}")
+        _require(self._config, name, LANGUAGES[name])
 
     def start(self, name: str, *, environment: Optional[Mapping[str, str]] = None) -> Driver:
         """A process of its own, with more in its environment."""
@@ -139,6 +146,15 @@ def new_tls_cache(driver: Driver, sandbox: Sandbox, base_url: str, **config: Wor
     """For one of the addresses of a sandbox that listens with TLS, whose authority is trusted."""
     credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
     return driver.new(**credentials, base_url=base_url, ca_file=str(sandbox.ca_file), **config)
+
+
+@pytest.fixture
+def caller(request: pytest.FixtureRequest, adapter: str, sandbox: Sandbox) -> Iterator[Caller]:
+    """Anew for each scenario, since its cache is of the scenario's sandbox."""
+    _require(request.config, adapter, CALLERS[adapter])
+    caller = Caller(adapter, sandbox)
+    yield caller
+    caller.end()
 
 
 class NewCache(Protocol):

@@ -32,10 +32,11 @@ class Language:
     program: str
     files: tuple[Path, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
-        return [self.program, str(self.files[0])] if self.program else [str(self.files[0])]
+        return [*filter(None, [self.program]), str(self.files[0]), *self.options]
 
     def missing(self) -> Optional[str]:
         """Why the driver cannot be started, or None."""

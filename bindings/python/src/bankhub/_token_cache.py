@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
@@ -34,6 +35,7 @@ from ._library import (
 )
 from ._stats import Stats, new_stats
 from ._token import Token
+from ._waiting import Waiting
 
 WAIT_SLICE_S = 0.1
 """How long a wait runs inside the library before Python may act on a signal, such as Ctrl-C."""
@@ -99,8 +101,10 @@ class TokenCache:
             raise new_error(error)
         self._handle = handle.value
         self._free = weakref.finalize(self, bankhub_token_free, handle.value)
+        self._base_url = base_url
         self._get_timeout = get_timeout
         self._last = NO_TOKEN
+        self._waiting = Waiting(self._copy, WAIT_SLICE_S)
 
     @classmethod
     def from_env(cls) -> TokenCache:
@@ -162,6 +166,36 @@ class TokenCache:
             return Token(native.value.decode(), native.generation, expires_at)
         finally:
             bankhub_access_token_wipe(byref(native))
+
+    async def aget(self, timeout: float | None = None) -> str:
+        """`get` for a coroutine. A valid token is returned at once; whoever waits does not block the loop.
+
+        However many tasks wait, of any loops, they hold one thread together. Cancelling one ends that wait alone.
+        """
+        generation, value = self._last
+        if timeout is None and bankhub_token_generation(self._handle) == generation:
+            return value
+        return (await self.atoken(timeout)).value
+
+    async def atoken(self, timeout: float | None = None) -> Token:
+        """`token` for a coroutine, as `aget` is `get`."""
+        limit = self._get_timeout if timeout is None else arguments.timeout(timeout)
+        try:
+            return self.token(0)
+        except DeadlineExceeded:
+            pass
+        waiting = asyncio.wrap_future(self._waiting.join())
+        try:
+            token = await asyncio.wait_for(waiting, limit)
+        except asyncio.TimeoutError:
+            return self.token(0)  # or its error, which names the last failure
+        self._last = (token.generation, token.value)
+        return token
+
+    @property
+    def base_url(self) -> str:
+        """Of the API that the token is for, as it was given."""
+        return self._base_url
 
     @property
     def generation(self) -> int:

@@ -1,0 +1,118 @@
+"""The HTTP adapters of all languages, each behind a program that sends what a scenario asks for."""
+
+from __future__ import annotations
+
+import sys
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from languages import BUILD, HERE, ROOT, Language, clean_environment
+from line_process import LineProcess, ProcessFailed
+from sandbox import Sandbox
+from secrecy import Secrecy
+
+DEADLINE_S = 20
+"""For one answer: a request of a caller may take 10 s."""
+
+
+def _python(name: str) -> Language:
+    script = HERE / "callers" / "caller.py"
+    return Language(sys.executable, (script,), {"PYTHONPATH": str(ROOT / "bindings/python/src")}, (name,))
+
+
+CALLERS: Mapping[str, Language] = {
+    "c": Language(program="", files=(BUILD / "caller-c",)),
+    "cpp": Language(program="", files=(BUILD / "caller-cpp",)),
+    "requests": _python("requests"),
+    "httpx": _python("httpx"),
+    "httpx-async": _python("httpx-async"),
+    "go": Language(program="", files=(BUILD / "caller-go",)),
+    "csharp": Language(program="mono", files=(BUILD / "caller-csharp.exe", BUILD / "BankHub.dll")),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request, or of another thing that was asked for."""
+
+    fields: Mapping[str, str]
+
+    @property
+    def status(self) -> int:
+        """Of HTTP; 0: the call failed."""
+        return int(self.fields.get("status", 0))
+
+    @property
+    def body(self) -> str:
+        return self.fields["body"]
+
+    @property
+    def error(self) -> str:
+        """What the language calls the failure, in small letters; empty: there was none."""
+        return self.fields.get("type", "").lower()
+
+    def number(self, field: str) -> int:
+        return int(self.fields[field])
+
+
+class Caller:
+    """A running program with a cache for the sandbox."""
+
+    def __init__(self, name: str, sandbox: Sandbox) -> None:
+        language = CALLERS[name]
+        self.name = name
+        self._secrecy = Secrecy()
+        self._secrecy.keep_credentials(sandbox.client_id, sandbox.client_secret)
+        environment = {
+            **clean_environment(),
+            **language.environment,
+            "BANKHUB_CLIENT_ID": sandbox.client_id,
+            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+            "BANKHUB_BASE_URL": sandbox.url,
+        }
+        self._process = LineProcess(language.command, environment)
+        greeting = self._process.read(DEADLINE_S)
+        if greeting != f"ready {name}":
+            raise ProcessFailed(f"{name} greets with {greeting!r}")
+
+    def send(self, url: str, *, method: str = "GET", text: str = "", once: str = "") -> Answer:
+        """One request; `once` is a body that cannot be sent again."""
+        return self.ask("send", method, url, *_body(text, once))
+
+    def start(self, count: int, url: str) -> None:
+        """So many at once; their answers come from `join`."""
+        self.ask("start", str(count), "GET", url)
+
+    def join(self) -> list[Answer]:
+        count = self.ask("join").number("count")
+        return [self._answer() for _ in range(count)]
+
+    def ask(self, verb: str, *words: object) -> Answer:
+        """In the words of PROTOCOL.md."""
+        self._process.write(" ".join([verb, *(urllib.parse.quote(str(word), safe="=") for word in words)]))
+        return self._answer()
+
+    def end(self) -> None:
+        """Ends the input; the program must end too, cleanly, and without a secret on its standard error."""
+        self._process.end(DEADLINE_S)
+        self._search(self._process.stderr())
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def _answer(self) -> Answer:
+        line = self._process.read(DEADLINE_S)
+        self._search(urllib.parse.unquote(line))
+        word, *pairs = line.split(" ")
+        if word not in ("ok", "error"):
+            raise ProcessFailed(f"{self.name} answers {line!r}")
+        return Answer({key: urllib.parse.unquote(value) for key, _, value in (pair.partition("=") for pair in pairs)})
+
+    def _search(self, text: str) -> None:
+        leak = self._secrecy.leak(text)
+        assert not leak, f"{self.name} says a secret: …{leak}…"
+
+
+def _body(text: str, once: str) -> list[str]:
+    return [f"text={text}"] if text else [f"once={once}"] if once else []

@@ -1,0 +1,159 @@
+"""HTTP adapters: the token goes along, to its own origin alone, and a 401 costs one new token and at most one retry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from callers import Caller
+from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+
+CALLS = 64
+CHUNKS, EVERY_MS = 5, 100
+HANG_MS = 1_500
+PROMPTLY_MS = 1_000
+
+cannot_cancel = pytest.mark.but("c", "cpp", "requests", "httpx", because="its calls end by their timeouts alone")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Sandbox]:
+    """Another origin."""
+    sandbox = Sandbox(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    yield sandbox
+    sandbox.kill()
+
+
+def resource(sandbox: Sandbox, name: str) -> str:
+    return f"{sandbox.url}/v1/{name}"
+
+
+def test_the_token_goes_along(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "company")).status == 200
+    answer = caller.send(resource(sandbox, "sandbox/echo"), method="POST", text="a text")
+    assert (answer.status, answer.body) == (200, "a text")
+    assert sandbox.token_requests() == 1
+
+
+def test_a_revocation_costs_one_token_and_no_call(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "company")).status == 200
+    sandbox.revoke()
+    caller.start(CALLS, resource(sandbox, "company"))
+    assert [answer.status for answer in caller.join()] == [200] * CALLS
+    assert sandbox.token_requests() == 2
+
+
+def test_a_route_that_always_rejects_harms_no_other(caller: Caller, sandbox: Sandbox) -> None:
+    rounds, calls = 3, 16
+    for _ in range(rounds):
+        caller.start(calls, resource(sandbox, "sandbox/unauthorized"))
+        caller.start(calls, resource(sandbox, "company"))
+        statuses = [answer.status for answer in caller.join()]
+        assert statuses == [401] * calls + [200] * calls
+    counters = sandbox.counters()
+    assert counters.unauthorized <= rounds * calls * 2, "a rejected call is repeated once at most"
+    assert counters.resource_requests - counters.unauthorized == rounds * calls, "a healthy one never"
+    # The first token, its replacement, and then one after 1 s, 2 s and 4 s.
+    assert counters.token_requests <= 5
+
+
+def test_a_body_that_can_be_sent_again_is(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "company")).status == 200
+    sandbox.revoke()
+    answer = caller.send(resource(sandbox, "sandbox/echo"), method="POST", text="twice")
+    assert (answer.status, answer.body) == (200, "twice")
+    assert sandbox.counters().resource_requests == 3
+
+
+def test_a_body_that_cannot_be_sent_again_is_not(caller: Caller, sandbox: Sandbox) -> None:
+    answer = caller.send(resource(sandbox, "sandbox/echo"), method="POST", once="once")
+    assert (answer.status, answer.body) == (200, "once")
+    sandbox.revoke()
+    assert caller.send(resource(sandbox, "sandbox/echo"), method="POST", once="once").status == 401
+    assert sandbox.counters().resource_requests == 2
+    assert caller.send(resource(sandbox, "company")).status == 200
+    assert sandbox.token_requests() == 2
+
+
+def test_another_origin_gets_no_token(caller: Caller, sandbox: Sandbox, elsewhere: Sandbox) -> None:
+    assert caller.send(resource(elsewhere, "company")).status == 401
+    check_no_token(elsewhere)
+    assert sandbox.token_requests() == elsewhere.token_requests() == 0
+
+
+def test_a_redirect_to_another_origin_carries_no_token(caller: Caller, sandbox: Sandbox, elsewhere: Sandbox) -> None:
+    answer = caller.send(resource(sandbox, f"sandbox/redirect?to={resource(elsewhere, 'company')}"))
+    assert answer.status == 401
+    check_no_token(elsewhere)
+    assert caller.send(resource(sandbox, "company")).status == 200
+    assert sandbox.token_requests() == 1, "its 401 says nothing of the token"
+
+
+def check_no_token(sandbox: Sandbox) -> None:
+    seen = sandbox.counters().last_resource_request
+    assert seen and "authorization" not in seen.headers
+
+
+def test_a_redirect_within_the_origin_carries_it(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, f"sandbox/redirect?to={resource(sandbox, 'company')}")).status == 200
+    assert caller.send(resource(sandbox, "sandbox/redirect?to=/v1/company")).status == 200
+
+
+def test_the_callers_own_header_is_left_alone(caller: Caller, sandbox: Sandbox) -> None:
+    answer = caller.ask("header", resource(sandbox, "company"), "Authorization", "Bearer own")
+    seen = sandbox.counters().last_resource_request
+    assert answer.status == 401
+    assert seen and seen.headers["authorization"] == "Bearer own"
+    assert sandbox.counters().resource_requests == 1
+
+
+def test_a_body_is_received_as_it_comes(caller: Caller, sandbox: Sandbox) -> None:
+    answer = caller.ask("download", resource(sandbox, f"sandbox/stream?chunks={CHUNKS}&every_ms={EVERY_MS}"))
+    assert (answer.status, answer.number("length")) == (200, CHUNKS * len("chunk\n"))
+    assert answer.number("spread_ms") >= EVERY_MS
+
+
+def test_a_body_is_sent_as_it_comes(caller: Caller, sandbox: Sandbox) -> None:
+    answer = caller.ask("upload", CHUNKS, EVERY_MS, resource(sandbox, "sandbox/arrival"))
+    assert answer.status == 200
+    arrived = json.loads(answer.body)
+    assert arrived["length"] == CHUNKS * len("chunk\n")
+    assert arrived["spread_ms"] >= EVERY_MS
+
+
+@cannot_cancel
+@pytest.mark.parametrize("hanging", ["token", "resource"])
+def test_a_cancelled_call_ends(caller: Caller, sandbox: Sandbox, hanging: str) -> None:
+    path = "company"
+    if hanging == "token":
+        sandbox.settings(latency_ms=HANG_MS)
+    else:
+        path = f"sandbox/slow?ms={HANG_MS}"
+    answer = caller.ask("cancel", EVERY_MS, "GET", resource(sandbox, path))
+    assert answer.number("cancelled") == 1
+    assert answer.number("ms") < PROMPTLY_MS
+    assert caller.send(resource(sandbox, "company")).status == 200
+    assert sandbox.token_requests() == 1, "the next call has the token that the cancelled one asked for"
+
+
+def test_a_closed_cache_is_the_callers_error(caller: Caller, sandbox: Sandbox) -> None:
+    caller.ask("close")
+    assert "closed" in caller.send(resource(sandbox, "company")).error
+    assert sandbox.counters().resource_requests == 0
+
+
+def test_an_endpoint_that_is_down_is_the_callers_error(caller: Caller, sandbox: Sandbox) -> None:
+    sandbox.answer(503)
+    assert "unavailable" in caller.send(resource(sandbox, "company")).error
+    assert sandbox.counters().resource_requests == 0
+
+
+def test_a_401_is_the_callers_where_no_other_token_can_be_had(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "company")).status == 200
+    sandbox.credentials(enabled=False)
+    sandbox.revoke()
+    answer = caller.send(resource(sandbox, "company"))
+    assert (answer.status, answer.body) == (401, '{"code":401,"message":"Unauthenticated"}')
+    assert sandbox.counters().resource_requests == 2
