@@ -87,7 +87,7 @@ miri: ## run the slot and the handle table under Miri, in 64 orders of events
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
-	gofmt -w bindings/go tests/conformance/drivers/go benches/storm/go
+	gofmt -w bindings/go tests/conformance benches
 	.venv/bin/ruff format bindings/python tests benches examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
@@ -103,7 +103,7 @@ PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c) \
   $(call unless,cpp curl,build/demo-cpp) \
-  $(call unless,go,build/driver-go build/demo-go) \
+  $(call unless,go,build/driver-go build/demo-go build/caller-go) \
   $(call unless,csharp,build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
 
@@ -151,9 +151,11 @@ build/bench-first-token: benches/first_token/first_token.c include/bankhub.h
 	$(CC) -std=c11 -O2 $(WARNINGS) -Iinclude $< -o $@ -ldl
 
 # Go looks after what is out of date by itself.
-.PHONY: build/driver-go build/demo-go build/storm-go
+.PHONY: build/driver-go build/caller-go build/demo-go build/storm-go
 build/driver-go: cargo
 	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
+build/caller-go: cargo
+	go build -C tests/conformance/callers/go -o $(CURDIR)/$@ .
 build/demo-go: cargo
 	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
 build/storm-go: cargo

@@ -84,7 +84,13 @@ class Step:
 
 PYTHON = str(ROOT / ".venv/bin/python")
 PYTHON_CODE = ["bindings/python", "tests", "benches", "examples/run.py"]
-GO_MODULES = ["bindings/go", "tests/conformance/drivers/go", "benches/storm/go"]
+GO_MODULES = [
+    "bindings/go",
+    "bindings/go/oauth2",
+    "tests/conformance/drivers/go",
+    "tests/conformance/callers/go",
+    "benches/storm/go",
+]
 PROXY = "tests/conformance/test_proxy.py"
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
@@ -116,7 +122,7 @@ STEPS = [
     Step("bankhub.hpp, C++17", *compiled("bankhub.hpp", "g++", "-std=c++17", "-xc++"), needs="cpp"),
     Step("gofmt", ["sh", "-c", "! gofmt -l $* | grep .", "sh", *GO_MODULES], needs="go"),
     *(Step("go vet", ["go", "vet", "./..."], needs="go", folder=module) for module in GO_MODULES),
-    Step("Go tests", GO_TEST, count=go_tests, needs="go", folder="bindings/go"),
+    *(Step("Go tests", GO_TEST, count=go_tests, needs="go", folder=module) for module in GO_MODULES[:2]),
     Step("mypy", [PYTHON, "-m", "mypy", "--strict", *PYTHON_CODE], needs="pytest"),
     Step("ruff check", [PYTHON, "-m", "ruff", "check", *PYTHON_CODE], needs="pytest"),
     Step("ruff format", [PYTHON, "-m", "ruff", "format", "--check", *PYTHON_CODE], needs="pytest"),

@@ -7,8 +7,7 @@
 package bankhub
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../include
-#cgo LDFLAGS: -L${SRCDIR}/../../target/release -lbankhub -Wl,-rpath,${SRCDIR}/../../target/release
+#cgo pkg-config: bankhub
 
 #include "bankhub.h"
 

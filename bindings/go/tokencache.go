@@ -5,7 +5,9 @@
 package bankhub
 
 import (
+	"cmp"
 	"context"
+	"net/url"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,7 @@ const (
 type TokenCache struct {
 	handle     handle
 	getTimeout time.Duration
+	origin     string                // where the token may go
 	last       atomic.Pointer[Token] // what the library handed out last, so that most calls copy nothing
 	waiters    chan struct{}
 }
@@ -40,7 +43,17 @@ func New(config Config) (*TokenCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &TokenCache{handle: h, getTimeout: config.GetTimeout, waiters: make(chan struct{}, waitersMax)}
+	base, err := url.Parse(cmp.Or(config.BaseURL, SandboxURL))
+	if err != nil {
+		h.free()
+		return nil, &Error{Status: ErrInvalidArgument, Message: "base_url is not a URL"}
+	}
+	c := &TokenCache{
+		handle:     h,
+		getTimeout: config.GetTimeout,
+		origin:     origin(base),
+		waiters:    make(chan struct{}, waitersMax),
+	}
 	runtime.AddCleanup(c, handle.free, h) // of a handle that was closed already, free does nothing
 	return c, nil
 }

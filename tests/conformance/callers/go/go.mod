@@ -1,0 +1,7 @@
+module caller
+
+go 1.24
+
+require bankhub.invalid/bankhub v0.0.0
+
+replace bankhub.invalid/bankhub => ../../../../bindings/go
