@@ -104,7 +104,7 @@ PROGRAMS = build/driver-c \
   $(call unless,curl,build/demo-c) \
   $(call unless,cpp curl,build/demo-cpp) \
   $(call unless,go,build/driver-go build/demo-go build/caller-go) \
-  $(call unless,csharp,build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
+  $(call unless,csharp,build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
 
 .PHONY: testing benches
@@ -163,9 +163,10 @@ build/storm-go: cargo
 
 MCS = mcs -langversion:7.2 -warnaserror+
 build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/setup.mk
-	$(MCS) -target:library -out:$@ $(filter %.cs,$^)
+	$(MCS) -target:library -r:System.Net.Http -out:$@ $(filter %.cs,$^)
 build/driver-csharp.exe: tests/conformance/drivers/Driver.cs
+build/caller-csharp.exe: tests/conformance/callers/Caller.cs
 build/demo-csharp.exe: bindings/csharp/examples/Demo.cs
 build/test-csharp.exe: $(wildcard bindings/csharp/tests/*.cs)
-build/driver-csharp.exe build/demo-csharp.exe build/test-csharp.exe: build/BankHub.dll
+build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe: build/BankHub.dll
 	$(MCS) -r:System.Net.Http -r:$< -out:$@ $(filter %.cs,$^)

@@ -25,6 +25,7 @@ namespace BankHub
         private readonly Library library = Library.Loaded;
         private readonly IntPtr handle; // a number: one that was freed is answered with Closed
         private readonly TimeSpan getTimeout;
+        private readonly Uri baseUrl;
         private readonly SemaphoreSlim asyncTurn = new SemaphoreSlim(1);
         private volatile Token last; // what the library handed out last, so that most calls copy nothing
 
@@ -55,6 +56,7 @@ namespace BankHub
                 };
                 Check(library.TokenNew(ref config, out handle, out var error), error);
             }
+            baseUrl = new Uri(options.BaseUrl ?? TokenCacheOptions.SandboxUrl);
         }
 
         /// <summary>
@@ -164,6 +166,14 @@ namespace BankHub
         {
             if (handle != IntPtr.Zero) // it is zero, and library perhaps null, if the constructor threw
                 library.TokenFree(handle);
+        }
+
+        // Whether it has the origin of the API that the token is for.
+        internal bool Serves(Uri uri)
+        {
+            const UriComponents origin = UriComponents.SchemeAndServer;
+            return uri.IsAbsoluteUri
+                && Uri.Compare(uri, baseUrl, origin, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
         }
 
         private Token Current()
