@@ -101,8 +101,8 @@ build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requireme
 unless = $(if $(filter $1,$(MISSING)),,$2)
 PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
-  $(call unless,curl,build/demo-c) \
-  $(call unless,cpp curl,build/demo-cpp) \
+  $(call unless,curl,build/demo-c build/libcurl-c) \
+  $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/caller-c build/caller-cpp) \
   $(call unless,go,build/driver-go build/demo-go build/caller-go) \
   $(call unless,csharp,build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
@@ -123,15 +123,20 @@ cargo: build/setup.mk
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c
 build/demo-c: examples/demo.c
-build/driver-c build/demo-c: include/bankhub.h | cargo
+build/libcurl-c: examples/libcurl.c examples/authorized.h
+build/driver-c build/demo-c build/libcurl-c: include/bankhub.h | cargo
 	$(CC) -std=c99 $(WARNINGS) -Iinclude $(filter %.c,$^) -o $@ $(LINK) $(HTTP)
 
 build/driver-cpp: tests/conformance/drivers/driver.cpp
 build/demo-cpp: examples/demo.cpp
-build/driver-cpp build/demo-cpp: include/bankhub.hpp include/bankhub.h | cargo
-	$(CXX) -std=c++17 $(WARNINGS) -Iinclude $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
+build/libcurl-cpp: examples/libcurl.cpp examples/authorized.hpp
+build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp examples/authorized.h examples/authorized.hpp
+build/caller-c: MANNER = -DC
+CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp)
+$(CPP): include/bankhub.hpp include/bankhub.h | cargo
+	$(CXX) -std=c++17 $(WARNINGS) $(MANNER) -Iinclude -Iexamples $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
 
-build/demo-c build/demo-cpp: HTTP = -lcurl
+$(addprefix build/,demo-c demo-cpp libcurl-c libcurl-cpp caller-c caller-cpp): HTTP = -lcurl
 
 build/memory: tests/memory/everything.c include/bankhub.h | cargo
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Iinclude $< -o $@ $(LINK)

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Optional, Protocol
+from typing import Callable, Optional, Protocol
 
 import pytest
 
-from callers import CALLERS, Caller
+from adapters import CALLERS, Caller
 from driver_process import DEADLINE_S, Cache, Driver, Word
 from languages import LANGUAGES, Language
 from line_process import ProcessFailed
@@ -55,20 +55,31 @@ def _selected(config: pytest.Config) -> list[str]:
     return config.getoption("--language") or list(LANGUAGES)
 
 
-def _require(config: pytest.Config, name: str, language: Language) -> None:
-    reason = language.missing()
-    strict = bool(config.getoption("--strict-languages")) or os.environ.get("CI") == "true"
-    if reason and strict:
-        pytest.fail(f"{name}: {reason}")
-    if reason:
-        pytest.skip(f"{name}: {reason}")
+Require = Callable[[Language], None]
+"""Skips or fails the test where a program is missing."""
+
+
+def requirement(config: pytest.Config) -> Require:
+    def require(language: Language) -> None:
+        reason = language.missing()
+        if reason and (config.getoption("--strict-languages") or os.environ.get("CI") == "true"):
+            pytest.fail(reason)
+        if reason:
+            pytest.skip(reason)
+
+    return require
+
+
+@pytest.fixture
+def require(request: pytest.FixtureRequest) -> Require:
+    return requirement(request.config)
 
 
 class Drivers:
     """One process per language for the whole session, replaced when a scenario left it unfit for the next."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        self._require = requirement(config)
         self._deadline_s = float(config.getoption("--deadline"))
         lie: Optional[str] = config.getoption("--lie")
         liar = [sys.executable, str(Path(__file__).with_name("liar.py")), lie] if lie else []
@@ -79,7 +90,7 @@ class Drivers:
 
     def require(self, name: str) -> None:
         """Skips or fails the test where the language's driver is missing."""
-        _require(self._config, name, LANGUAGES[name])
+        self._require(LANGUAGES[name])
 
     def start(self, name: str, *, environment: Optional[Mapping[str, str]] = None) -> Driver:
         """A process of its own, with more in its environment."""
@@ -149,9 +160,9 @@ def new_tls_cache(driver: Driver, sandbox: Sandbox, base_url: str, **config: Wor
 
 
 @pytest.fixture
-def caller(request: pytest.FixtureRequest, adapter: str, sandbox: Sandbox) -> Iterator[Caller]:
+def caller(require: Require, adapter: str, sandbox: Sandbox) -> Iterator[Caller]:
     """Anew for each scenario, since its cache is of the scenario's sandbox."""
-    _require(request.config, adapter, CALLERS[adapter])
+    require(CALLERS[adapter])
     caller = Caller(adapter, sandbox)
     yield caller
     caller.end()

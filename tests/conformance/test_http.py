@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from callers import Caller
+from adapters import Caller
+from conftest import Require
+from languages import BUILD, Language, clean_environment
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 CALLS = 64
@@ -167,3 +170,16 @@ def test_a_401_is_the_callers_where_no_other_token_can_be_had(caller: Caller, sa
     answer = caller.send(resource(sandbox, "company"))
     assert (answer.status, answer.body) == (401, '{"code":401,"message":"Unauthenticated"}')
     assert sandbox.counters().resource_requests == 2
+
+
+@pytest.mark.parametrize("program", ["libcurl-c", "libcurl-cpp"])
+def test_the_example_for_libcurl(require: Require, program: str, sandbox: Sandbox) -> None:
+    require(Language(program="", files=(BUILD / program,)))
+    environment = {
+        **clean_environment(),
+        "BANKHUB_CLIENT_ID": sandbox.client_id,
+        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+        "BANKHUB_BASE_URL": sandbox.url,
+    }
+    output = subprocess.run([BUILD / program], env=environment, stdout=subprocess.PIPE, check=True, timeout=10).stdout
+    assert json.loads(output)["data"]["name"] == "Sandbox company"

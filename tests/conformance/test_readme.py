@@ -76,8 +76,9 @@ EXAMPLES: Mapping[str, tuple[str, Callable[[Path], Command]]] = {
 
 
 def build(command: Command, folder: Path) -> None:
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(BUILD / "install" / "lib" / "pkgconfig")}
     run = subprocess.run(
-        command, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -2,22 +2,31 @@
 
 use crate::{Breach, File, complaints, keep, tree};
 
-const CODE_LINES: usize = 600;
-const WRAPPERS: &[&str] = &["bindings/csharp/src/", "bindings/go/", "bindings/python/src/", "include/bankhub.hpp"];
+/// How many each may have.
+const WRAPPERS: &[(&str, usize)] = &[
+    ("bindings/csharp/src/", 700), // its braces are lines of their own, and each function of the library is a delegate
+    ("bindings/go/", 600),
+    ("bindings/python/src/", 600),
+    ("include/bankhub.hpp", 600),
+];
 
 #[test]
 fn wrappers_are_thin() {
     keep(
-        "a wrapper, its adapters included, has at most 600 lines of its language without comments and blank lines.",
+        "a wrapper, its adapters included, has few lines of its language without comments and blank lines.",
         "leave it to the library",
-        WRAPPERS.iter().filter_map(|wrapper| too_long(wrapper, tree())),
+        WRAPPERS.iter().filter_map(|(wrapper, most)| too_long(wrapper, *most, tree())),
     );
 }
 
-fn too_long(wrapper: &str, files: &[File]) -> Option<Breach> {
+fn too_long(wrapper: &str, most: usize, files: &[File]) -> Option<Breach> {
     let own = |file: &&File| file.path.starts_with(wrapper) && !is_beside(file);
     let lines = files.iter().filter(own).map(code_lines).sum::<usize>();
-    (lines > CODE_LINES).then(|| Breach { path: wrapper.to_owned(), line: 0, what: format!("{lines} lines") })
+    (lines > most).then(|| Breach {
+        path: wrapper.to_owned(),
+        line: 0,
+        what: format!("{lines} lines, more than {most}"),
+    })
 }
 
 /// Tests, and what shows how to use it.
@@ -41,14 +50,14 @@ fn code_lines(file: &File) -> usize {
 #[test]
 fn seen_to_fail() {
     let code = |name: &str, line: &str, lines: usize| File::new(name, &line.repeat(lines));
-    let fits = code("bindings/go/cache.go", "x()\n\n// Why.\n", CODE_LINES);
+    let fits = code("bindings/go/cache.go", "x()\n\n// Why.\n", 600);
     let beside = code("bindings/go/cache_test.go", "x()\n", 1);
     let python = File::new(
         "cache.py",
         "\"\"\"What.\"\"\"\n\ndef f():\n    \"\"\"What,\n    and why.\n    \"\"\"\n    # Why.\n    x()\n",
     );
     assert_eq!(code_lines(&python), 2);
-    assert_eq!(complaints(too_long("bindings/go/", &[fits, beside])), [""; 0]);
-    let longer = code("bindings/go/cache.go", "x()\n", CODE_LINES + 1);
-    assert_eq!(complaints(too_long("bindings/go/", &[longer])), ["0: 601 lines"]);
+    assert_eq!(complaints(too_long("bindings/go/", 600, &[fits, beside])), [""; 0]);
+    let longer = code("bindings/go/cache.go", "x()\n", 601);
+    assert_eq!(complaints(too_long("bindings/go/", 600, &[longer])), ["0: 601 lines, more than 600"]);
 }

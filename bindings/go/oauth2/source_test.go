@@ -1,3 +1,5 @@
+// The source as clients of oauth2 use it, against the sandbox.
+
 package oauth2_test
 
 import (

@@ -7,6 +7,7 @@ import math
 import os
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import byref, c_void_p, sizeof
 from datetime import datetime, timezone
 from types import TracebackType
@@ -35,7 +36,6 @@ from ._library import (
 )
 from ._stats import Stats, new_stats
 from ._token import Token
-from ._waiting import Waiting
 
 WAIT_SLICE_S = 0.1
 """How long a wait runs inside the library before Python may act on a signal, such as Ctrl-C."""
@@ -104,7 +104,7 @@ class TokenCache:
         self._base_url = base_url
         self._get_timeout = get_timeout
         self._last = NO_TOKEN
-        self._waiting = Waiting(self._copy, WAIT_SLICE_S)
+        self._executors: dict[int, ThreadPoolExecutor] = {}
 
     @classmethod
     def from_env(cls) -> TokenCache:
@@ -184,13 +184,19 @@ class TokenCache:
             return self.token(0)
         except DeadlineExceeded:
             pass
-        waiting = asyncio.wrap_future(self._waiting.join())
         try:
-            token = await asyncio.wait_for(waiting, limit)
+            return await asyncio.wait_for(self._wait_on_thread(), limit)
         except asyncio.TimeoutError:
             return self.token(0)  # or its error, which names the last failure
-        self._last = (token.generation, token.value)
-        return token
+
+    async def _wait_on_thread(self) -> Token:
+        # A thread for all who wait, who take turns there. That of a process is not there any more in its forked child.
+        thread = self._executors.setdefault(os.getpid(), ThreadPoolExecutor(1, "bankhub-wait"))
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(thread, self.token, WAIT_SLICE_S)
+            except DeadlineExceeded:
+                pass
 
     @property
     def base_url(self) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
-from requests.cookies import extract_cookies_to_jar
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
@@ -53,8 +52,6 @@ class BankHubAuth(AuthBase):
         if newer == token or not _rewound(again):
             return response
         response.close()
-        extract_cookies_to_jar(again._cookies, response.request, response.raw)  # type: ignore[attr-defined,no-untyped-call]
-        again.prepare_cookies(again._cookies)  # type: ignore[attr-defined]
         again.headers["Authorization"] = f"Bearer {newer}"
         second: Response = response.connection.send(again, **options)
         second.history.append(response)

@@ -1,0 +1,120 @@
+/* Performs a libcurl request with a token, and once more if an API answers 401. To be copied into a program. */
+#ifndef AUTHORIZED_H
+#define AUTHORIZED_H
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bankhub.h"
+
+enum { UNAUTHORIZED = 401, HELD_BYTES_MAX = 65536 };
+
+/* One request, of one thread. Everything else about it is set on `curl` as usual: its URL, method, body, timeout. */
+struct authorized {
+  CURL *curl;
+  const bankhub_token *cache;
+  const char *base_url;      /* of the cache: no other origin (scheme, host, port) gets its token */
+  int repeatable;            /* whether the body can be sent again: none, or POSTFIELDS; not what is read from you */
+  curl_write_callback write; /* receives the answer's body */
+  void *context;             /* of `write` */
+
+  char *held; /* the body of the first 401, which nobody gets if the request is sent again */
+  size_t held_bytes;
+};
+
+/* The answer's status is that of `curl`. Where no token could be had, nothing was sent, `error` says why, and the code
+ * is CURLE_LOGIN_DENIED. */
+static CURLcode perform_authorized(struct authorized *request, const char *url, bankhub_error *error);
+
+static int same_part(CURLU *one, CURLU *other, CURLUPart part) {
+  char *first = NULL, *second = NULL;
+  int same = curl_url_get(one, part, &first, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+             curl_url_get(other, part, &second, CURLU_DEFAULT_PORT) == CURLUE_OK && curl_strequal(first, second);
+  curl_free(first);
+  curl_free(second);
+  return same;
+}
+
+static int same_origin(const char *url, const char *base_url) {
+  CURLU *one = curl_url(), *other = curl_url();
+  int same = one && other && curl_url_set(one, CURLUPART_URL, url, 0) == CURLUE_OK &&
+             curl_url_set(other, CURLUPART_URL, base_url, 0) == CURLUE_OK &&
+             same_part(one, other, CURLUPART_SCHEME) && same_part(one, other, CURLUPART_HOST) &&
+             same_part(one, other, CURLUPART_PORT);
+  curl_url_cleanup(one);
+  curl_url_cleanup(other);
+  return same;
+}
+
+/* Whether the answer is a 401 to the token: a redirect may have led elsewhere, where libcurl does not send it. */
+static int rejected(const struct authorized *request) {
+  long status = 0;
+  char *url = NULL;
+  curl_easy_getinfo(request->curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(request->curl, CURLINFO_EFFECTIVE_URL, &url);
+  return status == UNAUTHORIZED && url && same_origin(url, request->base_url);
+}
+
+static size_t hold_back(char *data, size_t size, size_t count, void *context) {
+  struct authorized *request = (struct authorized *)context;
+  size_t bytes = size * count;
+  if (!rejected(request)) return request->write(data, size, count, request->context);
+  if (bytes > HELD_BYTES_MAX - request->held_bytes) return 0;
+  char *held = (char *)realloc(request->held, request->held_bytes + bytes + 1);
+  if (!held) return 0;
+  memcpy(held + request->held_bytes, data, bytes);
+  request->held = held;
+  request->held_bytes += bytes;
+  return bytes;
+}
+
+static CURLcode perform_with(struct authorized *request, const bankhub_access_token *token) {
+  curl_easy_setopt(request->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+  curl_easy_setopt(request->curl, CURLOPT_XOAUTH2_BEARER, token->value);
+  CURLcode code = curl_easy_perform(request->curl);
+  curl_easy_setopt(request->curl, CURLOPT_XOAUTH2_BEARER, NULL);
+  return code;
+}
+
+/* Reports the token as rejected. Whether there is another one now, and it is of use. */
+static int replace(const struct authorized *request, bankhub_access_token *token) {
+  uint64_t generation = token->generation;
+  bankhub_token_invalidate(request->cache, token->value, NULL);
+  return request->repeatable && bankhub_token_get(request->cache, BANKHUB_TIMEOUT_DEFAULT, token, NULL) == BANKHUB_OK &&
+         token->generation != generation;
+}
+
+static void receive_with(CURL *curl, curl_write_callback write, void *context) {
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, write);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, context);
+}
+
+static CURLcode perform_authorized(struct authorized *request, const char *url, bankhub_error *error) {
+  bankhub_access_token token;
+  curl_easy_setopt(request->curl, CURLOPT_URL, url);
+  receive_with(request->curl, request->write, request->context);
+  memset(error, 0, sizeof *error);
+  if (!same_origin(url, request->base_url)) return curl_easy_perform(request->curl);
+  if (bankhub_token_get(request->cache, BANKHUB_TIMEOUT_DEFAULT, &token, error) != BANKHUB_OK)
+    return CURLE_LOGIN_DENIED;
+  receive_with(request->curl, hold_back, request);
+  CURLcode code = perform_with(request, &token);
+  receive_with(request->curl, request->write, request->context);
+  if (code == CURLE_OK && rejected(request)) {
+    if (replace(request, &token)) {
+      request->held_bytes = 0;
+      code = perform_with(request, &token);
+      if (code == CURLE_OK && rejected(request)) bankhub_token_invalidate(request->cache, token.value, NULL);
+    }
+    if (request->held_bytes && request->write(request->held, 1, request->held_bytes, request->context) == 0)
+      code = CURLE_WRITE_ERROR;
+  }
+  bankhub_access_token_wipe(&token);
+  free(request->held);
+  request->held = NULL;
+  request->held_bytes = 0;
+  return code;
+}
+
+#endif

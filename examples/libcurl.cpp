@@ -1,0 +1,19 @@
+// Asks the API for the company, with libcurl, and survives that the token is revoked.
+#include <iostream>
+
+#include "authorized.hpp"
+
+int main() try {
+  const auto base_url = std::getenv("BANKHUB_BASE_URL");
+  const auto cache = bankhub::TokenCache::from_env();
+  const Authorized api(cache, base_url ? base_url : BANKHUB_SANDBOX_URL);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> request(curl_easy_init(), curl_easy_cleanup);
+  curl_easy_setopt(request.get(), CURLOPT_TIMEOUT, 10L);
+  const auto url = std::string(base_url ? base_url : BANKHUB_SANDBOX_URL) + "/v1/company";
+  const auto code = api.perform(request.get(), url, true, [](std::string_view part) { std::cout << part; });
+  if (code != CURLE_OK) throw std::runtime_error(curl_easy_strerror(code));
+} catch (const std::exception &error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

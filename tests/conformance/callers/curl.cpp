@@ -1,0 +1,211 @@
+// Sends through libcurl what the conformance suite asks for: with examples/authorized.hpp, or, where C is defined, as a
+// C program would, with examples/authorized.h.
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <cstring>
+#include <future>
+#include <iostream>
+#include <map>
+#include <thread>
+#include <vector>
+
+#ifdef C
+#include "authorized.h"
+#endif
+#include "authorized.hpp"
+
+using Clock = std::chrono::steady_clock;
+using Words = std::vector<std::string>;
+using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+
+constexpr long timeout_s = 10;
+
+static const std::string base_url = std::getenv("BANKHUB_BASE_URL");
+
+static std::string encoded(const std::string &text) {
+  static const char digits[] = "0123456789ABCDEF";
+  std::string result;
+  for (const unsigned char letter : text) result += {'%', digits[letter >> 4], digits[letter & 15]};
+  return result;
+}
+
+static std::string failure(const std::string &type, const std::string &message) {
+  return "error type=" + type + " message=" + encoded(message);
+}
+
+#ifdef C
+static bankhub_token *cache;
+
+static void open() {
+  bankhub_config config = {};
+  config.size = sizeof config;
+  config.client_id = std::getenv("BANKHUB_CLIENT_ID");
+  config.client_secret = std::getenv("BANKHUB_CLIENT_SECRET");
+  config.base_url = base_url.c_str();
+  bankhub_error error;
+  if (bankhub_token_new(&config, &cache, &error) != BANKHUB_OK) throw std::runtime_error(error.message);
+}
+
+static void close() { bankhub_token_free(cache); }
+
+static size_t receive_c(char *data, size_t size, size_t count, void *receive) {
+  (*static_cast<Authorized::Receive *>(receive))({data, size * count});
+  return size * count;
+}
+
+// What failed, or nothing.
+static std::string perform(CURL *curl, const std::string &url, bool repeatable, Authorized::Receive receive) {
+  authorized request = {curl, cache, base_url.c_str(), repeatable, receive_c, &receive, nullptr, 0};
+  bankhub_error error;
+  const auto code = perform_authorized(&request, url.c_str(), &error);
+  if (error.status != BANKHUB_OK) return failure(bankhub_status_name(error.status), error.message);
+  return code == CURLE_OK ? "" : failure("CURLcode", curl_easy_strerror(code));
+}
+#else
+static std::unique_ptr<bankhub::TokenCache> cache;
+
+static void open() { cache = std::make_unique<bankhub::TokenCache>(bankhub::TokenCache::from_env()); }
+
+static void close() { cache->close(); }
+
+// What failed, or nothing.
+static std::string perform(CURL *curl, const std::string &url, bool repeatable, Authorized::Receive receive) try {
+  const auto code = Authorized(*cache, base_url).perform(curl, url, repeatable, receive);
+  return code == CURLE_OK ? "" : failure("CURLcode", curl_easy_strerror(code));
+} catch (const bankhub::Closed &error) {
+  return failure("Closed", error.what());
+} catch (const bankhub::Unavailable &error) {
+  return failure("Unavailable", error.what());
+} catch (const bankhub::Error &error) {
+  return failure("Error", error.what());
+}
+#endif
+
+static Handle request(const std::string &method) {
+  Handle curl(curl_easy_init(), curl_easy_cleanup);
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, timeout_s);
+  curl_easy_setopt(curl.get(), CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method.c_str());
+  return curl;
+}
+
+static std::string status_of(const Handle &curl) {
+  long status = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  return "ok status=" + std::to_string(status);
+}
+
+static std::string send(const Handle &curl, const std::string &url, bool repeatable) {
+  std::string body;
+  const auto failed = perform(curl.get(), url, repeatable, [&](std::string_view part) { body += part; });
+  return failed.empty() ? status_of(curl) + " body=" + encoded(body) : failed;
+}
+
+// A body that libcurl reads, with a pause before each chunk but the first.
+struct Upload {
+  std::string chunk;
+  int chunks, every_ms, sent = 0;
+
+  static std::size_t read(char *to, std::size_t, std::size_t, void *context) {
+    auto &upload = *static_cast<Upload *>(context);
+    if (upload.sent == upload.chunks) return 0;
+    if (upload.sent++ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(upload.every_ms));
+    std::memcpy(to, upload.chunk.data(), upload.chunk.size());
+    return upload.chunk.size();
+  }
+};
+
+static std::string send(const std::string &method, const std::string &url, Upload body) {
+  const auto curl = request(method);
+  curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_READFUNCTION, Upload::read);
+  curl_easy_setopt(curl.get(), CURLOPT_READDATA, &body);
+  return send(curl, url, false);
+}
+
+static std::string send(const Words &words) {
+  const auto body = words.size() > 3 ? words[3] : "";
+  if (body.rfind("once=", 0) == 0) return send(words[1], words[2], Upload{body.substr(5), 1, 0});
+  const auto curl = request(words[1]);
+  if (!body.empty()) curl_easy_setopt(curl.get(), CURLOPT_COPYPOSTFIELDS, body.c_str() + body.find('=') + 1);
+  return send(curl, words[2], true);
+}
+
+static std::string download(const std::string &url) {
+  const auto curl = request("GET");
+  std::size_t length = 0;
+  Clock::time_point first, last;
+  const auto failed = perform(curl.get(), url, true, [&](std::string_view part) {
+    last = Clock::now();
+    if (length == 0) first = last;
+    length += part.size();
+  });
+  const auto spread = std::chrono::duration_cast<std::chrono::milliseconds>(last - first).count();
+  if (!failed.empty()) return failed;
+  return status_of(curl) + " length=" + std::to_string(length) + " spread_ms=" + std::to_string(spread);
+}
+
+// With an Authorization header of its own, a program does not ask for a token.
+static std::string send_with_header(const std::string &url, const std::string &header) {
+  const auto curl = request("GET");
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
+      curl_slist_append(nullptr, header.c_str()), curl_slist_free_all);
+  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_NOBODY, 0L);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, +[](char *, size_t size, size_t n, void *) { return size * n; });
+  curl_easy_perform(curl.get());
+  return status_of(curl) + " body=";
+}
+
+static std::string join(std::vector<std::future<std::string>> &started) {
+  auto text = "ok count=" + std::to_string(started.size());
+  for (auto &answer : started) text += "\n" + answer.get();
+  started.clear();
+  return text;
+}
+
+static std::string answer(const Words &words) {
+  static std::vector<std::future<std::string>> started;
+  const auto &verb = words[0];
+  if (verb == "send") return send(words);
+  if (verb == "join") return join(started);
+  if (verb == "upload") return send("POST", words[3], Upload{"chunk\n", std::stoi(words[1]), std::stoi(words[2])});
+  if (verb == "download") return download(words[1]);
+  if (verb == "header") return send_with_header(words[1], words[2] + ": " + words[3]);
+  if (verb == "close") return close(), "ok";
+  if (verb != "start") return verb == "cancel" ? "unsupported" : "unknown";
+  const Words one(words.begin() + 1, words.end());
+  for (auto count = std::stoi(words[1]); count > 0; count--) {
+    started.push_back(std::async(std::launch::async, [one] { return send(one); }));
+  }
+  return "ok";
+}
+
+static Words decoded(const std::string &line) {
+  Words words(1);
+  for (std::size_t i = 0; i < line.size(); i++) {
+    if (line[i] == ' ') {
+      words.emplace_back();
+    } else if (line[i] == '%') {
+      words.back() += static_cast<char>(std::stoi(line.substr(i + 1, 2), nullptr, 16));
+      i += 2;
+    } else {
+      words.back() += line[i];
+    }
+  }
+  return words;
+}
+
+int main() {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  open();
+#ifdef C
+  std::cout << "ready c" << std::endl;
+#else
+  std::cout << "ready cpp" << std::endl;
+#endif
+  for (std::string line; std::getline(std::cin, line);) std::cout << answer(decoded(line)) << std::endl;
+}
