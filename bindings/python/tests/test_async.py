@@ -1,0 +1,103 @@
+"""A cache that coroutines wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+
+import pytest
+from sandbox import Sandbox
+
+from bankhub import Closed, DeadlineExceeded, TokenCache, Unavailable
+
+LATENCY_MS = 300
+
+
+def test_a_valid_token_is_there_without_a_thread(tokens: TokenCache) -> None:
+    value = tokens.get()
+    before = threading.active_count()
+    assert asyncio.run(tokens.aget()) == value
+    assert threading.active_count() == before
+
+
+def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    before, turns = threading.active_count(), 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    async def wait() -> list[str]:
+        counting = asyncio.ensure_future(count_turns())
+        waiting = [asyncio.ensure_future(tokens.aget()) for _ in range(500)]
+        await asyncio.sleep(LATENCY_MS / 3000)
+        assert threading.active_count() == before + 1
+        values = await asyncio.gather(*waiting)
+        counting.cancel()
+        return values
+
+    assert len(set(asyncio.run(wait()))) == 1
+    assert sandbox.token_requests() == 1
+    assert turns > 10, "the loop went on"
+
+
+def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+
+    async def cancel_one() -> str:
+        one, other = (asyncio.ensure_future(tokens.aget()) for _ in range(2))
+        await asyncio.sleep(0)
+        one.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await one
+        return await other
+
+    assert asyncio.run(cancel_one()) == tokens.get()
+    assert sandbox.token_requests() == 1
+
+
+def test_a_wait_ends_by_its_timeout(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=5_000)
+    begun = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(tokens.aget(timeout=0.05))
+    assert time.monotonic() - begun < 2
+
+
+def test_an_error_is_everybodys(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.answer(503)
+
+    async def wait() -> list[object]:
+        return await asyncio.gather(*(tokens.aget() for _ in range(10)), return_exceptions=True)
+
+    assert {type(outcome) for outcome in asyncio.run(wait())} == {Unavailable}
+    tokens.close()
+    with pytest.raises(Closed):
+        asyncio.run(tokens.aget())
+
+
+def test_a_forked_child_waits_too(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    asyncio.run(tokens.aget())
+    tokens.invalidate(tokens.get())
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if asyncio.run(tokens.aget(timeout=5)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_two_loops_in_two_threads(tokens: TokenCache, sandbox: Sandbox) -> None:
+    sandbox.settings(latency_ms=LATENCY_MS)
+    values: list[str] = []
+    threads = [threading.Thread(target=lambda: values.append(asyncio.run(tokens.aget()))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(values) == 2
+    assert len(set(values)) == 1

@@ -1,0 +1,84 @@
+"""The adapters for requests and httpx, beside what the conformance suite says of every language's adapter."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import requests
+from sandbox import Sandbox
+
+import bankhub.httpx
+import bankhub.requests
+from bankhub import TokenCache
+from bankhub._origin import origin
+
+ECHO = "/v1/sandbox/echo"
+
+
+@pytest.fixture
+def rejected(tokens: TokenCache, sandbox: Sandbox) -> Iterator[TokenCache]:
+    """Has a token that the API does not take any more."""
+    tokens.get()
+    sandbox.revoke()
+    yield tokens
+
+
+def test_requests_sends_a_file_again_from_where_it_was(rejected: TokenCache, sandbox: Sandbox) -> None:
+    file = io.BytesIO(b"not this, but this")
+    file.seek(10)
+    response = requests.post(sandbox.url + ECHO, data=file, auth=bankhub.requests.BankHubAuth(rejected), timeout=5)
+    assert (response.status_code, response.text) == (200, "but this")
+    assert [earlier.status_code for earlier in response.history] == [401]
+
+
+def test_requests_keeps_its_session(rejected: TokenCache, sandbox: Sandbox) -> None:
+    with requests.Session() as session:
+        session.auth = bankhub.requests.BankHubAuth(rejected)
+        assert [session.get(f"{sandbox.url}/v1/company", timeout=5).status_code for _ in range(3)] == [200] * 3
+    assert sandbox.counters().resource_requests == 4
+
+
+def test_httpx_does_not_send_files_again(rejected: TokenCache, sandbox: Sandbox) -> None:
+    files = {"file": io.BytesIO(b"text")}
+    response = httpx.post(sandbox.url + ECHO, files=files, auth=bankhub.httpx.BankHubAuth(rejected))
+    assert response.status_code == 401
+    assert sandbox.counters().resource_requests == 1
+
+
+def test_httpx_leaves_a_request_as_it_was(rejected: TokenCache, sandbox: Sandbox) -> None:
+    with httpx.Client(auth=bankhub.httpx.BankHubAuth(rejected)) as client:
+        request = client.build_request("GET", f"{sandbox.url}/v1/company")
+        for _ in range(2):
+            assert client.send(request).status_code == 200
+            assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize("rejection", [1, 2])
+def test_the_second_rejection_is_reported_too(tokens: TokenCache, sandbox: Sandbox, rejection: int) -> None:
+    url = f"{sandbox.url}/v1/sandbox/unauthorized"
+    adapters = {
+        1: lambda: requests.get(url, auth=bankhub.requests.BankHubAuth(tokens), timeout=5).status_code,
+        2: lambda: httpx.get(url, auth=bankhub.httpx.BankHubAuth(tokens)).status_code,
+    }
+    assert adapters[rejection]() == 401
+    assert tokens.stats().rejections == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://hub.test/v1/company", True),
+        ("https://HUB.test:443", True),
+        ("HTTPS://hub.test", True),
+        ("https://user@hub.test", True),
+        ("http://hub.test", False),
+        ("https://hub.test:8443", False),
+        ("https://hub.test.evil.test", False),
+        ("https://hub.test@evil.test", False),
+    ],
+)
+def test_origins_are_equal_whatever_their_case_and_default_port(url: str, same: bool) -> None:
+    assert (origin(url) == origin("https://hub.test")) == same
