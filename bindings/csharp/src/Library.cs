@@ -66,7 +66,21 @@ namespace BankHub
                     return new Library(library, place.File, place.Where);
                 problems.Add($"{place.File} ({place.Where}): {Marshal.PtrToStringAnsi(dlerror())}");
             }
-            throw new DllNotFoundException("libbankhub could not be loaded, tried " + string.Join("; ", problems));
+            var tried = string.Join("; ", problems);
+            throw new DllNotFoundException($"libbankhub could not be loaded ({Here()}), tried {tried}");
+        }
+
+        private static string Here()
+        {
+            var libc = "another libc";
+            try
+            {
+                libc = "glibc " + Marshal.PtrToStringAnsi(gnu_get_libc_version());
+            }
+            catch (Exception e) when (e is DllNotFoundException || e is EntryPointNotFoundException)
+            {
+            }
+            return $"{Environment.OSVersion.Platform} on {RuntimeInformation.ProcessArchitecture} with {libc}";
         }
 
         private static IEnumerable<(string File, string Where)> Places()
@@ -118,6 +132,9 @@ namespace BankHub
             public IntPtr dli_sname;
             public IntPtr dli_saddr;
         }
+
+        [DllImport("libc.so.6")]
+        private static extern IntPtr gnu_get_libc_version();
 
         [DllImport("libdl.so.2")]
         private static extern int dladdr(IntPtr address, out Dl_info info);

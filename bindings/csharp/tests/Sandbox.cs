@@ -12,8 +12,9 @@ sealed class Sandbox : IDisposable
 
     static readonly string File = Path.Combine(AppContext.BaseDirectory, "../target/release/bankhub-sandbox");
 
+    public readonly string Url;
+
     readonly Process process;
-    readonly string address;
 
     public Sandbox(int latencyMilliseconds = 0)
     {
@@ -23,21 +24,21 @@ sealed class Sandbox : IDisposable
             RedirectStandardOutput = true,
             UseShellExecute = false,
         });
-        address = process.StandardOutput.ReadLine();
+        Url = process.StandardOutput.ReadLine();
     }
 
     public TokenCacheOptions Options => new TokenCacheOptions
     {
         ClientId = "sandbox-id",
         ClientSecret = Secret,
-        BaseUrl = address,
+        BaseUrl = Url,
     };
 
     public Dictionary<string, string> Environment => new Dictionary<string, string>
     {
         ["BANKHUB_CLIENT_ID"] = "sandbox-id",
         ["BANKHUB_CLIENT_SECRET"] = Secret,
-        ["BANKHUB_BASE_URL"] = address,
+        ["BANKHUB_BASE_URL"] = Url,
     };
 
     public void Dispose()

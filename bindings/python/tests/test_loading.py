@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def test_a_file_that_is_absent(tmp_path: Path) -> None:
 
 def test_no_file_at_all(tmp_path: Path) -> None:
     message = import_error(LD_LIBRARY_PATH=str(tmp_path))
+    assert f"{platform.system()} on {platform.machine()} with {' '.join(platform.libc_ver())}" in message
     assert f"{PACKAGE / SONAME} (beside the package): " in message
     assert f"{SONAME} (found by the system's loader): " in message
 

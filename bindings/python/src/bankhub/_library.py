@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from ctypes import CDLL, POINTER, PyDLL, Structure, byref, c_char_p, c_int32, c_uint32, c_uint64, c_void_p, cast
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def _load() -> CDLL:
             continue
         _check(library, file, where)
         return library
-    raise ImportError("libbankhub could not be loaded, tried " + "; ".join(problems), name="bankhub")
+    here = f"{platform.system()} on {platform.machine()} with {' '.join(platform.libc_ver()).strip() or 'another libc'}"
+    raise ImportError(f"libbankhub could not be loaded ({here}), tried {'; '.join(problems)}", name="bankhub")
 
 
 def _places() -> list[tuple[str, str]]:
