@@ -25,6 +25,10 @@ PREFIX = /usr/local
 install: cargo ## install the library, its headers and its pkg-config file below PREFIX (/usr/local)
 	scripts/install $(PREFIX)
 
+.PHONY: wheels
+wheels: ## build the Python packages, with the library inside, into build/wheels
+	scripts/wheels
+
 .PHONY: setup
 setup: ## look again at what this machine has, and install what it lacks
 	scripts/setup
@@ -35,11 +39,12 @@ header: ## write include/bankhub.h anew from src/ffi
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
 # Each writes its tables into README.md, unless it misses what is promised there.
-MEASURE = PYTHONPATH=tests/conformance .venv/bin/python benches/performance.py
+MEASURE = PYTHONPATH=tests/conformance:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
+  .venv/bin/python benches/performance.py
 .PHONY: bench fleet storm
 bench: benches ## measure a call, a wait, an idle handle and the first token
 	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
-	  .venv/bin/python benches/first_token/first_token.py'
+	  .venv/bin/python benches/first_token/first_token.py; echo; .venv/bin/python benches/wrappers/wrappers.py'
 fleet: benches ## live through years of many processes, and count what the endpoint sees (over an hour)
 	$(MEASURE) fleet target/release/fleet
 storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
@@ -91,10 +96,10 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests benches examples
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header simulate mutants miri deny fuzz corpus fmt,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help setup header wheels simulate mutants miri deny fuzz corpus fmt,$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
-build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/storm/requirements.txt
+build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/requirements.txt
 	scripts/setup
 
 # $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.
@@ -109,7 +114,8 @@ build: $(PROGRAMS)
 
 .PHONY: testing benches
 testing: build/memory build/memory-asan benches ## build what the tests and measurements alone need
-benches: build/bench-first-token $(call unless,go,build/storm-go) | cargo
+benches: build/bench-first-token $(call unless,go,build/storm-go build/bench-go) \
+  $(call unless,csharp,build/bench-csharp.exe) | cargo
 	cargo build --release -p bankhub-benches
 
 # One package at a time: together, the library would carry features that only the sandbox asks its dependencies for.
@@ -156,7 +162,7 @@ build/bench-first-token: benches/first_token/first_token.c include/bankhub.h
 	$(CC) -std=c11 -O2 $(WARNINGS) -Iinclude $< -o $@ -ldl
 
 # Go looks after what is out of date by itself.
-.PHONY: build/driver-go build/caller-go build/demo-go build/storm-go
+.PHONY: build/driver-go build/caller-go build/demo-go build/storm-go build/bench-go
 build/driver-go: cargo
 	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
 build/caller-go: cargo
@@ -165,13 +171,16 @@ build/demo-go: cargo
 	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
 build/storm-go: cargo
 	go build -C benches/storm/go -o $(CURDIR)/$@ .
+build/bench-go: cargo
+	go build -C benches/wrappers/go -o $(CURDIR)/$@ .
 
-MCS = mcs -langversion:7.2 -warnaserror+
+MCS = mcs -langversion:7.2 -warnaserror+ -optimize+
 build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/setup.mk
 	$(MCS) -target:library -r:System.Net.Http -out:$@ $(filter %.cs,$^)
 build/driver-csharp.exe: tests/conformance/drivers/Driver.cs
 build/caller-csharp.exe: tests/conformance/callers/Caller.cs
 build/demo-csharp.exe: bindings/csharp/examples/Demo.cs
+build/bench-csharp.exe: benches/wrappers/Wrappers.cs
 build/test-csharp.exe: $(wildcard bindings/csharp/tests/*.cs)
-build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe: build/BankHub.dll
+$(addprefix build/,$(addsuffix -csharp.exe,driver caller demo bench test)): build/BankHub.dll
 	$(MCS) -r:System.Net.Http -r:$< -out:$@ $(filter %.cs,$^)

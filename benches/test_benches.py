@@ -19,6 +19,7 @@ COMMANDS = {
     "waiting": ([str(LIBRARIES / "waiting")], [4]),
     "handles": ([str(LIBRARIES / "handles")], [3, 2]),
     "first_token": ([sys.executable, str(HERE / "first_token/first_token.py")], [3]),
+    "wrappers": ([sys.executable, str(HERE / "wrappers/wrappers.py")], [8, 4, 5]),
 }
 EMPTY_ON_PURPOSE = {"waiting": 2}
 
@@ -34,7 +35,8 @@ def test_it_fills_its_tables(name: str) -> None:
 
 def tables_of(command: list[str]) -> list[list[list[str]]]:
     """What it prints with `--tiny`."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests/conformance")}
+    path = f"{ROOT / 'tests/conformance'}:{ROOT / 'bindings/python/src'}"
+    environment = {**os.environ, "PYTHONPATH": path, "BANKHUB_LIBRARY": str(LIBRARIES / "libbankhub.so.0")}
     run = subprocess.run(
         [*command, "--tiny"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True
     )

@@ -90,7 +90,9 @@ GO_MODULES = [
     "tests/conformance/drivers/go",
     "tests/conformance/callers/go",
     "benches/storm/go",
+    "benches/wrappers/go",
 ]
+PEERS = "pytest peers"
 PROXY = "tests/conformance/test_proxy.py"
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
@@ -132,8 +134,8 @@ STEPS = [
     Step("memory", pytest("tests/memory"), count=pytest_tests, needs="pytest valgrind"),
     Step("conformance", pytest("tests/conformance", f"--ignore={PROXY}"), count=pytest_tests, needs="pytest"),
     Step("proxy", pytest(PROXY), count=pytest_tests, needs="pytest proxy"),
-    Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs="pytest curl"),
-    Step("storm, tiny", pytest("benches/storm"), count=pytest_tests, needs="pytest storm go"),
+    Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs=f"curl go csharp {PEERS}"),
+    Step("storm, tiny", pytest("benches/storm"), count=pytest_tests, needs=f"go {PEERS}"),
     Step("fuzzing, the corpus", ["make", "corpus"], needs="cpp"),
     *fuzzing(),
     Step("C# tests", ["mono", "build/test-csharp.exe"], count=plain_line, needs="csharp"),

@@ -9,13 +9,31 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	"bankhub.invalid/bankhub"
 )
 
-// One cache serves the whole program. A 401 costs one new token, and the call is sent once more.
+// One cache, and one client on it, serve the whole program.
 func Example() {
 	cache, err := bankhub.FromEnv() // BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET, BANKHUB_BASE_URL
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	response, err := cache.HTTPClient().Get(os.Getenv("BANKHUB_BASE_URL") + "/v1/company")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	fmt.Println(response.Status)
+	// Output: 200 OK
+}
+
+// With any other client, a 401 is reported by hand.
+func ExampleTokenCache_Invalidate() {
+	cache, err := bankhub.FromEnv()
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -42,6 +60,27 @@ func Example() {
 		}
 		cache.Invalidate(token) // the next Get returns another one
 	}
+	// Output: 200 OK
+}
+
+// A transport goes around any other, and into any client.
+func ExampleTokenCache_Transport() {
+	cache, err := bankhub.FromEnv()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	client := &http.Client{
+		Transport: cache.Transport(&http.Transport{MaxConnsPerHost: 8}),
+		Timeout:   10 * time.Second,
+	}
+	response, err := client.Get(os.Getenv("BANKHUB_BASE_URL") + "/v1/company")
+	if err != nil {
+		log.Fatal(err)
+	}
+	response.Body.Close()
+	fmt.Println(response.Status)
 	// Output: 200 OK
 }
 

@@ -30,11 +30,12 @@ namespace BankHub
         {
         }
 
-        /// <summary>Sends through a handler of the caller's own.</summary>
+        /// <summary>Sends through a handler of the caller's own; null: it is set later, as by a factory.</summary>
         public BankHubHandler(TokenCache cache, HttpMessageHandler innerHandler)
-            : base(innerHandler)
         {
             this.cache = cache ?? throw new ArgumentNullException(nameof(cache));
+            if (innerHandler != null)
+                InnerHandler = innerHandler;
         }
 
         /// <inheritdoc/>

@@ -1,4 +1,4 @@
-// The README's program, compiled and run as a reader would.
+// The README's programs, compiled and run as a reader would.
 
 using System;
 using System.IO;
@@ -8,12 +8,20 @@ static class ReadmeTests
 {
     static readonly string Here = AppContext.BaseDirectory;
 
-    public static void TheProgramWorks()
+    public static void TheProgramsWork()
     {
         var readme = File.ReadAllText(Path.Combine(Here, "../bindings/csharp/README.md"));
+        var programs = Regex.Matches(readme, @"```csharp\n(.*?)```", RegexOptions.Singleline);
+        Expect.Equal(2, programs.Count);
+        foreach (Match program in programs)
+            Works(program.Groups[1].Value);
+    }
+
+    static void Works(string text)
+    {
         var source = Path.Combine(Here, "readme-csharp.cs");
         var program = Path.ChangeExtension(source, ".exe");
-        File.WriteAllText(source, Regex.Match(readme, @"```csharp\n(.*?)```", RegexOptions.Singleline).Groups[1].Value);
+        File.WriteAllText(source, text);
         using (var sandbox = new Sandbox())
         {
             var references = $"-r:System.Net.Http -r:{Here}/BankHub.dll";

@@ -1,4 +1,4 @@
-"""The example of the README, run as a reader would."""
+"""The examples of the README, run as a reader would."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import pytest
 from sandbox import Sandbox
 
 README = Path(__file__).parents[1] / "README.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 3
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sandbox: Sandbox
+    example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sandbox: Sandbox
 ) -> None:
     monkeypatch.setenv("BANKHUB_CLIENT_ID", sandbox.client_id)
     monkeypatch.setenv("BANKHUB_CLIENT_SECRET", sandbox.client_secret)
     monkeypatch.setenv("BANKHUB_BASE_URL", sandbox.url)
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     exec(example, {})
     assert capsys.readouterr().out == "200\n"

@@ -1,0 +1,10 @@
+module bench
+
+go 1.24.0
+
+require (
+	bankhub.invalid/bankhub v0.0.0
+	golang.org/x/oauth2 v0.35.0
+)
+
+replace bankhub.invalid/bankhub => ../../../bindings/go

@@ -1,0 +1,19 @@
+"""Puts the library into a wheel, where scripts/wheels names it; a wheel that somebody builds of the sdist has none."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Library(BuildHookInterface[Any]):
+    """Takes the file BANKHUB_WHEEL_LIBRARY, which runs on the platform BANKHUB_WHEEL_PLATFORM."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        library = os.environ.get("BANKHUB_WHEEL_LIBRARY")
+        if library:
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{os.environ['BANKHUB_WHEEL_PLATFORM']}"
+            build_data["force_include"][library] = "bankhub/libbankhub.so.0"
