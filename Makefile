@@ -29,6 +29,10 @@ install: cargo ## install the library, its headers and its pkg-config file below
 wheels: ## build the Python packages, with the library inside, into build/wheels
 	scripts/wheels
 
+.PHONY: nupkg
+nupkg: build ## build the C# package, with the library inside, into build/nupkg
+	$(PYTHON) bindings/csharp/pack.py build/nupkg
+
 .PHONY: setup
 setup: ## look again at what this machine has, and install what it lacks
 	scripts/setup

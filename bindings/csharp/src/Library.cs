@@ -93,7 +93,12 @@ namespace BankHub
             }
             var assembly = typeof(Library).Assembly.Location;
             if (assembly != "") // as where all assemblies are in one file
-                yield return (Path.Combine(Path.GetDirectoryName(assembly), SoName), "beside the assembly");
+            {
+                var folder = Path.GetDirectoryName(assembly);
+                var machine = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+                yield return (Path.Combine(folder, SoName), "beside the assembly");
+                yield return (Path.Combine(folder, "runtimes", "linux-" + machine, "native", SoName), "of the package");
+            }
             yield return (SoName, "found by the system's loader");
         }
 

@@ -1,0 +1,182 @@
+"""Every package, installed on its own in an empty folder and used from there, with nothing that leads to the tree."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from languages import BUILD, ROOT
+from sandbox import Sandbox
+
+MACHINE = platform.machine()
+WHEEL_TOOLS = BUILD / "wheel-tools" / "bin" / "python"
+LIBRARY_BYTES_MAX = 26 * 1024 * 1024 // 10
+
+PYTHON_PROGRAM = """
+import bankhub
+with bankhub.TokenCache.from_env() as tokens:
+    print(bankhub.__file__, len(tokens.get()))
+"""
+C_PROGRAM = """
+#include <bankhub.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) {
+  bankhub_config config = {.size = sizeof config, .client_id = getenv("BANKHUB_CLIENT_ID"),
+                           .client_secret = getenv("BANKHUB_CLIENT_SECRET"), .base_url = getenv("BANKHUB_BASE_URL")};
+  bankhub_access_token token;
+  bankhub_token *cache;
+  if (bankhub_token_new(&config, &cache, NULL) || bankhub_token_get(cache, 5000, &token, NULL)) return 1;
+  printf("%zu", token.length);
+  return 0;
+}
+"""
+GO_PROGRAM = """
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"bankhub.invalid/bankhub"
+)
+
+func main() {
+	cache, err := bankhub.FromEnv()
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := cache.Get(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(len(token))
+}
+"""
+GO_MODULE = (
+    "module program\n\ngo 1.24\n\nrequire bankhub.invalid/bankhub v0.0.0\n\nreplace bankhub.invalid/bankhub => ./go\n"
+)
+CSHARP_PROGRAM = """
+static class Program {
+  static void Main() { System.Console.Write(BankHub.TokenCache.FromEnvironment().Get().Length); }
+}
+"""
+TOKEN_LENGTH = "40"
+
+
+class Place:
+    """An empty folder, and an environment in which nothing of the tree is named."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+        self.folder = folder
+        kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+        self._environment = {
+            **kept,
+            "LC_ALL": "C.UTF-8",
+            "BANKHUB_CLIENT_ID": sandbox.client_id,
+            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+            "BANKHUB_BASE_URL": sandbox.url,
+        }
+
+    def run(self, *command: object, **more: str) -> str:
+        """What it prints, on its standard output."""
+        return subprocess.run(
+            list(map(str, command)),
+            cwd=self.folder,
+            env={**self._environment, **more},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=120,
+        ).stdout
+
+    def write(self, name: str, text: str) -> Path:
+        (self.folder / name).write_text(text)
+        return self.folder / name
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    sandbox = Sandbox()
+    yield Place(tmp_path, sandbox)
+    sandbox.kill()
+
+
+@pytest.fixture
+def installed(place: Place) -> Path:
+    """Where `make install` has put the library."""
+    prefix = place.folder / "prefix"
+    subprocess.run([ROOT / "scripts" / "install", prefix], check=True)
+    return prefix
+
+
+def wheel(machine: str) -> Path:
+    [found] = (BUILD / "wheels").glob(f"bankhub-*-py3-none-manylinux_2_17_{machine}.whl")
+    return found
+
+
+def test_a_wheel(place: Place) -> None:
+    place.run(sys.executable, "-m", "venv", "venv")
+    python = place.folder / "venv" / "bin" / "python"
+    place.run(python, "-m", "pip", "install", "--quiet", "--no-index", wheel(MACHINE))
+    file, length = place.run(python, "-c", PYTHON_PROGRAM).split()
+    assert Path(file).is_relative_to(place.folder)
+    assert length == TOKEN_LENGTH
+
+
+def test_a_source_distribution(place: Place, installed: Path) -> None:
+    [sdist] = (BUILD / "wheels").glob("bankhub-*.tar.gz")
+    options = ["--quiet", "--no-index", "--no-build-isolation", "--target", "packages"]
+    place.run(WHEEL_TOOLS, "-m", "pip", "install", *options, sdist)
+    library = {"PYTHONPATH": "packages", "BANKHUB_LIBRARY": str(installed / "lib" / "libbankhub.so.0")}
+    file, length = place.run(sys.executable, "-c", PYTHON_PROGRAM, **library).split()
+    assert Path(file).resolve().is_relative_to(place.folder.resolve())
+    assert length == TOKEN_LENGTH
+
+
+def test_the_library_of_a_wheel_is_the_promised_one(place: Place) -> None:
+    with zipfile.ZipFile(wheel(MACHINE)) as parts:
+        library = Path(parts.extract("bankhub/libbankhub.so.0", place.folder))
+    symbols = {line.split()[0] for line in place.run("nm", "-D", "--defined-only", "-P", library).splitlines()}
+    assert symbols == set((ROOT / "tests" / "symbols.txt").read_text().split())
+    assert library.stat().st_size <= LIBRARY_BYTES_MAX
+
+
+@pytest.mark.parametrize("linked", ["shared", "static"])
+def test_an_installed_library(place: Place, installed: Path, linked: str) -> None:
+    options, where = ["--cflags", "--libs"], {"PKG_CONFIG_PATH": str(installed / "lib" / "pkgconfig")}
+    if linked == "static":
+        options.append("--static")
+        for shared in (installed / "lib").glob("*.so*"):
+            shared.unlink()
+    flags = place.run("pkg-config", *options, "bankhub", **where).split()
+    place.run("cc", place.write("program.c", C_PROGRAM), "-o", "program", *flags)
+    assert place.run("./program") == TOKEN_LENGTH
+    assert ("libbankhub" in place.run("ldd", "program")) == (linked == "shared")
+
+
+def test_a_go_program(place: Place, installed: Path) -> None:
+    shutil.copytree(ROOT / "bindings" / "go", place.folder / "go")
+    place.write("go.mod", GO_MODULE)
+    place.write("main.go", GO_PROGRAM)
+    place.run("go", "build", "-o", "program", ".", PKG_CONFIG_PATH=str(installed / "lib" / "pkgconfig"))
+    assert place.run("./program") == TOKEN_LENGTH
+
+
+def test_a_csharp_package(place: Place) -> None:
+    packer = ROOT / "bindings" / "csharp" / "pack.py"
+    package = place.run(sys.executable, packer, place.folder).strip()
+    with zipfile.ZipFile(package) as parts:
+        parts.extractall(place.folder)
+    [assembly] = (place.folder / "lib").glob("*/BankHub.dll")
+    shutil.copy(assembly, place.folder)
+    place.run("mcs", "-r:BankHub.dll", place.write("program.cs", CSHARP_PROGRAM))
+    assert place.run("mono", "program.exe") == TOKEN_LENGTH
