@@ -112,6 +112,7 @@ PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c build/libcurl-c) \
   $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/caller-c build/caller-cpp) \
+  $(call unless,cpp,build/test-cpp) \
   $(call unless,go,build/driver-go build/demo-go build/caller-go) \
   $(call unless,csharp,build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
@@ -142,7 +143,8 @@ build/demo-cpp: examples/demo.cpp
 build/libcurl-cpp: examples/libcurl.cpp examples/authorized.hpp
 build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp examples/authorized.h examples/authorized.hpp
 build/caller-c: MANNER = -DC
-CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp)
+build/test-cpp: tests/cpp/wrapper.cpp
+CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp test-cpp)
 $(CPP): include/bankhub.hpp include/bankhub.h | cargo
 	$(CXX) -std=c++17 $(WARNINGS) $(MANNER) -Iinclude -Iexamples $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
 

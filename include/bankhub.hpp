@@ -1,13 +1,15 @@
 // bankhub for C++17: RAII, exceptions and the types of std over bankhub.h. Header-only; link with -lbankhub.
 //
 // Threads: a TokenCache may be called from any number of threads at once, but moved and destroyed only by one alone.
-// Failures: an exception below bankhub::Error, one class per status of bankhub.h. None of them holds a secret.
+// Failures: an exception below bankhub::Error, one class per status of bankhub.h. What begins with try_ returns the Error
+// instead, and throws nothing but std::bad_alloc. None of them holds a secret.
 
 #ifndef BANKHUB_HPP
 #define BANKHUB_HPP
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -15,6 +17,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include "bankhub.h"
 
@@ -22,7 +26,10 @@ namespace bankhub {
 
 struct Config;
 struct Stats;
+class Error;
 class Token;
+template <class Value>
+class Result;
 
 /// Keeps one valid token. Make one per client id, and share it.
 ///
@@ -38,14 +45,25 @@ class TokenCache {
   /// BANKHUB_STORE and BANKHUB_CA_FILE. Throws as the constructor does.
   static TokenCache from_env();
 
+  /// The constructor, without exceptions.
+  static Result<TokenCache> try_new(const Config &config);
+
   /// A valid token: at once where there is one, else after the one token request that serves all callers, for which
   /// this waits at most `get_timeout` of the config.
   ///
   /// Throws any Error.
   Token get() const;
 
-  /// get() with a timeout of its own; zero, or less, never waits. It ends the wait, never the request.
-  Token get(std::chrono::milliseconds timeout) const;
+  /// get() with a timeout of its own, which is rounded up to milliseconds; zero, or less, never waits. It ends the wait,
+  /// never the request.
+  template <class Rep, class Period>
+  Token get(std::chrono::duration<Rep, Period> timeout) const;
+
+  /// get(), without exceptions.
+  Result<Token> try_get() const;
+
+  template <class Rep, class Period>
+  Result<Token> try_get(std::chrono::duration<Rep, Period> timeout) const;
 
   /// Of the token that get() would return at once, or 0. Never blocks; sets a renewal going that is due.
   std::uint64_t generation() const noexcept { return bankhub_token_generation(handle_.get()); }
@@ -71,7 +89,7 @@ class TokenCache {
     void operator()(bankhub_token *handle) const noexcept { bankhub_token_free(handle); }
   };
 
-  Token copy(std::uint32_t timeout_ms) const;
+  Result<Token> copy(std::uint32_t timeout_ms) const;
 
   // Not reset by close(): it is a number, and a closed one is answered with Closed.
   std::unique_ptr<bankhub_token, Free> handle_;
@@ -129,6 +147,9 @@ class Error : public std::runtime_error {
         http_status_(native.http_status),
         retry_after_(native.retry_after_ms) {}
 
+  /// Throws it as the class of its status.
+  [[noreturn]] void raise() const;
+
   /// BANKHUB_INVALID_ARGUMENT or another constant of bankhub.h.
   bankhub_status status() const noexcept { return status_; }
 
@@ -146,42 +167,68 @@ class Error : public std::runtime_error {
 
 /// An argument is wrong, and the message names it. The same call fails again.
 struct InvalidArgument : Error {
-  using Error::Error;
+  explicit InvalidArgument(const Error &error) : Error(error) {}
 };
 
 /// The client id or secret is refused or disabled.
 struct Unauthenticated : Error {
-  using Error::Error;
+  explicit Unauthenticated(const Error &error) : Error(error) {}
 };
 
 /// Too many requests. retry_after() says when the next one may go out.
 struct RateLimited : Error {
-  using Error::Error;
+  explicit RateLimited(const Error &error) : Error(error) {}
 };
 
 /// The server was not reached, or could not answer. Try later.
 struct Unavailable : Error {
-  using Error::Error;
+  explicit Unavailable(const Error &error) : Error(error) {}
 };
 
 /// An answer that the API does not promise.
 struct BadResponse : Error {
-  using Error::Error;
+  explicit BadResponse(const Error &error) : Error(error) {}
 };
 
 /// The caller's own timeout passed first. The message names the last failure.
 struct DeadlineExceeded : Error {
-  using Error::Error;
+  explicit DeadlineExceeded(const Error &error) : Error(error) {}
 };
 
 /// The cache was closed.
 struct Closed : Error {
-  using Error::Error;
+  explicit Closed(const Error &error) : Error(error) {}
 };
 
 /// A defect of the library, a thread that could not start, or a library that is too old.
 struct InternalError : Error {
-  using Error::Error;
+  explicit InternalError(const Error &error) : Error(error) {}
+};
+
+/// A value, or why there is none: what C++23 has as std::expected<Value, Error>.
+template <class Value>
+class Result {
+ public:
+  Result(Value value) : outcome_(std::move(value)) {}
+  Result(Error error) : outcome_(std::move(error)) {}
+
+  bool has_value() const noexcept { return outcome_.index() == 0; }
+  explicit operator bool() const noexcept { return has_value(); }
+
+  /// Only where there is one, as of a pointer.
+  Value &operator*() noexcept { return *std::get_if<0>(&outcome_); }
+  const Value &operator*() const noexcept { return *std::get_if<0>(&outcome_); }
+  Value *operator->() noexcept { return std::get_if<0>(&outcome_); }
+  const Value *operator->() const noexcept { return std::get_if<0>(&outcome_); }
+
+  /// The value, or else throws the error as the class of its status.
+  Value value() &&;
+
+  /// Only where there is no value.
+  const Error &error() const noexcept { return *std::get_if<1>(&outcome_); }
+
+ private:
+  std::variant<Value, Error> outcome_;
 };
 
 /// What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
@@ -208,18 +255,7 @@ struct Stats {
 namespace detail {
 
 inline void check(bankhub_status status, const bankhub_error &error) {
-  switch (status) {
-    case BANKHUB_OK: return;
-    case BANKHUB_INVALID_ARGUMENT: throw InvalidArgument(error);
-    case BANKHUB_UNAUTHENTICATED: throw Unauthenticated(error);
-    case BANKHUB_RATE_LIMITED: throw RateLimited(error);
-    case BANKHUB_UNAVAILABLE: throw Unavailable(error);
-    case BANKHUB_BAD_RESPONSE: throw BadResponse(error);
-    case BANKHUB_DEADLINE: throw DeadlineExceeded(error);
-    case BANKHUB_CLOSED: throw Closed(error);
-    case BANKHUB_INTERNAL: throw InternalError(error);
-    default: throw Error(error);  // a status that only a later library knows
-  }
+  if (status != BANKHUB_OK) Error(error).raise();
 }
 
 /// For what the library does not word itself.
@@ -282,6 +318,26 @@ inline Stats::Moment moment(std::int64_t unix_seconds) {
 
 }  // namespace detail
 
+inline void Error::raise() const {
+  switch (status_) {
+    case BANKHUB_INVALID_ARGUMENT: throw InvalidArgument(*this);
+    case BANKHUB_UNAUTHENTICATED: throw Unauthenticated(*this);
+    case BANKHUB_RATE_LIMITED: throw RateLimited(*this);
+    case BANKHUB_UNAVAILABLE: throw Unavailable(*this);
+    case BANKHUB_BAD_RESPONSE: throw BadResponse(*this);
+    case BANKHUB_DEADLINE: throw DeadlineExceeded(*this);
+    case BANKHUB_CLOSED: throw Closed(*this);
+    case BANKHUB_INTERNAL: throw InternalError(*this);
+    default: throw *this;  // a status that only a later library knows
+  }
+}
+
+template <class Value>
+Value Result<Value>::value() && {
+  if (!has_value()) error().raise();
+  return std::move(**this);
+}
+
 inline TokenCache::TokenCache(const Config &config) {
   detail::check_library();
   bankhub_config native = {};
@@ -303,6 +359,12 @@ inline TokenCache::TokenCache(const Config &config) {
   handle_.reset(handle);
 }
 
+inline Result<TokenCache> TokenCache::try_new(const Config &config) try {
+  return TokenCache(config);
+} catch (const Error &error) {
+  return error;
+}
+
 inline TokenCache TokenCache::from_env() {
   Config config;
   config.client_id = detail::required_variable("BANKHUB_CLIENT_ID");
@@ -313,17 +375,27 @@ inline TokenCache TokenCache::from_env() {
   return TokenCache(config);
 }
 
-inline Token TokenCache::get() const { return copy(BANKHUB_TIMEOUT_DEFAULT); }
+inline Token TokenCache::get() const { return try_get().value(); }
 
-inline Token TokenCache::get(std::chrono::milliseconds timeout) const {
-  constexpr std::int64_t longest = BANKHUB_TIMEOUT_DEFAULT - 1;
-  return copy(static_cast<std::uint32_t>(std::clamp<std::int64_t>(timeout.count(), 0, longest)));
+inline Result<Token> TokenCache::try_get() const { return copy(BANKHUB_TIMEOUT_DEFAULT); }
+
+template <class Rep, class Period>
+Token TokenCache::get(std::chrono::duration<Rep, Period> timeout) const {
+  return try_get(timeout).value();
 }
 
-inline Token TokenCache::copy(std::uint32_t timeout_ms) const {
+template <class Rep, class Period>
+Result<Token> TokenCache::try_get(std::chrono::duration<Rep, Period> timeout) const {
+  // As a double, which no duration overflows.
+  const std::chrono::duration<double, std::milli> wanted(timeout);
+  constexpr double longest = BANKHUB_TIMEOUT_DEFAULT - 1;
+  return copy(static_cast<std::uint32_t>(std::ceil(std::clamp(wanted.count(), 0.0, longest))));
+}
+
+inline Result<Token> TokenCache::copy(std::uint32_t timeout_ms) const {
   Token token;
   bankhub_error error;
-  detail::check(bankhub_token_get(handle_.get(), timeout_ms, &token.native_, &error), error);
+  if (bankhub_token_get(handle_.get(), timeout_ms, &token.native_, &error) != BANKHUB_OK) return Error(error);
   return token;
 }
 

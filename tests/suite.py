@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -135,6 +136,8 @@ STEPS = [
     Step("conformance", pytest("tests/conformance", f"--ignore={PROXY}"), count=pytest_tests, needs="pytest"),
     Step("proxy", pytest(PROXY), count=pytest_tests, needs="pytest proxy"),
     Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs=f"curl go csharp {PEERS}"),
+    Step("wheels", ["scripts/wheels", platform.machine()], needs="wheels"),
+    Step("packages", pytest("tests/packages"), count=pytest_tests, needs="pytest wheels go csharp"),
     Step("storm, tiny", pytest("benches/storm"), count=pytest_tests, needs=f"go {PEERS}"),
     Step("fuzzing, the corpus", ["make", "corpus"], needs="cpp"),
     *fuzzing(),

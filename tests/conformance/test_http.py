@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -175,11 +176,20 @@ def test_a_401_is_the_callers_where_no_other_token_can_be_had(caller: Caller, sa
 @pytest.mark.parametrize("program", ["libcurl-c", "libcurl-cpp"])
 def test_the_example_for_libcurl(require: Require, program: str, sandbox: Sandbox) -> None:
     require(Language(program="", files=(BUILD / program,)))
+    assert json.loads(run(BUILD / program, sandbox))["data"]["name"] == "Sandbox company"
+
+
+def test_what_the_cpp_header_adds(require: Require, sandbox: Sandbox) -> None:
+    require(Language(program="", files=(BUILD / "test-cpp",)))
+    assert " 0 failed" in run(BUILD / "test-cpp", sandbox)
+
+
+def run(program: Path, sandbox: Sandbox) -> str:
+    """What it prints, on its standard output."""
     environment = {
         **clean_environment(),
         "BANKHUB_CLIENT_ID": sandbox.client_id,
         "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
         "BANKHUB_BASE_URL": sandbox.url,
     }
-    output = subprocess.run([BUILD / program], env=environment, stdout=subprocess.PIPE, check=True, timeout=10).stdout
-    assert json.loads(output)["data"]["name"] == "Sandbox company"
+    return subprocess.run([program], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
