@@ -1,8 +1,8 @@
 // bankhub for C++17: RAII, exceptions and the types of std over bankhub.h. Header-only; link with -lbankhub.
 //
 // Threads: a TokenCache may be called from any number of threads at once, but moved and destroyed only by one alone.
-// Failures: an exception below bankhub::Error, one class per status of bankhub.h. What begins with try_ returns the Error
-// instead, and throws nothing but std::bad_alloc. None of them holds a secret.
+// Failures: an exception below bankhub::Error, one class per status of bankhub.h. What begins with try_ returns the
+// Error instead, and throws nothing but std::bad_alloc. None of them holds a secret.
 
 #ifndef BANKHUB_HPP
 #define BANKHUB_HPP
@@ -54,8 +54,8 @@ class TokenCache {
   /// Throws any Error.
   Token get() const;
 
-  /// get() with a timeout of its own, which is rounded up to milliseconds; zero, or less, never waits. It ends the wait,
-  /// never the request.
+  /// get() with a timeout of its own, which is rounded up to milliseconds; zero, or less, never waits. It ends the
+  /// wait, never the request.
   template <class Rep, class Period>
   Token get(std::chrono::duration<Rep, Period> timeout) const;
 

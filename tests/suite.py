@@ -109,6 +109,30 @@ def pytest(*folders: str) -> list[str]:
     return [PYTHON, "-m", "pytest", *folders]
 
 
+def other_pythons() -> list[Step]:
+    """The wrapper's tests with every Python that this machine has besides that of .venv, pyenv's included."""
+    steps: dict[str, Step] = {}
+    own = python_version(PYTHON)
+    folders = [
+        *os.get_exec_path(),
+        *map(str, Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin")),
+    ]
+    for program in (f"{folder}/python3.{minor}" for folder in folders for minor in range(9, 20)):
+        version = python_version(program)
+        if version and version != own:
+            command = ["scripts/test-python", program]
+            steps[version] = Step(f"Python {version} tests", command, count=pytest_tests, needs="pytest")
+    return list(steps.values())
+
+
+def python_version(program: str) -> str:
+    """Such as 3.11; empty where there is none that works."""
+    if not os.access(program, os.X_OK):
+        return ""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    return ".".join(re.findall(r"\d+", said)[:2])
+
+
 def fuzzing() -> list[Step]:
     """A short run of it, where there is the nightly that it takes."""
     nightly = subprocess.run(["rustc", "+nightly", "--version"], capture_output=True).returncode == 0
@@ -130,6 +154,7 @@ STEPS = [
     Step("ruff check", [PYTHON, "-m", "ruff", "check", *PYTHON_CODE], needs="pytest"),
     Step("ruff format", [PYTHON, "-m", "ruff", "format", "--check", *PYTHON_CODE], needs="pytest"),
     Step("Python tests", pytest("bindings/python/tests"), count=pytest_tests, needs="pytest"),
+    *other_pythons(),
     Step("the runners' tests", pytest("tests/test_suite.py", "tests/test_demo.py"), count=pytest_tests, needs="pytest"),
     Step("process", pytest("tests/process"), count=pytest_tests, needs="pytest", limit_s=300),
     Step("memory", pytest("tests/memory"), count=pytest_tests, needs="pytest valgrind"),
