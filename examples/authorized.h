@@ -58,15 +58,14 @@ static int rejected(const struct authorized *request) {
 
 static size_t hold_back(char *data, size_t size, size_t count, void *context) {
   struct authorized *request = (struct authorized *)context;
-  size_t bytes = size * count;
   if (!rejected(request)) return request->write(data, size, count, request->context);
-  if (bytes > HELD_BYTES_MAX - request->held_bytes) return 0;
+  size_t room = HELD_BYTES_MAX - request->held_bytes, bytes = size * count < room ? size * count : room;
   char *held = (char *)realloc(request->held, request->held_bytes + bytes + 1);
   if (!held) return 0;
   memcpy(held + request->held_bytes, data, bytes);
   request->held = held;
   request->held_bytes += bytes;
-  return bytes;
+  return size * count;
 }
 
 static CURLcode perform_with(struct authorized *request, const bankhub_access_token *token) {
