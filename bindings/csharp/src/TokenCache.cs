@@ -172,7 +172,7 @@ namespace BankHub
         internal bool Serves(Uri uri)
         {
             const UriComponents origin = UriComponents.SchemeAndServer;
-            return uri.IsAbsoluteUri
+            return uri != null && uri.IsAbsoluteUri
                 && Uri.Compare(uri, baseUrl, origin, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
         }
 

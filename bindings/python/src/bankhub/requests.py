@@ -24,8 +24,8 @@ class BankHubAuth(AuthBase):
     A request that is answered 401 is sent once more if there is another token and its body can be sent again: bytes,
     text, or a file that can be rewound. Otherwise, and the second time, the 401 is the caller's.
 
-    A request for which there is no token raises the BankHubError. One with an Authorization header is left alone; have
-    `trust_env` off in a Session whose user has a .netrc, because requests takes the header from there.
+    A request for which there is no token raises the BankHubError. One with an Authorization header is left alone. After
+    a redirect, requests itself prefers what a .netrc says of the host, unless the Session's trust_env is off.
     """
 
     def __init__(self, cache: TokenCache) -> None:
