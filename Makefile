@@ -111,7 +111,7 @@ unless = $(if $(filter $1,$(MISSING)),,$2)
 PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c build/libcurl-c) \
-  $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/caller-c build/caller-cpp) \
+  $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/test-libcurl build/caller-c build/caller-cpp) \
   $(call unless,cpp,build/test-cpp) \
   $(call unless,go,build/driver-go build/demo-go build/caller-go) \
   $(call unless,csharp,build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
@@ -144,11 +144,12 @@ build/libcurl-cpp: examples/libcurl.cpp examples/authorized.hpp
 build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp examples/authorized.h examples/authorized.hpp
 build/caller-c: MANNER = -DC
 build/test-cpp: tests/cpp/wrapper.cpp
-CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp test-cpp)
+build/test-libcurl: tests/cpp/authorized.cpp examples/authorized.h examples/authorized.hpp
+CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp test-cpp test-libcurl)
 $(CPP): include/bankhub.hpp include/bankhub.h | cargo
 	$(CXX) -std=c++17 $(WARNINGS) $(MANNER) -Iinclude -Iexamples $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
 
-$(addprefix build/,demo-c demo-cpp libcurl-c libcurl-cpp caller-c caller-cpp): HTTP = -lcurl
+$(addprefix build/,demo-c demo-cpp libcurl-c libcurl-cpp caller-c caller-cpp test-libcurl): HTTP = -lcurl
 
 build/memory: tests/memory/everything.c include/bankhub.h | cargo
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Iinclude $< -o $@ $(LINK)

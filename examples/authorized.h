@@ -1,4 +1,5 @@
-/* Performs a libcurl request with a token, and once more if an API answers 401. To be copied into a program. */
+/* Performs a libcurl request with a token, and once more if an API answers 401. To be copied into a program. Wants
+ * libcurl 7.83: an older one may follow a redirect to another port with the token. */
 #ifndef AUTHORIZED_H
 #define AUTHORIZED_H
 
@@ -8,9 +9,11 @@
 
 #include "bankhub.h"
 
-enum { UNAUTHORIZED = 401, HELD_BYTES_MAX = 65536 };
+enum { UNAUTHORIZED = 401, HELD_BYTES_MAX = CURL_MAX_WRITE_SIZE };
 
-/* One request, of one thread. Everything else about it is set on `curl` as usual: its URL, method, body, timeout. */
+/* One request, of one thread. Everything else about it is set on `curl` as usual: its method, body and timeout, which
+ * is that of each try; the wait for a token ends by the cache's. Where an Authorization header is, use
+ * curl_easy_perform instead. */
 struct authorized {
   CURL *curl;
   const bankhub_token *cache;
@@ -19,7 +22,7 @@ struct authorized {
   curl_write_callback write; /* receives the answer's body */
   void *context;             /* of `write` */
 
-  char *held; /* the body of the first 401, which nobody gets if the request is sent again */
+  char *held; /* how the body of the first 401 begins, which nobody gets if the request is sent again */
   size_t held_bytes;
 };
 
@@ -55,6 +58,9 @@ static int rejected(const struct authorized *request) {
   curl_easy_getinfo(request->curl, CURLINFO_EFFECTIVE_URL, &url);
   return status == UNAUTHORIZED && url && same_origin(url, request->base_url);
 }
+
+/* The second is what CURLOPT_FAILONERROR makes of a 401. */
+static int answered(CURLcode code) { return code == CURLE_OK || code == CURLE_HTTP_RETURNED_ERROR; }
 
 static size_t hold_back(char *data, size_t size, size_t count, void *context) {
   struct authorized *request = (struct authorized *)context;
@@ -100,14 +106,14 @@ static CURLcode perform_authorized(struct authorized *request, const char *url, 
   receive_with(request->curl, hold_back, request);
   CURLcode code = perform_with(request, &token);
   receive_with(request->curl, request->write, request->context);
-  if (code == CURLE_OK && rejected(request)) {
+  if (answered(code) && rejected(request)) {
     if (replace(request, &token)) {
       request->held_bytes = 0;
       code = perform_with(request, &token);
-      if (code == CURLE_OK && rejected(request)) bankhub_token_invalidate(request->cache, token.value, NULL);
+      if (answered(code) && rejected(request)) bankhub_token_invalidate(request->cache, token.value, NULL);
     }
-    if (request->held_bytes && request->write(request->held, 1, request->held_bytes, request->context) == 0)
-      code = CURLE_WRITE_ERROR;
+    size_t bytes = request->held_bytes;
+    if (bytes && request->write(request->held, 1, bytes, request->context) != bytes) code = CURLE_WRITE_ERROR;
   }
   bankhub_access_token_wipe(&token);
   free(request->held);

@@ -59,7 +59,7 @@ static std::uint64_t requests_of_threads(int threads) {
   const auto cache = TokenCache::from_env();
   std::vector<std::future<Token>> tokens;
   while (threads-- > 0) tokens.push_back(std::async(std::launch::async, [&cache] { return cache.get(); }));
-  for (auto &token : tokens) token.get();
+  for (auto &token : tokens) (void)token.get();
   return cache.stats().requests;
 }
 

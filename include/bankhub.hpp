@@ -2,7 +2,7 @@
 //
 // Threads: a TokenCache may be called from any number of threads at once, but moved and destroyed only by one alone.
 // Failures: an exception below bankhub::Error, one class per status of bankhub.h. What begins with try_ returns the
-// Error instead, and throws nothing but std::bad_alloc. None of them holds a secret.
+// Error instead. None of them holds a secret. Compiled without exceptions, what would throw one aborts.
 
 #ifndef BANKHUB_HPP
 #define BANKHUB_HPP
@@ -11,10 +11,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,8 +46,10 @@ class TokenCache {
   /// BANKHUB_STORE and BANKHUB_CA_FILE. Throws as the constructor does.
   static TokenCache from_env();
 
-  /// The constructor, without exceptions.
-  static Result<TokenCache> try_new(const Config &config);
+  static Result<TokenCache> try_new(const Config &config) noexcept;
+
+  /// Throws nothing but std::bad_alloc.
+  static Result<TokenCache> try_from_env();
 
   /// A valid token: at once where there is one, else after the one token request that serves all callers, for which
   /// this waits at most `get_timeout` of the config.
@@ -59,11 +62,10 @@ class TokenCache {
   template <class Rep, class Period>
   Token get(std::chrono::duration<Rep, Period> timeout) const;
 
-  /// get(), without exceptions.
-  Result<Token> try_get() const;
+  Result<Token> try_get() const noexcept;
 
   template <class Rep, class Period>
-  Result<Token> try_get(std::chrono::duration<Rep, Period> timeout) const;
+  Result<Token> try_get(std::chrono::duration<Rep, Period> timeout) const noexcept;
 
   /// Of the token that get() would return at once, or 0. Never blocks; sets a renewal going that is due.
   std::uint64_t generation() const noexcept { return bankhub_token_generation(handle_.get()); }
@@ -77,8 +79,13 @@ class TokenCache {
   /// The same for a token kept as text. Any other text changes nothing. Throws InvalidArgument if it contains a NUL.
   void invalidate(std::string_view rejected) const;
 
+  Result<void> try_invalidate(const Token &rejected) const noexcept;
+  Result<void> try_invalidate(std::string_view rejected) const noexcept;
+
   /// What the cache has done and is doing. Never blocks. Throws Closed or InternalError.
   Stats stats() const;
+
+  Result<Stats> try_stats() const noexcept;
 
   /// Ends the cache and wipes its token: calls that wait throw Closed at once, and so does every later one. The
   /// destructor does it, too.
@@ -89,7 +96,10 @@ class TokenCache {
     void operator()(bankhub_token *handle) const noexcept { bankhub_token_free(handle); }
   };
 
-  Result<Token> copy(std::uint32_t timeout_ms) const;
+  explicit TokenCache(bankhub_token *handle) noexcept : handle_(handle) {}
+
+  Token copy(std::uint32_t timeout_ms) const;
+  Result<Token> try_copy(std::uint32_t timeout_ms) const noexcept;
 
   // Not reset by close(): it is a number, and a closed one is answered with Closed.
   std::unique_ptr<bankhub_token, Free> handle_;
@@ -138,31 +148,28 @@ class Token {
   bankhub_access_token native_ = {};
 };
 
-/// Why a call failed; what() is one sentence for an operator.
-class Error : public std::runtime_error {
+/// Why a call failed. No part of it is on the heap.
+class Error : public std::exception {
  public:
-  explicit Error(const bankhub_error &native)
-      : std::runtime_error(native.message),
-        status_(native.status),
-        http_status_(native.http_status),
-        retry_after_(native.retry_after_ms) {}
+  explicit Error(const bankhub_error &native) noexcept : native_(native) {}
 
   /// Throws it as the class of its status.
   [[noreturn]] void raise() const;
 
+  /// One sentence for an operator.
+  const char *what() const noexcept override { return native_.message; }
+
   /// BANKHUB_INVALID_ARGUMENT or another constant of bankhub.h.
-  bankhub_status status() const noexcept { return status_; }
+  bankhub_status status() const noexcept { return native_.status; }
 
   /// Of the answer behind the error; 0: there was none.
-  int http_status() const noexcept { return http_status_; }
+  int http_status() const noexcept { return native_.http_status; }
 
   /// Until the next token request may go out; zero: now, or never.
-  std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
+  std::chrono::milliseconds retry_after() const noexcept { return std::chrono::milliseconds(native_.retry_after_ms); }
 
  private:
-  bankhub_status status_;
-  int http_status_;
-  std::chrono::milliseconds retry_after_;
+  bankhub_error native_;
 };
 
 /// An argument is wrong, and the message names it. The same call fails again.
@@ -205,12 +212,12 @@ struct InternalError : Error {
   explicit InternalError(const Error &error) : Error(error) {}
 };
 
-/// A value, or why there is none: what C++23 has as std::expected<Value, Error>.
+/// A value, or why there is none: of what C++23 has as std::expected<Value, Error>.
 template <class Value>
-class Result {
+class [[nodiscard]] Result {
  public:
-  Result(Value value) : outcome_(std::move(value)) {}
-  Result(Error error) : outcome_(std::move(error)) {}
+  Result(Value value) noexcept : outcome_(std::move(value)) {}
+  Result(const Error &error) noexcept : outcome_(error) {}
 
   bool has_value() const noexcept { return outcome_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -222,6 +229,7 @@ class Result {
   const Value *operator->() const noexcept { return std::get_if<0>(&outcome_); }
 
   /// The value, or else throws the error as the class of its status.
+  const Value &value() const &;
   Value value() &&;
 
   /// Only where there is no value.
@@ -229,6 +237,28 @@ class Result {
 
  private:
   std::variant<Value, Error> outcome_;
+};
+
+/// That it worked, or why not.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() noexcept = default;
+  Result(const Error &error) noexcept : error_(error) {}
+
+  bool has_value() const noexcept { return !error_; }
+  explicit operator bool() const noexcept { return has_value(); }
+
+  /// Nothing, or else throws the error as the class of its status.
+  void value() const {
+    if (error_) error_->raise();
+  }
+
+  /// Only where there is one.
+  const Error &error() const noexcept { return *error_; }
+
+ private:
+  std::optional<Error> error_;
 };
 
 /// What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
@@ -254,64 +284,66 @@ struct Stats {
 
 namespace detail {
 
-inline void check(bankhub_status status, const bankhub_error &error) {
-  if (status != BANKHUB_OK) Error(error).raise();
-}
-
-/// For what the library does not word itself.
-inline void check(bankhub_status status, std::string_view message) {
-  bankhub_error error = {};
-  error.status = status;
-  message.copy(error.message, sizeof error.message - 1);
-  check(status, error);
+/// For what the library does not word itself; the values are for std::snprintf.
+template <class... Values>
+Error error(bankhub_status status, const char *format, Values... values) noexcept {
+  bankhub_error native = {};
+  native.status = status;
+  std::snprintf(native.message, sizeof native.message, format, values...);
+  return Error(native);
 }
 
 /// The soname leaves open how old the library's minor version is.
-inline void check_library() {
+inline Result<void> check_library() noexcept {
   const auto found = bankhub_abi_version();
   const auto major = static_cast<int>(found >> 16), minor = static_cast<int>(found & 0xffff);
-  if (major == BANKHUB_ABI_MAJOR && minor >= BANKHUB_ABI_MINOR) return;
-  check(BANKHUB_INTERNAL, std::string("libbankhub ") + bankhub_version() + " has ABI " + std::to_string(major) + "." +
-                              std::to_string(minor) + "; this program needs " + std::to_string(BANKHUB_ABI_MAJOR) +
-                              "." + std::to_string(BANKHUB_ABI_MINOR) + " or a later minor version");
+  if (major == BANKHUB_ABI_MAJOR && minor >= BANKHUB_ABI_MINOR) return {};
+  return error(BANKHUB_INTERNAL, "libbankhub %s has ABI %d.%d; this program needs %d.%d or a later minor version",
+               bankhub_version(), major, minor, BANKHUB_ABI_MAJOR, BANKHUB_ABI_MINOR);
 }
 
 /// C would take a NUL for the end, and cut off what follows.
-inline void check_text(const char *field, std::string_view value) {
-  if (value.find('\0') != value.npos) {
-    check(BANKHUB_INVALID_ARGUMENT, std::string(field) + " contains a NUL character");
+inline Result<void> check_text(const char *field, std::string_view value) noexcept {
+  if (value.find('\0') == value.npos) return {};
+  return error(BANKHUB_INVALID_ARGUMENT, "%s contains a NUL character", field);
+}
+
+/// Turns the fields of a Config into those of C, and keeps what is wrong with the first that C has no room for.
+struct Fields {
+  Result<void> checked = check_library();
+
+  const char *text(const char *field, const std::string &value) noexcept {
+    if (checked) checked = check_text(field, value);
+    return value.c_str();
   }
-}
 
-inline const char *text(const char *field, const std::string &value) {
-  check_text(field, value);
-  return value.c_str();
-}
-
-inline const char *text(const char *field, const std::optional<std::string> &value) {
-  return value ? text(field, *value) : nullptr;
-}
-
-inline std::uint32_t number(const char *field, std::int64_t value) {
-  if (value < 0 || value > UINT32_MAX) {
-    check(BANKHUB_INVALID_ARGUMENT, std::string(field) + " is " + std::to_string(value) + "; expected 0 to " +
-                                        std::to_string(UINT32_MAX));
+  const char *text(const char *field, const std::optional<std::string> &value) noexcept {
+    return value ? text(field, *value) : nullptr;
   }
-  return static_cast<std::uint32_t>(value);
-}
+
+  std::uint32_t number(const char *field, std::int64_t value) noexcept {
+    if (checked && (value < 0 || value > UINT32_MAX)) {
+      checked = error(BANKHUB_INVALID_ARGUMENT, "%s is %lld; expected 0 to %lld", field, static_cast<long long>(value),
+                      static_cast<long long>(UINT32_MAX));
+    }
+    return static_cast<std::uint32_t>(value);
+  }
+};
 
 inline std::optional<std::string> variable(const char *name) {
   const char *value = std::getenv(name);
   return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
 }
 
-inline std::string required_variable(const char *name) {
-  auto value = variable(name);
-  if (!value) check(BANKHUB_INVALID_ARGUMENT, std::string(name) + " is not set in the environment");
-  return *std::move(value);
+/// Rounded up. As a double, which no duration overflows; what is no number at all is 0.
+template <class Rep, class Period>
+std::uint32_t milliseconds(std::chrono::duration<Rep, Period> timeout) noexcept {
+  const std::chrono::duration<double, std::milli> wanted(timeout);
+  constexpr double longest = BANKHUB_TIMEOUT_DEFAULT - 1;
+  return wanted.count() > 0 ? static_cast<std::uint32_t>(std::min(std::ceil(wanted.count()), longest)) : 0;
 }
 
-inline Stats::Moment moment(std::int64_t unix_seconds) {
+inline Stats::Moment moment(std::int64_t unix_seconds) noexcept {
   if (unix_seconds == 0) return std::nullopt;
   return std::chrono::system_clock::time_point(std::chrono::seconds(unix_seconds));
 }
@@ -319,7 +351,8 @@ inline Stats::Moment moment(std::int64_t unix_seconds) {
 }  // namespace detail
 
 inline void Error::raise() const {
-  switch (status_) {
+#ifdef __cpp_exceptions
+  switch (status()) {
     case BANKHUB_INVALID_ARGUMENT: throw InvalidArgument(*this);
     case BANKHUB_UNAUTHENTICATED: throw Unauthenticated(*this);
     case BANKHUB_RATE_LIMITED: throw RateLimited(*this);
@@ -330,6 +363,15 @@ inline void Error::raise() const {
     case BANKHUB_INTERNAL: throw InternalError(*this);
     default: throw *this;  // a status that only a later library knows
   }
+#else
+  std::abort();
+#endif
+}
+
+template <class Value>
+const Value &Result<Value>::value() const & {
+  if (!has_value()) error().raise();
+  return **this;
 }
 
 template <class Value>
@@ -338,84 +380,100 @@ Value Result<Value>::value() && {
   return std::move(**this);
 }
 
-inline TokenCache::TokenCache(const Config &config) {
-  detail::check_library();
+inline TokenCache::TokenCache(const Config &config) : TokenCache(try_new(config).value()) {}
+
+inline Result<TokenCache> TokenCache::try_new(const Config &config) noexcept {
+  detail::Fields fields;
   bankhub_config native = {};
   native.size = sizeof native;
-  native.client_id = detail::text("client_id", config.client_id);
-  native.client_secret = detail::text("client_secret", config.client_secret);
-  native.base_url = detail::text("base_url", config.base_url);
-  native.ca_file = detail::text("ca_file", config.ca_file);
-  native.proxy = detail::text("proxy", config.proxy);
-  native.store = detail::text("store", config.store);
-  native.connect_timeout_ms = detail::number("connect_timeout", config.connect_timeout.count());
-  native.request_timeout_ms = detail::number("request_timeout", config.request_timeout.count());
-  native.get_timeout_ms = detail::number("get_timeout", config.get_timeout.count());
-  native.refresh_ahead_s = detail::number("refresh_ahead", config.refresh_ahead.count());
+  native.client_id = fields.text("client_id", config.client_id);
+  native.client_secret = fields.text("client_secret", config.client_secret);
+  native.base_url = fields.text("base_url", config.base_url);
+  native.ca_file = fields.text("ca_file", config.ca_file);
+  native.proxy = fields.text("proxy", config.proxy);
+  native.store = fields.text("store", config.store);
+  native.connect_timeout_ms = fields.number("connect_timeout", config.connect_timeout.count());
+  native.request_timeout_ms = fields.number("request_timeout", config.request_timeout.count());
+  native.get_timeout_ms = fields.number("get_timeout", config.get_timeout.count());
+  native.refresh_ahead_s = fields.number("refresh_ahead", config.refresh_ahead.count());
   native.flags = config.allow_http ? BANKHUB_ALLOW_HTTP : 0u;
+  if (!fields.checked) return fields.checked.error();
   bankhub_token *handle = nullptr;
   bankhub_error error;
-  detail::check(bankhub_token_new(&native, &handle, &error), error);
-  handle_.reset(handle);
+  if (bankhub_token_new(&native, &handle, &error) != BANKHUB_OK) return Error(error);
+  return TokenCache(handle);
 }
 
-inline Result<TokenCache> TokenCache::try_new(const Config &config) try {
-  return TokenCache(config);
-} catch (const Error &error) {
-  return error;
-}
+inline TokenCache TokenCache::from_env() { return try_from_env().value(); }
 
-inline TokenCache TokenCache::from_env() {
+inline Result<TokenCache> TokenCache::try_from_env() {
+  for (const auto name : {"BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET"}) {
+    if (!detail::variable(name)) {
+      return detail::error(BANKHUB_INVALID_ARGUMENT, "%s is not set in the environment", name);
+    }
+  }
   Config config;
-  config.client_id = detail::required_variable("BANKHUB_CLIENT_ID");
-  config.client_secret = detail::required_variable("BANKHUB_CLIENT_SECRET");
+  config.client_id = *detail::variable("BANKHUB_CLIENT_ID");
+  config.client_secret = *detail::variable("BANKHUB_CLIENT_SECRET");
   config.base_url = detail::variable("BANKHUB_BASE_URL");
   config.store = detail::variable("BANKHUB_STORE");
   config.ca_file = detail::variable("BANKHUB_CA_FILE");
-  return TokenCache(config);
+  return try_new(config);
 }
 
-inline Token TokenCache::get() const { return try_get().value(); }
+inline Token TokenCache::get() const { return copy(BANKHUB_TIMEOUT_DEFAULT); }
 
-inline Result<Token> TokenCache::try_get() const { return copy(BANKHUB_TIMEOUT_DEFAULT); }
+inline Result<Token> TokenCache::try_get() const noexcept { return try_copy(BANKHUB_TIMEOUT_DEFAULT); }
 
 template <class Rep, class Period>
 Token TokenCache::get(std::chrono::duration<Rep, Period> timeout) const {
-  return try_get(timeout).value();
+  return copy(detail::milliseconds(timeout));
 }
 
 template <class Rep, class Period>
-Result<Token> TokenCache::try_get(std::chrono::duration<Rep, Period> timeout) const {
-  // As a double, which no duration overflows.
-  const std::chrono::duration<double, std::milli> wanted(timeout);
-  constexpr double longest = BANKHUB_TIMEOUT_DEFAULT - 1;
-  return copy(static_cast<std::uint32_t>(std::ceil(std::clamp(wanted.count(), 0.0, longest))));
+Result<Token> TokenCache::try_get(std::chrono::duration<Rep, Period> timeout) const noexcept {
+  return try_copy(detail::milliseconds(timeout));
 }
 
-inline Result<Token> TokenCache::copy(std::uint32_t timeout_ms) const {
+// Not by way of try_copy: moving a token takes longer than getting it.
+inline Token TokenCache::copy(std::uint32_t timeout_ms) const {
   Token token;
   bankhub_error error;
-  if (bankhub_token_get(handle_.get(), timeout_ms, &token.native_, &error) != BANKHUB_OK) return Error(error);
+  if (bankhub_token_get(handle_.get(), timeout_ms, &token.native_, &error) != BANKHUB_OK) Error(error).raise();
   return token;
 }
 
-inline void TokenCache::invalidate(const Token &rejected) const {
+inline Result<Token> TokenCache::try_copy(std::uint32_t timeout_ms) const noexcept {
+  Result<Token> token{Token()};
   bankhub_error error;
-  detail::check(bankhub_token_invalidate(handle_.get(), rejected.native_.value, &error), error);
+  if (bankhub_token_get(handle_.get(), timeout_ms, &token->native_, &error) != BANKHUB_OK) token = Error(error);
+  return token;
 }
 
-inline void TokenCache::invalidate(std::string_view rejected) const {
-  detail::check_text("rejected", rejected);
+inline void TokenCache::invalidate(const Token &rejected) const { try_invalidate(rejected).value(); }
+
+inline void TokenCache::invalidate(std::string_view rejected) const { try_invalidate(rejected).value(); }
+
+inline Result<void> TokenCache::try_invalidate(const Token &rejected) const noexcept {
+  bankhub_error error;
+  if (bankhub_token_invalidate(handle_.get(), rejected.native_.value, &error) != BANKHUB_OK) return Error(error);
+  return {};
+}
+
+inline Result<void> TokenCache::try_invalidate(std::string_view rejected) const noexcept {
+  if (const auto checked = detail::check_text("rejected", rejected); !checked) return checked;
   Token copy;  // a text that C can read, and that is wiped
   if (rejected.size() < sizeof copy.native_.value) rejected.copy(copy.native_.value, rejected.size());
-  invalidate(copy);
+  return try_invalidate(copy);
 }
 
-inline Stats TokenCache::stats() const {
+inline Stats TokenCache::stats() const { return try_stats().value(); }
+
+inline Result<Stats> TokenCache::try_stats() const noexcept {
   bankhub_stats native = {};
   native.size = sizeof native;
   const auto status = bankhub_token_stats(handle_.get(), &native);
-  detail::check(status, bankhub_status_name(status));
+  if (status != BANKHUB_OK) return detail::error(status, "%s", bankhub_status_name(status));
   Stats stats = {};
   stats.generation = native.generation;
   stats.expires_at = detail::moment(native.expires_at);

@@ -147,6 +147,8 @@ STEPS = [
     Step("bankhub.h, C99", *compiled("bankhub.h", "cc", "-std=c99", "-xc")),
     Step("bankhub.h, C++11", *compiled("bankhub.h", "g++", "-std=c++11", "-xc++"), needs="cpp"),
     Step("bankhub.hpp, C++17", *compiled("bankhub.hpp", "g++", "-std=c++17", "-xc++"), needs="cpp"),
+    Step("bankhub.hpp, C++20", *compiled("bankhub.hpp", "g++", "-std=c++20", "-xc++"), needs="cpp"),
+    Step("bankhub.hpp, bare", *compiled("bankhub.hpp", "g++", "-std=c++17", "-fno-exceptions", "-xc++"), needs="cpp"),
     Step("gofmt", ["sh", "-c", "! gofmt -l $* | grep .", "sh", *GO_MODULES], needs="go"),
     *(Step("go vet", ["go", "vet", "./..."], needs="go", folder=module) for module in GO_MODULES),
     *(Step("Go tests", GO_TEST, count=go_tests, needs="go", folder=module) for module in GO_MODULES[:2]),

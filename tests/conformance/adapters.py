@@ -62,6 +62,7 @@ class Caller:
     def __init__(self, name: str, sandbox: Sandbox) -> None:
         language = CALLERS[name]
         self.name = name
+        self._sandbox = sandbox
         self._secrecy = Secrecy()
         self._secrecy.keep_credentials(sandbox.client_id, sandbox.client_secret)
         environment = {
@@ -86,12 +87,16 @@ class Caller:
 
     def join(self) -> list[Answer]:
         count = self.ask("join").number("count")
-        return [self._answer() for _ in range(count)]
+        return [self._parse(self._process.read(DEADLINE_S)) for _ in range(count)]
 
     def ask(self, verb: str, *words: object) -> Answer:
         """In the words of PROTOCOL.md."""
         self._process.write(" ".join([verb, *(urllib.parse.quote(str(word), safe="=") for word in words)]))
-        return self._answer()
+        answer = self._process.read(DEADLINE_S)
+        seen = self._sandbox.counters().last_resource_request
+        if seen:
+            self._secrecy.keep(seen.headers.get("authorization", "").removeprefix("Bearer "))
+        return self._parse(answer)
 
     def end(self) -> None:
         """Ends the input; the program must end too, cleanly, and without a secret on its standard error."""
@@ -101,8 +106,7 @@ class Caller:
     def kill(self) -> None:
         self._process.kill()
 
-    def _answer(self) -> Answer:
-        line = self._process.read(DEADLINE_S)
+    def _parse(self, line: str) -> Answer:
         self._search(urllib.parse.unquote(line))
         word, *pairs = line.split(" ")
         if word not in ("ok", "error"):

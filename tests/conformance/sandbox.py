@@ -78,11 +78,13 @@ class Sandbox:
         client_id: str = CLIENT_ID,
         client_secret: str = CLIENT_SECRET,
         address: str = "127.0.0.1",
+        port: int = 0,
         ca_file: Optional[Path] = None,
     ) -> None:
-        """With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
+        """At any free port, or at `port`. With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
         self.client_id, self.client_secret, self.ca_file = client_id, client_secret, ca_file
-        options = ["--client-id", client_id, "--client-secret", client_secret, "--address", address, "--until-eof"]
+        options = ["--client-id", client_id, "--client-secret", client_secret, "--until-eof"]
+        options += ["--address", address, "--port", str(port)]
         if ca_file:
             options += ["--tls", str(ca_file)]
         self._process = LineProcess([str(PROGRAM), *options], clean_environment())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 from adapters import Caller
 from conftest import Require
 from languages import BUILD, Language, clean_environment
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+from patience import wait_until
+from sandbox import Sandbox
 
 CALLS = 64
 CHUNKS, EVERY_MS = 5, 100
+LATENCY_MS = 200
+"""Of a token, so that many calls are rejected while one is fetched."""
 HANG_MS = 1_500
 PROMPTLY_MS = 1_000
 
@@ -24,12 +28,14 @@ cannot_cancel = pytest.mark.but("c", "cpp", "requests", "httpx", because="its ca
 follows_redirects = pytest.mark.but("csharp", because="a handler of its own follows none, see the next scenario")
 
 
-@pytest.fixture
-def elsewhere() -> Iterator[Sandbox]:
-    """Another origin."""
-    sandbox = Sandbox(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    yield sandbox
-    sandbox.kill()
+@pytest.fixture(params=["port", "host"])
+def elsewhere(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Another origin: only its port differs, or only its host."""
+    port = urllib.parse.urlsplit(sandbox.url).port
+    assert port
+    other = Sandbox() if request.param == "port" else Sandbox(address="127.0.0.2", port=port)
+    yield other
+    other.kill()
 
 
 def resource(sandbox: Sandbox, name: str) -> str:
@@ -46,6 +52,7 @@ def test_the_token_goes_along(caller: Caller, sandbox: Sandbox) -> None:
 def test_a_revocation_costs_one_token_and_no_call(caller: Caller, sandbox: Sandbox) -> None:
     assert caller.send(resource(sandbox, "company")).status == 200
     sandbox.revoke()
+    sandbox.settings(latency_ms=LATENCY_MS)
     caller.start(CALLS, resource(sandbox, "company"))
     assert [answer.status for answer in caller.join()] == [200] * CALLS
     assert sandbox.token_requests() == 2
@@ -63,6 +70,18 @@ def test_a_route_that_always_rejects_harms_no_other(caller: Caller, sandbox: San
     assert counters.resource_requests - counters.unauthorized == rounds * calls, "a healthy one never"
     # The first token, its replacement, and then one after 1 s, 2 s and 4 s.
     assert counters.token_requests <= 5
+
+
+def test_a_second_401_is_reported_too(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "sandbox/unauthorized")).status == 401
+    counters = sandbox.counters()
+    assert (counters.resource_requests, counters.token_requests) == (2, 2)
+
+    def replaced() -> bool:
+        assert caller.send(resource(sandbox, "company")).status == 200
+        return sandbox.token_requests() == 3
+
+    wait_until(replaced, within_s=5, what="the token of the repeated request is replaced, too")
 
 
 def test_a_body_that_can_be_sent_again_is(caller: Caller, sandbox: Sandbox) -> None:
@@ -115,6 +134,7 @@ def test_a_redirect_is_the_callers(caller: Caller, sandbox: Sandbox) -> None:
     assert sandbox.counters().resource_requests == 1
 
 
+@pytest.mark.but("c", "cpp", because="libcurl does not tell what headers a handle has, so the program decides")
 def test_the_callers_own_header_is_left_alone(caller: Caller, sandbox: Sandbox) -> None:
     answer = caller.ask("header", resource(sandbox, "company"), "Authorization", "Bearer own")
     seen = sandbox.counters().last_resource_request
@@ -173,15 +193,26 @@ def test_a_401_is_the_callers_where_no_other_token_can_be_had(caller: Caller, sa
     assert sandbox.counters().resource_requests == 2
 
 
+def test_a_401_is_the_callers_where_the_cache_is_closed_meanwhile(caller: Caller, sandbox: Sandbox) -> None:
+    assert caller.send(resource(sandbox, "company")).status == 200
+    sandbox.revoke()
+    sandbox.settings(latency_ms=HANG_MS)
+    caller.start(1, resource(sandbox, "company"))
+    wait_until(lambda: sandbox.token_requests() == 2, within_s=5, what="the call waits for another token")
+    caller.ask("close")
+    assert [answer.status for answer in caller.join()] == [401]
+
+
 @pytest.mark.parametrize("program", ["libcurl-c", "libcurl-cpp"])
 def test_the_example_for_libcurl(require: Require, program: str, sandbox: Sandbox) -> None:
     require(Language(program="", files=(BUILD / program,)))
     assert json.loads(run(BUILD / program, sandbox))["data"]["name"] == "Sandbox company"
 
 
-def test_what_the_cpp_header_adds(require: Require, sandbox: Sandbox) -> None:
-    require(Language(program="", files=(BUILD / "test-cpp",)))
-    assert " 0 failed" in run(BUILD / "test-cpp", sandbox)
+@pytest.mark.parametrize("program", ["test-cpp", "test-libcurl"])
+def test_what_cpp_and_libcurl_add(require: Require, program: str, sandbox: Sandbox) -> None:
+    require(Language(program="", files=(BUILD / program,)))
+    assert " 0 failed" in run(BUILD / program, sandbox)
 
 
 def run(program: Path, sandbox: Sandbox) -> str:

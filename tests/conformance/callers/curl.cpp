@@ -147,19 +147,6 @@ static std::string download(const std::string &url) {
   return status_of(curl) + " length=" + std::to_string(length) + " spread_ms=" + std::to_string(spread);
 }
 
-// With an Authorization header of its own, a program does not ask for a token.
-static std::string send_with_header(const std::string &url, const std::string &header) {
-  const auto curl = request("GET");
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
-      curl_slist_append(nullptr, header.c_str()), curl_slist_free_all);
-  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_NOBODY, 0L);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, +[](char *, size_t size, size_t n, void *) { return size * n; });
-  curl_easy_perform(curl.get());
-  return status_of(curl) + " body=";
-}
-
 static std::string join(std::vector<std::future<std::string>> &started) {
   auto text = "ok count=" + std::to_string(started.size());
   for (auto &answer : started) text += "\n" + answer.get();
@@ -174,9 +161,8 @@ static std::string answer(const Words &words) {
   if (verb == "join") return join(started);
   if (verb == "upload") return send("POST", words[3], Upload{"chunk\n", std::stoi(words[1]), std::stoi(words[2])});
   if (verb == "download") return download(words[1]);
-  if (verb == "header") return send_with_header(words[1], words[2] + ": " + words[3]);
   if (verb == "close") return close(), "ok";
-  if (verb != "start") return verb == "cancel" ? "unsupported" : "unknown";
+  if (verb != "start") return verb == "cancel" || verb == "header" ? "unsupported" : "unknown";
   const Words one(words.begin() + 1, words.end());
   for (auto count = std::stoi(words[1]); count > 0; count--) {
     started.push_back(std::async(std::launch::async, [one] { return send(one); }));
