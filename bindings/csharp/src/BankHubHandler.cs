@@ -58,7 +58,7 @@ namespace BankHub
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", newer);
                 response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
                 if (Rejects(response))
-                    cache.Invalidate(newer);
+                    Report(newer);
                 return response;
             }
             finally
@@ -71,17 +71,17 @@ namespace BankHub
         private bool Rejects(HttpResponseMessage response)
         {
             return response.StatusCode == HttpStatusCode.Unauthorized
-                && cache.Serves(response.RequestMessage.RequestUri);
+                && cache.Serves(response.RequestMessage?.RequestUri);
         }
 
         // Another token, if it can be had and be of use.
         private async Task<string> Replace(string rejected, HttpContent content, CancellationToken cancellationToken)
         {
+            Report(rejected);
+            if (!CanBeSentAgain(content))
+                return null;
             try
             {
-                cache.Invalidate(rejected);
-                if (!CanBeSentAgain(content))
-                    return null;
                 var token = await cache.GetAsync(cancellationToken).ConfigureAwait(false);
                 return token == rejected ? null : token;
             }
@@ -89,6 +89,13 @@ namespace BankHub
             {
                 return null;
             }
+        }
+
+        // Of a cache that was closed meanwhile, nobody wants to hear.
+        private void Report(string rejected)
+        {
+            try { cache.Invalidate(rejected); }
+            catch (BankHubException) { }
         }
 
         private static bool CanBeSentAgain(HttpContent content)

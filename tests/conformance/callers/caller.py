@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import sys
 import threading
 import time
@@ -67,25 +66,22 @@ class HttpxAsync:
         self._client = httpx.AsyncClient(auth=auth, follow_redirects=True, timeout=TIMEOUT_S)
 
     def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
-        return self._begin(method, url, body, headers).result()
+        return asyncio.run_coroutine_threadsafe(self._send(method, url, body, headers), self._loop).result()
 
     def download(self, url: str) -> tuple[int, list[tuple[float, int]]]:
         return asyncio.run_coroutine_threadsafe(self._download(url), self._loop).result()
 
     def cancelled(self, after_s: float, method: str, url: str) -> bool:
-        call = self._begin(method, url, None, None)
-        concurrent.futures.wait([call], after_s)
-        call.cancel()
+        return asyncio.run_coroutine_threadsafe(self._given_up(after_s, method, url), self._loop).result()
+
+    async def _given_up(self, after_s: float, method: str, url: str) -> bool:
         try:
-            call.result()
-        except concurrent.futures.CancelledError:
+            await asyncio.wait_for(self._send(method, url), after_s)
+        except asyncio.TimeoutError:
             return True
         return False
 
-    def _begin(self, method: str, url: str, body: Body, headers: Optional[dict[str, str]]) -> Future[Got]:
-        return asyncio.run_coroutine_threadsafe(self._send(method, url, body, headers), self._loop)
-
-    async def _send(self, method: str, url: str, body: Body, headers: Optional[dict[str, str]]) -> Got:
+    async def _send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
         content = body if body is None or isinstance(body, str) else _asynchronously(body)
         response = await self._client.request(method, url, content=content, headers=headers)
         return response.status_code, response.text

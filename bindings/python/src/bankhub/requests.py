@@ -5,6 +5,7 @@ Takes `bankhub[requests]`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 
@@ -57,7 +58,8 @@ class BankHubAuth(AuthBase):
         second.history.append(response)
         second.request = again
         if second.status_code == 401:
-            self._cache.invalidate(newer)
+            with contextlib.suppress(BankHubError):
+                self._cache.invalidate(newer)
         return second
 
 
