@@ -10,6 +10,7 @@ import functools
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Optional
@@ -31,15 +32,18 @@ def main(arguments: Optional[list[str]] = None) -> int:
     scale, at_once = (TINY, 8) if options.tiny else (FULL, 1)
     cells = [(row, library) for row in ROWS for library in COLUMNS]
     sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
-    for _ in range(at_once):
-        sandboxes.put(Sandbox())
-    with ThreadPoolExecutor(at_once) as pool:
-        figures = list(pool.map(functools.partial(measured, scale, sandboxes), cells))
-    print(*table(scale, [text for text, _ in figures]), sep="\n")
-    if options.picture:
-        from picture import draw  # here, because matplotlib takes its time
+    with ExitStack() as ending:
+        for _ in range(at_once):
+            sandbox = Sandbox()
+            ending.callback(sandbox.kill)
+            sandboxes.put(sandbox)
+        with ThreadPoolExecutor(at_once) as pool:
+            figures = list(pool.map(functools.partial(measured, scale, sandboxes), cells))
+        print(*table(scale, [text for text, _ in figures]), sep="\n")
+        if options.picture:
+            from picture import draw  # here, because matplotlib takes its time
 
-        draw(options.picture, sandboxes.get())
+            draw(options.picture, sandboxes.get())
     missed = [
         f"{library.name} missed a bar. {row.title.format(scale)}: {text}, not {row.bar}."
         for (row, library), (text, good) in zip(cells, figures)
@@ -52,9 +56,11 @@ def main(arguments: Optional[list[str]] = None) -> int:
 def measured(scale: Scale, sandboxes: SimpleQueue[Sandbox], cell: tuple[Row, Library]) -> Figures:
     row, library = cell
     sandbox = sandboxes.get()
-    with Stage(library, sandbox) as stage:
-        figures = row.measure(stage, scale)
-    sandboxes.put(sandbox)
+    try:
+        with Stage(library, sandbox) as stage:
+            figures = row.measure(stage, scale)
+    finally:
+        sandboxes.put(sandbox)  # or whoever is next waits for it forever
     print(f"{row.title.format(scale)}, {library.name}: {figures.text}", file=sys.stderr)
     return figures
 

@@ -57,3 +57,12 @@ def test_a_bar_that_this_library_misses_is_named(
     monkeypatch.setattr(storm, "measured", measured)
     assert storm.main([]) == code
     assert capsys.readouterr().err.count("64, not 1 request") == code
+
+
+def test_a_measurement_that_fails_ends_the_storm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object, scale: Scale) -> Figures:
+        raise AssertionError(f"{scale.callers} callers failed")
+
+    monkeypatch.setattr(storm, "ROWS", [Row("a row", "nothing", fail)])
+    with pytest.raises(AssertionError, match="64 callers failed"):
+        storm.main([])
