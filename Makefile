@@ -141,7 +141,8 @@ build/driver-c build/demo-c build/libcurl-c: include/bankhub.h | cargo
 build/driver-cpp: tests/conformance/drivers/driver.cpp
 build/demo-cpp: examples/demo.cpp
 build/libcurl-cpp: examples/libcurl.cpp examples/authorized.hpp
-build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp examples/authorized.h examples/authorized.hpp
+build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp tests/conformance/drivers/line.h
+build/caller-c build/caller-cpp: examples/authorized.h examples/authorized.hpp
 build/caller-c: MANNER = -DC
 build/test-cpp: tests/cpp/wrapper.cpp
 build/test-libcurl: tests/cpp/authorized.cpp examples/authorized.h examples/authorized.hpp

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <future>
 #include <iostream>
-#include <map>
 #include <thread>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "authorized.h"
 #endif
 #include "authorized.hpp"
+#include "../drivers/line.h"
 
 using Clock = std::chrono::steady_clock;
 using Words = std::vector<std::string>;
@@ -170,21 +170,6 @@ static std::string answer(const Words &words) {
   return "ok";
 }
 
-static Words decoded(const std::string &line) {
-  Words words(1);
-  for (std::size_t i = 0; i < line.size(); i++) {
-    if (line[i] == ' ') {
-      words.emplace_back();
-    } else if (line[i] == '%') {
-      words.back() += static_cast<char>(std::stoi(line.substr(i + 1, 2), nullptr, 16));
-      i += 2;
-    } else {
-      words.back() += line[i];
-    }
-  }
-  return words;
-}
-
 int main() {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   open();
@@ -193,5 +178,8 @@ int main() {
 #else
   std::cout << "ready cpp" << std::endl;
 #endif
-  for (std::string line; std::getline(std::cin, line);) std::cout << answer(decoded(line)) << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    read_words(line.data());
+    std::cout << answer(Words(words, words + word_count)) << std::endl;
+  }
 }
