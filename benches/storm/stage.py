@@ -61,9 +61,7 @@ class Stage:
         self.sandbox = sandbox
         environment = {
             **clean_environment(),
-            "BANKHUB_CLIENT_ID": self.sandbox.client_id,
-            "BANKHUB_CLIENT_SECRET": self.sandbox.client_secret,
-            "BANKHUB_BASE_URL": self.sandbox.url,
+            **self.sandbox.environment,
             "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
         }
         self._caller = LineProcess(library.command, environment)

@@ -91,9 +91,7 @@ def run(command: list[str], sandbox: Sandbox, tiny: bool) -> int:
     environment = {
         **os.environ,
         "BANKHUB_LIBRARY": str(LIBRARIES / "libbankhub.so.0"),
-        "BANKHUB_CLIENT_ID": sandbox.client_id,
-        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-        "BANKHUB_BASE_URL": sandbox.url,
+        **sandbox.environment,
     }
     return subprocess.run([*command, *(["--tiny"] if tiny else [])], env=environment).returncode
 

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from languages import BUILD, HERE, ROOT, Language, clean_environment
+from languages import BUILD, HERE, ROOT, Language, binary, clean_environment
 from line_process import LineProcess, ProcessFailed
 from sandbox import Sandbox
 from secrecy import Secrecy
@@ -22,12 +22,12 @@ def _python(name: str) -> Language:
 
 
 CALLERS: Mapping[str, Language] = {
-    "c": Language(program="", files=(BUILD / "caller-c",)),
-    "cpp": Language(program="", files=(BUILD / "caller-cpp",)),
+    "c": binary(BUILD / "caller-c"),
+    "cpp": binary(BUILD / "caller-cpp"),
     "requests": _python("requests"),
     "httpx": _python("httpx"),
     "httpx-async": _python("httpx-async"),
-    "go": Language(program="", files=(BUILD / "caller-go",)),
+    "go": binary(BUILD / "caller-go"),
     "csharp": Language(program="mono", files=(BUILD / "caller-csharp.exe", BUILD / "BankHub.dll")),
 }
 
@@ -68,9 +68,7 @@ class Caller:
         environment = {
             **clean_environment(),
             **language.environment,
-            "BANKHUB_CLIENT_ID": sandbox.client_id,
-            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-            "BANKHUB_BASE_URL": sandbox.url,
+            **sandbox.environment,
         }
         self._process = LineProcess(language.command, environment)
         greeting = self._process.read(DEADLINE_S)

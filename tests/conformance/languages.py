@@ -46,20 +46,21 @@ class Language:
         return f"{', '.join(absent)} not built" if absent else None
 
 
-def _binary(path: Path) -> Language:
+def binary(path: Path) -> Language:
+    """A program that runs by itself."""
     return Language(program="", files=(path,))
 
 
 LANGUAGES: Mapping[str, Language] = {
-    "c": _binary(BUILD / "driver-c"),
-    "cpp": _binary(BUILD / "driver-cpp"),
-    "rust": _binary(LIBRARIES / "examples" / "driver"),
+    "c": binary(BUILD / "driver-c"),
+    "cpp": binary(BUILD / "driver-cpp"),
+    "rust": binary(LIBRARIES / "examples" / "driver"),
     "python": Language(
         program=sys.executable,
         files=(HERE / "drivers" / "driver.py", ROOT / "bindings" / "python" / "src"),
         environment={"PYTHONPATH": str(ROOT / "bindings" / "python" / "src")},
     ),
-    "go": _binary(BUILD / "driver-go"),
+    "go": binary(BUILD / "driver-go"),
     "csharp": Language(program="mono", files=(BUILD / "driver-csharp.exe", BUILD / "BankHub.dll")),
 }
 

@@ -94,6 +94,15 @@ class Sandbox:
         self.tls = dict(line.split(" ") for line in lines)
         """The address of each certificate, by what is right or wrong with it."""
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which a program's cache is one for it."""
+        return {
+            "BANKHUB_CLIENT_ID": self.client_id,
+            "BANKHUB_CLIENT_SECRET": self.client_secret,
+            "BANKHUB_BASE_URL": self.url,
+        }
+
     def settings(self, **settings: int) -> None:
         """Any of `ttl` (seconds), `latency_ms` and `end_old_token`."""
         self._control("settings", settings)

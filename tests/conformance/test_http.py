@@ -12,7 +12,7 @@ import pytest
 
 from adapters import Caller
 from conftest import Require
-from languages import BUILD, Language, clean_environment
+from languages import BUILD, binary, clean_environment
 from patience import wait_until
 from sandbox import Sandbox
 
@@ -205,13 +205,13 @@ def test_a_401_is_the_callers_where_the_cache_is_closed_meanwhile(caller: Caller
 
 @pytest.mark.parametrize("program", ["libcurl-c", "libcurl-cpp"])
 def test_the_example_for_libcurl(require: Require, program: str, sandbox: Sandbox) -> None:
-    require(Language(program="", files=(BUILD / program,)))
+    require(binary(BUILD / program))
     assert json.loads(run(BUILD / program, sandbox))["data"]["name"] == "Sandbox company"
 
 
 @pytest.mark.parametrize("program", ["test-cpp", "test-libcurl"])
 def test_what_cpp_and_libcurl_add(require: Require, program: str, sandbox: Sandbox) -> None:
-    require(Language(program="", files=(BUILD / program,)))
+    require(binary(BUILD / program))
     assert " 0 failed" in run(BUILD / program, sandbox)
 
 
@@ -219,8 +219,6 @@ def run(program: Path, sandbox: Sandbox) -> str:
     """What it prints, on its standard output."""
     environment = {
         **clean_environment(),
-        "BANKHUB_CLIENT_ID": sandbox.client_id,
-        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-        "BANKHUB_BASE_URL": sandbox.url,
+        **sandbox.environment,
     }
     return subprocess.run([program], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout

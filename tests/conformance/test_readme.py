@@ -92,9 +92,7 @@ def test_example(drivers: Drivers, language: str, sandbox: Sandbox, tmp_path: Pa
         **clean_environment(),
         **LANGUAGES[language].environment,
         "MONO_PATH": str(BUILD),
-        "BANKHUB_CLIENT_ID": sandbox.client_id,
-        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-        "BANKHUB_BASE_URL": sandbox.url,
+        **sandbox.environment,
     }
 
     run = subprocess.run(

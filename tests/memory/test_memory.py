@@ -60,8 +60,7 @@ def environment(
     sandbox.settings(ttl=TTL_S)
     yield {
         **clean_environment(),
-        "BANKHUB_CLIENT_ID": sandbox.client_id,
-        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+        **sandbox.environment,
         "BANKHUB_BASE_URL": {"http": sandbox.url, "https": sandbox.tls["right"]}[request.param],
         "BANKHUB_CA_FILE": str(ca_file),
         "SSL_CERT_FILE": str(no_roots),  # the program opens hundreds of handles

@@ -81,9 +81,7 @@ class Place:
         self._environment = {
             **kept,
             "LC_ALL": "C.UTF-8",
-            "BANKHUB_CLIENT_ID": sandbox.client_id,
-            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-            "BANKHUB_BASE_URL": sandbox.url,
+            **sandbox.environment,
         }
 
     def run(self, *command: object, **more: str) -> str:

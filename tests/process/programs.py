@@ -69,8 +69,7 @@ class Programs:
         named = {"BANKHUB_CA_FILE": ca_file} if ca_file else {}
         return {
             **clean_environment(),
-            "BANKHUB_CLIENT_ID": sandbox.client_id,
-            "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
+            **sandbox.environment,
             "BANKHUB_BASE_URL": base_url or sandbox.url,
             "SSL_CERT_FILE": str(self._no_roots),  # hundreds of processes need not read the system's
             **named,

@@ -62,9 +62,7 @@ def start(program: str, sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "BANKHUB_CLIENT_ID": sandbox.client_id,
-        "BANKHUB_CLIENT_SECRET": sandbox.client_secret,
-        "BANKHUB_BASE_URL": sandbox.url,
+        **sandbox.environment,
     }
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True) as child:
         try:
