@@ -45,9 +45,11 @@ class Programs:
         self._no_roots = folder / "no-roots.pem"
         self._no_roots.touch()
 
-    def c(self, name: str, *words: object, sandbox: Sandbox, base_url: str = "", ca_file: str = "") -> Said:
-        """Runs `name`.c, linked with the library, against the sandbox; what it says."""
-        environment = self._environment(sandbox, base_url, ca_file)
+    def c(
+        self, name: str, *words: object, sandbox: Sandbox, base_url: str = "", ca_file: str = "", tunables: str = ""
+    ) -> Said:
+        """Runs `name`.c, linked with the library, against the sandbox; what it says. Tunables are those of glibc."""
+        environment = {**self._environment(sandbox, base_url, ca_file), "GLIBC_TUNABLES": tunables}
         return Said(self._run([str(self._built(name, LINK)), *map(str, words)], environment))
 
     def c_without_library(self, name: str, *words: object, sandbox: Sandbox) -> Said:
