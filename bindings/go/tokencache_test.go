@@ -151,6 +151,30 @@ func TestForgottenCacheIsClosed(t *testing.T) {
 	}
 }
 
+func TestForgottenCacheIsNotClosedWhileACallWaits(t *testing.T) {
+	s, _ := newSandbox(t, "--latency-ms", "300")
+	ended := make(chan error)
+	go func() {
+		tokens, err := New(s.config())
+		if err == nil {
+			_, err = tokens.Get(t.Context())
+		}
+		ended <- err
+	}()
+	await(t, func() bool {
+		runtime.GC()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 func await(t *testing.T, reached func() bool) {
 	t.Helper()
 	for start := time.Now(); !reached(); time.Sleep(time.Millisecond) {

@@ -37,7 +37,8 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if origin(request.URL) != t.cache.origin || len(request.Header["Authorization"]) > 0 {
+	if request.URL == nil || request.Header == nil || // base's to refuse
+		origin(request.URL) != t.cache.origin || len(request.Header["Authorization"]) > 0 {
 		return t.base.RoundTrip(request)
 	}
 	token, err := t.cache.Token(request.Context())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -77,6 +78,33 @@ func TestTransportReadsEveryBodyOnceAndClosesTheAnswerThatNobodyGets(t *testing.
 	}
 	if unwanted.closed != 1 {
 		t.Errorf("the 401 was closed %d times", unwanted.closed)
+	}
+}
+
+func TestTransportHasItsBaseRefuseWhatIsNoRequest(t *testing.T) {
+	s, tokens := newSandbox(t)
+	company, _ := url.Parse(s.url + "/v1/company")
+	for _, request := range []*http.Request{{URL: company}, {Header: http.Header{}}} {
+		_, want := http.DefaultTransport.RoundTrip(request)
+		if _, err := tokens.Transport(nil).RoundTrip(request); err == nil || err.Error() != want.Error() {
+			t.Errorf("it failed with %v; want %v", err, want)
+		}
+	}
+}
+
+type idle struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestTransportHasItsBaseCloseIdleConnections(t *testing.T) {
+	_, tokens := newSandbox(t)
+	var base idle
+	(&http.Client{Transport: tokens.Transport(&base)}).CloseIdleConnections()
+	if base.closed != 1 {
+		t.Errorf("it was asked %d times", base.closed)
 	}
 }
 
