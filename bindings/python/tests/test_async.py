@@ -8,9 +8,10 @@ import threading
 import time
 
 import pytest
+from patience import wait_until
 from sandbox import Sandbox
 
-from bankhub import Closed, DeadlineExceeded, TokenCache, Unavailable
+from bankhub import Closed, DeadlineExceeded, InternalError, TokenCache, Unavailable
 
 LATENCY_MS = 300
 
@@ -44,6 +45,7 @@ def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCa
     assert len(set(asyncio.run(wait()))) == 1
     assert sandbox.token_requests() == 1
     assert turns > 10, "the loop went on"
+    wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends with the wait")
 
 
 def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, sandbox: Sandbox) -> None:
@@ -59,6 +61,16 @@ def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, sandbox:
 
     assert asyncio.run(cancel_one()) == tokens.get()
     assert sandbox.token_requests() == 1
+
+
+def test_a_wait_without_a_thread_to_be_had(tokens: TokenCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch, pytest.raises(InternalError, match="can't start new thread"):
+        patch.setattr(threading.Thread, "start", start)
+        asyncio.run(tokens.aget())
+    assert asyncio.run(tokens.aget()) == tokens.get()
 
 
 def test_a_wait_ends_by_its_timeout(tokens: TokenCache, sandbox: Sandbox) -> None:

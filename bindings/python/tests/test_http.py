@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -41,6 +43,13 @@ def test_requests_keeps_its_session(rejected: TokenCache, sandbox: Sandbox) -> N
     assert sandbox.counters().resource_requests == 4
 
 
+@pytest.mark.parametrize("client", [requests, httpx])
+def test_the_first_answer_can_be_read_in_the_history(rejected: TokenCache, sandbox: Sandbox, client: Any) -> None:
+    adapter = {requests: bankhub.requests, httpx: bankhub.httpx}[client]
+    response = client.get(f"{sandbox.url}/v1/company", auth=adapter.BankHubAuth(rejected), timeout=5)
+    assert [earlier.json()["code"] for earlier in response.history] == [401]
+
+
 def test_httpx_does_not_send_files_again(rejected: TokenCache, sandbox: Sandbox) -> None:
     files = {"file": io.BytesIO(b"text")}
     response = httpx.post(sandbox.url + ECHO, files=files, auth=bankhub.httpx.BankHubAuth(rejected))
@@ -65,6 +74,29 @@ def test_the_second_rejection_is_reported_too(tokens: TokenCache, sandbox: Sandb
     }
     assert adapters[rejection]() == 401
     assert tokens.stats().rejections == 2
+
+
+@pytest.mark.parametrize("adapter", ["requests", "httpx", "httpx-async"])
+@pytest.mark.parametrize("status", [303, 307])
+def test_what_led_to_a_rejected_request_is_not_sent_again(
+    tokens: TokenCache, sandbox: Sandbox, adapter: str, status: int
+) -> None:
+    url = f"{sandbox.url}/v1/sandbox/redirect?to=/v1/sandbox/unauthorized&status={status}"
+
+    async def post() -> int:
+        auth = bankhub.httpx.BankHubAuth(tokens)
+        async with httpx.AsyncClient(auth=auth, follow_redirects=True) as client:
+            return (await client.post(url, content="text")).status_code
+
+    if adapter == "requests":
+        got = requests.post(url, data="text", auth=bankhub.requests.BankHubAuth(tokens), timeout=5).status_code
+    elif adapter == "httpx":
+        auth = bankhub.httpx.BankHubAuth(tokens)
+        got = httpx.post(url, content="text", auth=auth, follow_redirects=True).status_code
+    else:
+        got = asyncio.run(post())
+    assert got == 401
+    assert sandbox.counters().resource_requests == 3, "the redirect once, and twice where it led"
 
 
 @pytest.mark.parametrize(

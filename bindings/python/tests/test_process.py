@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from patience import at_most, wait_until
 from sandbox import Sandbox
 
@@ -17,16 +18,23 @@ PROMPTLY_MS = 1_000
 CHILD_LIMIT_S = 20
 
 INTERRUPTED = """
-import bankhub, signal
+import asyncio, bankhub, bankhub.httpx, bankhub.requests, httpx, requests, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
 with bankhub.TokenCache.from_env() as tokens:
     try:
-        tokens.get()
+        WAIT
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     tokens.get()
     print(tokens.stats().requests)
 """
+
+WAITS = (
+    "tokens.get()",
+    "asyncio.run(tokens.aget())",
+    "requests.get(tokens.base_url, auth=bankhub.requests.BankHubAuth(tokens))",
+    "httpx.get(tokens.base_url, auth=bankhub.httpx.BankHubAuth(tokens))",
+)
 
 LEFT_WAITING = """
 import bankhub, threading, time
@@ -36,10 +44,21 @@ while not tokens.stats().waiters:
     time.sleep(0.01)
 """
 
+LEFT_AWAITING = """
+import asyncio, bankhub, threading, time
+tokens = bankhub.TokenCache.from_env()
+async def wait():
+    await asyncio.gather(*(tokens.aget() for _ in range(200)), return_exceptions=True)
+threading.Thread(target=asyncio.run, args=(wait(),), daemon=True).start()
+while not tokens.stats().waiters:
+    time.sleep(0.01)
+"""
 
-def test_ctrl_c_ends_a_wait_but_not_the_fetch(sandbox: Sandbox) -> None:
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_ctrl_c_ends_a_wait_but_not_the_fetch(sandbox: Sandbox, wait: str) -> None:
     sandbox.settings(latency_ms=2_000)
-    with start(INTERRUPTED, sandbox) as child:
+    with start(INTERRUPTED.replace("WAIT", wait), sandbox) as child:
         assert child.stdout
         wait_until(lambda: sandbox.token_requests() == 1, within_s=CHILD_LIMIT_S, what="the child asks for a token")
         with at_most(PROMPTLY_MS, "KeyboardInterrupt"):
@@ -49,10 +68,11 @@ def test_ctrl_c_ends_a_wait_but_not_the_fetch(sandbox: Sandbox) -> None:
         assert child.wait(CHILD_LIMIT_S) == 0
 
 
-def test_a_waiting_daemon_thread_does_not_delay_the_end(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("program", [LEFT_WAITING, LEFT_AWAITING], ids=["thread", "tasks"])
+def test_who_waits_in_a_daemon_thread_does_not_delay_the_end(sandbox: Sandbox, program: str) -> None:
     sandbox.settings(latency_ms=20_000)
     begin = time.monotonic()
-    with start(LEFT_WAITING, sandbox) as child:
+    with start(program, sandbox) as child:
         assert child.wait(CHILD_LIMIT_S) == 0
     assert time.monotonic() - begin < 10
 

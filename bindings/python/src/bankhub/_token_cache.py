@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
+import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from ctypes import byref, c_void_p, sizeof
 from datetime import datetime, timezone
 from types import TracebackType
@@ -23,7 +25,7 @@ from ._abi import (
     bankhub_error,
     bankhub_stats,
 )
-from ._errors import DeadlineExceeded, InvalidArgument, new_error
+from ._errors import BankHubError, DeadlineExceeded, InternalError, InvalidArgument, new_error
 from ._library import (
     bankhub_access_token_wipe,
     bankhub_status_name,
@@ -104,7 +106,7 @@ class TokenCache:
         self._base_url = base_url
         self._get_timeout = get_timeout
         self._last = NO_TOKEN
-        self._executors: dict[int, ThreadPoolExecutor] = {}
+        self._fetches: dict[int, Future[None]] = {}
 
     @classmethod
     def from_env(cls) -> TokenCache:
@@ -179,24 +181,39 @@ class TokenCache:
 
     async def atoken(self, timeout: float | None = None) -> Token:
         """`token` for a coroutine, as `aget` is `get`."""
-        limit = self._get_timeout if timeout is None else arguments.timeout(timeout)
-        try:
-            return self.token(0)
-        except DeadlineExceeded:
-            pass
-        try:
-            return await asyncio.wait_for(self._wait_on_thread(), limit)
-        except asyncio.TimeoutError:
-            return self.token(0)  # or its error, which names the last failure
-
-    async def _wait_on_thread(self) -> Token:
-        # A thread for all who wait, who take turns there. That of a process is not there any more in its forked child.
-        thread = self._executors.setdefault(os.getpid(), ThreadPoolExecutor(1, "bankhub-wait"))
+        end = time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(thread, self.token, WAIT_SLICE_S)
+                return self.token(0)
             except DeadlineExceeded:
-                pass
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise
+            fetched = asyncio.wrap_future(self._fetched())
+            try:
+                await asyncio.wait({fetched}, timeout=left)
+            finally:
+                fetched.cancel()
+
+    def _fetched(self) -> Future[None]:
+        """Done when there is a token or an error. One thread waits for it, however many tasks do."""
+        fetched: Future[None] = Future()
+        fetched.set_running_or_notify_cancel()  # so that no task cancels it for the others
+        # By process, because a forked child does not have the thread.
+        shared = self._fetches.setdefault(os.getpid(), fetched)
+        if shared is fetched:
+            try:
+                threading.Thread(target=self._wait_for_all, args=(fetched,), name="bankhub-wait", daemon=True).start()
+            except RuntimeError as error:
+                del self._fetches[os.getpid()]
+                raise InternalError(str(error)) from error
+        return shared
+
+    def _wait_for_all(self, fetched: Future[None]) -> None:
+        with contextlib.suppress(BankHubError):  # each task asks for itself then, and is told
+            self.token()
+        del self._fetches[os.getpid()]  # first, so that who comes now begins another
+        fetched.set_result(None)
 
     @property
     def base_url(self) -> str:

@@ -5,6 +5,7 @@ Takes `bankhub[httpx]`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, Generator
 
 import httpx
@@ -18,7 +19,8 @@ class BankHubAuth(httpx.Auth):
     """Adds the token to requests that go to the cache's origin, and to no others. For any number of threads or tasks.
 
     A request that is answered 401 is sent once more if there is another token and its body can be sent again: bytes,
-    text, JSON or a form, not a stream and not files. Otherwise, and the second time, the 401 is the caller's.
+    text, JSON or a form, not a stream and not files. Otherwise, and the second time, the 401 is the caller's. Of a
+    redirect, only the request that was rejected is sent again.
 
     A request for which there is no token raises the BankHubError. One with an Authorization header is left alone.
     """
@@ -33,14 +35,12 @@ class BankHubAuth(httpx.Auth):
             return
         try:
             token = self._cache.get()
-            if not self._rejects(token, (yield _signed(request, token))):
-                return
-            try:
-                newer = self._cache.get()
-            except BankHubError:
-                return
-            if newer != token and _is_whole(request):
-                self._rejects(newer, (yield _signed(request, newer)))
+            response = yield _signed(request, token)
+            if self._rejects(token, response) and isinstance(response.request.stream, httpx.ByteStream):
+                with contextlib.suppress(BankHubError):
+                    newer = self._cache.get()
+                    if newer != token:
+                        self._rejects(newer, (yield _signed(response.request, newer)))
         finally:
             request.headers.pop("Authorization", None)  # a request that is sent again asks again
 
@@ -50,14 +50,12 @@ class BankHubAuth(httpx.Auth):
             return
         try:
             token = await self._cache.aget()
-            if not self._rejects(token, (yield _signed(request, token))):
-                return
-            try:
-                newer = await self._cache.aget()
-            except BankHubError:
-                return
-            if newer != token and _is_whole(request):
-                self._rejects(newer, (yield _signed(request, newer)))
+            response = yield _signed(request, token)
+            if self._rejects(token, response) and isinstance(response.request.stream, httpx.ByteStream):
+                with contextlib.suppress(BankHubError):
+                    newer = await self._cache.aget()
+                    if newer != token:
+                        self._rejects(newer, (yield _signed(response.request, newer)))
         finally:
             request.headers.pop("Authorization", None)  # a request that is sent again asks again
 
@@ -68,21 +66,12 @@ class BankHubAuth(httpx.Auth):
         """Whether this is a 401 to the token, which is reported then. A redirect may have led elsewhere, without it."""
         if response.status_code != 401 or response.request.headers.get("Authorization") != f"Bearer {token}":
             return False
-        try:
+        with contextlib.suppress(BankHubError):
             self._cache.invalidate(token)
-        except BankHubError:
-            return False
-        return True
+            return True
+        return False
 
 
 def _signed(request: httpx.Request, token: str) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {token}"
     return request
-
-
-def _is_whole(request: httpx.Request) -> bool:
-    """Whether its body is in memory, and not a stream that was read."""
-    try:
-        return request.content is not None
-    except httpx.RequestNotRead:
-        return False

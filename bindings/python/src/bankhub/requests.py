@@ -52,6 +52,7 @@ class BankHubAuth(AuthBase):
         again = response.request.copy()
         if newer == token or not _rewound(again):
             return response
+        _ = response.content  # so that it can be read in the history, and its connection used again
         response.close()
         again.headers["Authorization"] = f"Bearer {newer}"
         second: Response = response.connection.send(again, **options)
