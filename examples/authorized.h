@@ -1,5 +1,5 @@
-/* Performs a libcurl request with a token, and once more if an API answers 401. To be copied into a program. Wants
- * libcurl 7.83: an older one may follow a redirect to another port with the token. */
+/* Performs a libcurl request with a token, and once more if an API answers 401, unless it was redirected there. To be
+ * copied into a program. Wants libcurl 7.83: an older one may follow a redirect to another port with the token. */
 #ifndef AUTHORIZED_H
 #define AUTHORIZED_H
 
@@ -82,11 +82,15 @@ static CURLcode perform_with(struct authorized *request, const bankhub_access_to
   return code;
 }
 
-/* Reports the token as rejected. Whether there is another one now, and it is of use. */
+/* Reports the token as rejected. Whether there is another one now, and it is of use: what a redirect answered has been
+ * done, and must not be done twice. */
 static int replace(const struct authorized *request, bankhub_access_token *token) {
   uint64_t generation = token->generation;
+  long redirects = 0;
+  curl_easy_getinfo(request->curl, CURLINFO_REDIRECT_COUNT, &redirects);
   bankhub_token_invalidate(request->cache, token->value, NULL);
-  return request->repeatable && bankhub_token_get(request->cache, BANKHUB_TIMEOUT_DEFAULT, token, NULL) == BANKHUB_OK &&
+  return request->repeatable && redirects == 0 &&
+         bankhub_token_get(request->cache, BANKHUB_TIMEOUT_DEFAULT, token, NULL) == BANKHUB_OK &&
          token->generation != generation;
 }
 

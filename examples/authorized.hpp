@@ -1,5 +1,5 @@
-// Performs libcurl requests with a token, and once more where an API answers 401. To be copied into a program. Wants
-// libcurl 7.83: an older one may follow a redirect to another port with the token.
+// Performs libcurl requests with a token, and once more where an API answers 401, unless they were redirected there. To
+// be copied into a program. Wants libcurl 7.83: an older one may follow a redirect to another port with the token.
 #ifndef AUTHORIZED_HPP
 #define AUTHORIZED_HPP
 
@@ -41,7 +41,7 @@ class Authorized {
       held.append(part.substr(0, held_max - held.size()));
     });
     if (!answered(code) || !rejected(curl)) return code;
-    if (!replace(token, repeatable)) return receive(held), code;
+    if (!replace(token, repeatable && !redirected(curl))) return receive(held), code;
     const auto second = perform_with(curl, token, receive);
     if (answered(second) && rejected(curl)) (void)cache_.try_invalidate(token);
     return second;
@@ -84,6 +84,13 @@ class Authorized {
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url);
     return status == unauthorized && url != nullptr && own(url);
+  }
+
+  // What a redirect answered has been done, and must not be done twice.
+  static bool redirected(CURL *curl) {
+    long redirects = 0;
+    curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &redirects);
+    return redirects > 0;
   }
 
   // Reports the token as rejected. Whether there is another one now, and it is of use.

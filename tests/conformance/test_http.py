@@ -128,6 +128,14 @@ def test_a_redirect_within_the_origin_carries_it(caller: Caller, sandbox: Sandbo
     assert caller.send(resource(sandbox, "sandbox/redirect?to=/v1/company")).status == 200
 
 
+@follows_redirects
+@pytest.mark.parametrize("status", [303, 307])
+def test_what_was_redirected_is_not_sent_again(caller: Caller, sandbox: Sandbox, status: int) -> None:
+    path = f"sandbox/redirect?to=/v1/sandbox/unauthorized&status={status}"
+    assert caller.send(resource(sandbox, path), method="POST", text="once").status == 401
+    assert sandbox.counters().resource_requests <= 3, "the redirect, and at most twice what it leads to"
+
+
 @pytest.mark.only("csharp", because=".NET follows redirects without the token, also within the origin")
 def test_a_redirect_is_the_callers(caller: Caller, sandbox: Sandbox) -> None:
     assert caller.send(resource(sandbox, "sandbox/redirect?to=/v1/company")).status == 307

@@ -78,7 +78,7 @@ class Place:
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self.folder = folder
         kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-        self._environment = {
+        self.environment = {
             **kept,
             "LC_ALL": "C.UTF-8",
             **sandbox.environment,
@@ -89,7 +89,7 @@ class Place:
         return subprocess.run(
             list(map(str, command)),
             cwd=self.folder,
-            env={**self._environment, **more},
+            env={**self.environment, **more},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -110,10 +110,20 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def installed(place: Place) -> Path:
-    """Where `make install` has put the library."""
+    """Where `make install` has put the library, and where pkg-config looks for it."""
     prefix = place.folder / "prefix"
     subprocess.run([ROOT / "scripts" / "install", prefix], check=True)
+    place.environment["PKG_CONFIG_PATH"] = str(prefix / "lib" / "pkgconfig")
     return prefix
+
+
+@pytest.fixture(params=["shared", "static"])
+def linked(request: pytest.FixtureRequest, installed: Path) -> str:
+    """How: the linker takes the shared library where there is one."""
+    if request.param == "static":
+        for shared in (installed / "lib").glob("*.so*"):
+            shared.unlink()
+    return str(request.param)
 
 
 def wheel(machine: str) -> Path:
@@ -148,25 +158,26 @@ def test_the_library_of_a_wheel_is_the_promised_one(place: Place) -> None:
     assert library.stat().st_size <= LIBRARY_BYTES_MAX
 
 
-@pytest.mark.parametrize("linked", ["shared", "static"])
-def test_an_installed_library(place: Place, installed: Path, linked: str) -> None:
-    options, where = ["--cflags", "--libs"], {"PKG_CONFIG_PATH": str(installed / "lib" / "pkgconfig")}
-    if linked == "static":
-        options.append("--static")
-        for shared in (installed / "lib").glob("*.so*"):
-            shared.unlink()
-    flags = place.run("pkg-config", *options, "bankhub", **where).split()
+def test_a_c_program(place: Place, linked: str) -> None:
+    options = ["--static"] if linked == "static" else []
+    flags = place.run("pkg-config", *options, "--cflags", "--libs", "bankhub").split()
     place.run("cc", place.write("program.c", C_PROGRAM), "-o", "program", *flags)
-    assert place.run("./program") == TOKEN_LENGTH
-    assert ("libbankhub" in place.run("ldd", "program")) == (linked == "shared")
+    check_program(place, linked)
 
 
-def test_a_go_program(place: Place, installed: Path) -> None:
+def test_a_go_program(place: Place, linked: str) -> None:
     shutil.copytree(ROOT / "bindings" / "go", place.folder / "go")
     place.write("go.mod", GO_MODULE)
     place.write("main.go", GO_PROGRAM)
-    place.run("go", "build", "-o", "program", ".", PKG_CONFIG_PATH=str(installed / "lib" / "pkgconfig"))
+    if linked == "static":
+        place.environment["CGO_LDFLAGS"] = place.run("pkg-config", "--static", "--libs", "bankhub").strip()
+    place.run("go", "build", "-o", "program", ".")
+    check_program(place, linked)
+
+
+def check_program(place: Place, linked: str) -> None:
     assert place.run("./program") == TOKEN_LENGTH
+    assert ("libbankhub" in place.run("ldd", "program")) == (linked == "shared")
 
 
 def test_a_csharp_package(place: Place) -> None:
