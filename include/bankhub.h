@@ -133,7 +133,9 @@ typedef struct bankhub_config {
    */
   const char *proxy;
   /**
-   * Where the token is shared. NULL: this process alone. Anything else is not yet supported and refused.
+   * Where the token is shared with all who have the same id, secret and base URL: "file:/DIR" (Unix; a directory of
+   * this user's alone), "redis://[[user]:password@]host[:port][/database]" or "rediss://…", with TLS. A store that
+   * fails fails no call: last_error of the statistics tells. NULL: this process alone.
    */
   const char *store;
   /**
@@ -261,7 +263,7 @@ typedef struct bankhub_stats {
    */
   uint32_t reserved;
   /**
-   * Of the last failed fetch; status BANKHUB_OK: none since the last success.
+   * Of the last failed fetch, or else of the store; status BANKHUB_OK: none since the last success.
    */
   struct bankhub_error last_error;
 } bankhub_stats;

@@ -112,7 +112,7 @@ struct Config {
   std::optional<std::string> base_url;          ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
   std::optional<std::string> ca_file;           ///< a PEM file whose certificates are trusted besides the system's
   std::optional<std::string> proxy;             ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
-  std::optional<std::string> store;             ///< where the token is shared: not yet supported, and refused
+  std::optional<std::string> store;             ///< "file:/DIR", "redis://…", "rediss://…": shares the token
   std::chrono::milliseconds connect_timeout{};  ///< for connect and TLS handshake; 0: 5 s
   std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
   std::chrono::milliseconds get_timeout{};      ///< for get() without one of its own; 0: 30 s
@@ -279,7 +279,7 @@ struct Stats {
   std::uint64_t ignored_rejections;    ///< calls of invalidate() that named anything else
   std::uint64_t waiters;               ///< callers blocked in get() now
   bool fetching;                       ///< whether a fetch is in flight
-  std::optional<Error> last_error;     ///< of the last failed fetch; none since the last success
+  std::optional<Error> last_error;     ///< of the last failed fetch or of the store; none since
 };
 
 namespace detail {

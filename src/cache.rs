@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::config::Config;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Issued};
 use crate::error::{Error, Status};
 use crate::fork::PerProcess;
-use crate::life::{Answer, Failure, Grant, Life, Next, Stats};
-use crate::policy::Chance;
+use crate::life::{Answer, Failure, Found, Grant, Life, Moment, Next, Stats};
+use crate::policy::{self, Chance};
 use crate::slot::{Buffer, Reading, Slot};
+use crate::store::{Entry, Lease, Store, Visit};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::thread;
 
 pub(crate) struct Cache {
     endpoint: Endpoint,
+    store: Option<Store>,
     slot: &'static Slot,
     get_timeout: Duration,
     request_timeout: Duration,
@@ -42,11 +44,20 @@ struct State {
     closed: bool,
 }
 
+/// What a fetch does before a request.
+enum Turn<'s> {
+    /// No more: the store had a token, or the cache was closed.
+    Over,
+    /// Its own request, for all who share the store; or for itself alone, where there is none or it fails.
+    Request(Option<Visit<'s>>),
+}
+
 impl Cache {
     /// Publishes in `slot`, which is this cache's alone until `close`.
-    pub(crate) fn new(config: &Config, endpoint: Endpoint, slot: &'static Slot) -> Self {
+    pub(crate) fn new(config: &Config, endpoint: Endpoint, store: Option<Store>, slot: &'static Slot) -> Self {
         Self {
             endpoint,
+            store,
             slot,
             get_timeout: config.get_timeout,
             request_timeout: config.request_timeout,
@@ -165,6 +176,7 @@ impl Cache {
     fn send_requests(&self) {
         let process = self.process();
         loop {
+            let Turn::Request(visit) = self.take_turn(process) else { return };
             let sent = clock::now();
             let mut state = process.lock();
             if !state.life.send_request(sent, chance()) {
@@ -172,7 +184,12 @@ impl Cache {
             }
             drop(state);
             let outcome = self.endpoint.exchange();
+            // First, so that it is there for others even if this process ends as soon as it has a token.
+            let stored = visit.map_or(Ok(()), |visit| share(visit, outcome.as_ref().ok(), sent));
             let mut state = process.lock();
+            if let Err(failure) = stored {
+                state.life.store_failed(failure);
+            }
             let now = clock::now();
             let next = match outcome {
                 Ok(issued) => state.life.granted(Grant { value: issued.value, ttl: issued.ttl, sent }, now, chance()),
@@ -180,7 +197,64 @@ impl Cache {
             };
             self.tell_all(process, state);
             let Next::RequestAgain(pause) = next else { return };
-            drop(process.changed.wait_timeout_while(process.lock(), pause, |state| !state.closed));
+            drop(process.pause(process.lock(), pause));
+        }
+    }
+
+    /// Where others share the store, one of them fetches at a time.
+    fn take_turn(&self, process: &Process) -> Turn<'_> {
+        let Some(store) = &self.store else { return Turn::Request(None) };
+        store.visit().and_then(|visit| self.wait_for_turn(process, visit)).unwrap_or_else(|failure| {
+            process.lock().life.store_failed(failure);
+            Turn::Request(None)
+        })
+    }
+
+    fn wait_for_turn<'s>(&self, process: &Process, mut visit: Visit<'s>) -> Result<Turn<'s>, Error> {
+        let (mut holder, mut looked) = (None, 0);
+        let mut until = Duration::ZERO;
+        loop {
+            let held = holder == Some(Lease::Held);
+            let found = visit.read()?;
+            let mut state = process.lock();
+            if state.closed {
+                return Ok(Turn::Over);
+            }
+            let rejected = match found {
+                Entry::Nothing => false,
+                Entry::Damaged(failure) => {
+                    state.life.store_failed(failure);
+                    false
+                }
+                Entry::Token(grant) => match state.life.found(grant, clock::now(), chance()) {
+                    Found::TakenOver => {
+                        self.tell_all(process, state);
+                        return Ok(Turn::Over);
+                    }
+                    found => found == Found::Rejected,
+                },
+            };
+            drop(state);
+            if held {
+                if rejected {
+                    visit.remove()?;
+                }
+                return Ok(Turn::Request(Some(visit)));
+            }
+            let before = holder.replace(visit.lease()?);
+            // Whoever held it before has put its token there by now.
+            if holder == Some(Lease::Held) {
+                continue;
+            }
+            let now = clock::now().boot;
+            if holder != before {
+                until = now + policy::turn_takes(self.request_timeout);
+            }
+            if now >= until {
+                return Err(Error::new(Status::Unavailable, "another process keeps the store to itself for too long"));
+            }
+            drop(process.pause(process.lock(), policy::turn_pause(looked, chance())));
+            looked += 1;
         }
     }
 
@@ -215,7 +289,8 @@ impl Cache {
     }
 
     fn new_life(&self, generation: u64) -> Life {
-        Life::new(self.refresh_ahead, self.request_timeout, generation)
+        let turn_takes = self.store.as_ref().map_or(Duration::ZERO, |_| policy::turn_takes(self.request_timeout));
+        Life::new(self.refresh_ahead, self.request_timeout, turn_takes, generation)
     }
 }
 
@@ -225,6 +300,12 @@ impl Process {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go of the lock for so long, or until the cache is closed.
+    fn pause<'p>(&'p self, state: MutexGuard<'p, State>, pause: Duration) -> MutexGuard<'p, State> {
+        let waited = self.changed.wait_timeout_while(state, pause, |state| !state.closed);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
@@ -232,6 +313,11 @@ impl Process {
             Err(TryLockError::WouldBlock) => None,
         }
     }
+}
+
+/// Puts the token into the store, if there is one, and lets the next go on.
+fn share(mut visit: Visit<'_>, issued: Option<&Issued>, sent: Moment) -> Result<(), Error> {
+    issued.map_or(Ok(()), |issued| visit.write(&issued.value, issued.ttl, sent))
 }
 
 fn hand_out(state: &State, buffer: &mut Buffer<'_>) -> Reading {

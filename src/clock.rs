@@ -1,6 +1,12 @@
 //! What time it is, through suspend and clock changes. The only file that reads a clock.
 
+use std::time::Duration;
+
 use crate::life::Moment;
+use crate::policy::TTL_MAX;
+
+/// So that there is a `boot` for the moment when another machine sent for a token that lives on.
+const BEFORE_START: Duration = TTL_MAX;
 
 /// The time in nanoseconds, good to a few milliseconds, at the least cost: neither read is a system call.
 ///
@@ -28,7 +34,7 @@ mod system {
         CLOCK_MONOTONIC as BOOT, CLOCK_MONOTONIC as COARSE_MONO, CLOCK_REALTIME as WALL, CLOCK_REALTIME as COARSE_WALL,
     };
 
-    use super::{Coarse, Moment};
+    use super::{BEFORE_START, Coarse, Moment};
 
     /// A wall clock before 1970 or beyond the year 2262 reads as a time after every token's end, so that readers ask
     /// `now`: finding out would cost each of them.
@@ -40,7 +46,7 @@ mod system {
     /// A wall clock before 1970 reads as 1970; the token's end is then judged by the other clock.
     pub(crate) fn now() -> Moment {
         let read = |clock| Duration::from_nanos(nanoseconds(clock).max(0) as u64);
-        Moment { boot: read(BOOT), wall: read(WALL) }
+        Moment { boot: BEFORE_START + read(BOOT), wall: read(WALL) }
     }
 
     #[allow(unsafe_code)]
@@ -62,7 +68,7 @@ mod system {
     use std::sync::LazyLock;
     use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-    use super::{Coarse, Moment};
+    use super::{BEFORE_START, Coarse, Moment};
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -75,8 +81,14 @@ mod system {
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
     pub(crate) fn now() -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment { boot: START.elapsed(), wall }
+        Moment { boot: BEFORE_START + START.elapsed(), wall }
     }
+}
+
+/// What tells this start of this machine from every other, where the system says; its processes share `Moment.boot`.
+pub(crate) fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 pub(crate) use system::{coarse, now};

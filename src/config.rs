@@ -109,7 +109,9 @@ impl Config {
         self
     }
 
-    /// Where the token is shared with other processes. Not yet supported: any value is refused.
+    /// Where the token is shared with other processes that have the same id, secret and base URL: `file:/DIR`, a
+    /// directory of this user's alone on this machine, which is made if it is not there; or
+    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default: this process alone.
     pub fn store(mut self, store: impl Into<String>) -> Self {
         self.store = Some(Secret::new(store.into()));
         self
@@ -152,12 +154,6 @@ impl Config {
             return Err(Error::invalid("client_id", "contains ':', which HTTP Basic cannot carry (RFC 7617)"));
         }
         check_credential("client_secret", self.client_secret.expose())?;
-        if self.store.is_some() {
-            return Err(Error::invalid(
-                "store",
-                "is not yet supported; leave it unset to keep the token in this process",
-            ));
-        }
         check_length("connect_timeout", self.connect_timeout, TIMEOUT_MAX)?;
         check_length("request_timeout", self.request_timeout, TIMEOUT_MAX)?;
         check_length("get_timeout", self.get_timeout, TIMEOUT_MAX)?;

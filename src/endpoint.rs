@@ -65,7 +65,7 @@ impl Endpoint {
         let proxy = choose_proxy(config, &url)?;
         let through = proxy.as_ref().map(|proxy| format!(", through the proxy {}:{},", proxy.host(), proxy.port()));
         let whom = format!("{}{}", url.host().unwrap_or_default(), through.unwrap_or_default());
-        let http = http_config(config, proxy, load_roots(config.ca_file.as_deref())?);
+        let http = http_config(config, proxy, RootCerts::Specific(load_roots(config.ca_file.as_deref())?));
         Ok(Self { url, whom, authorization: Secret::new(authorization), http })
     }
 

@@ -15,6 +15,14 @@ use std::time::Duration;
 /// How many forks led to this process. Written by the only thread of a child that has just been forked.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
+/// How often this process was forked from, and those that led to it.
+static FORKED: AtomicU64 = AtomicU64::new(0);
+
+/// Another number than before the last fork, in parent and child. Does not change while a [`ForkLock`] is held.
+pub(crate) fn forked() -> u64 {
+    FORKED.load(Relaxed)
+}
+
 /// Another number than in the process that this one was forked from.
 #[inline]
 pub(crate) fn forks() -> u64 {
@@ -152,6 +160,7 @@ impl<T> ForkLock<T> {
     }
 
     pub(crate) fn after_fork(&'static self) {
+        FORKED.fetch_add(1, Relaxed);
         if self.forker.load(Relaxed) == this_thread() {
             self.forker.store(0, Relaxed);
             // SAFETY: this thread took the lock in `before_fork`, or is the child's copy of the one that did.
@@ -165,10 +174,11 @@ impl<T> ForkLock<T> {
     }
 }
 
-/// Has every fork of this process hold the lock, a static. From the load of the library on: any later moment could fall
-/// into a fork of another thread, whose child would then find the lock held for good.
+/// Has every fork of this process hold the lock, a static, and its child call a function then, if one is given. From the
+/// load of the library on: any later moment could fall into a fork of another thread, whose child would then find the
+/// lock held for good.
 macro_rules! held_by_forks {
-    ($lock:expr) => {
+    ($lock:expr $(, $in_child:expr)?) => {
         #[cfg(unix)]
         const _: () = {
             extern "C" fn before() {
@@ -179,6 +189,7 @@ macro_rules! held_by_forks {
             }
             extern "C" fn in_child() {
                 $lock.in_child();
+                $($in_child();)?
             }
             extern "C" fn watch() {
                 $crate::fork::watch(before, in_parent, in_child);

@@ -12,6 +12,7 @@ use crate::error::{Error, Status};
 use crate::fork::held_by_forks;
 use crate::life::Stats;
 use crate::slot::{Buffer, Reading};
+use crate::store::Store;
 use crate::table::{Handle, Table};
 
 static CACHES: Table<Cache> = Table::new();
@@ -21,9 +22,10 @@ held_by_forks!(CACHES.rooms);
 impl Handle {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let endpoint = Endpoint::new(config)?;
+        let store = Store::new(config)?;
         let handle = CACHES.insert(|slot| {
             endpoint.warm_up(); // here, where no fork comes in between
-            Cache::new(config, endpoint, slot)
+            Cache::new(config, endpoint, store, slot)
         });
         handle.ok_or_else(|| Error::new(Status::Internal, "too many token caches are open: free some"))
     }

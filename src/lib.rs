@@ -33,6 +33,7 @@ mod policy;
 mod roots;
 mod secret;
 mod slot;
+mod store;
 mod table;
 mod thread;
 mod token_cache;

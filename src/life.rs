@@ -1,5 +1,6 @@
 //! The life of a token: what happened and when goes in, what to do comes out. No I/O, no clock, no lock, no randomness.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::error::{Error, Status};
@@ -9,10 +10,20 @@ use crate::secret::Secret;
 /// A moment, on the two clocks that a token's end is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// Since the machine started, its sleep included.
+    /// Since ten years before the machine started, its sleep included.
     pub(crate) boot: Duration,
     /// Since 1970, as the wall clock has it, which may be set.
     pub(crate) wall: Duration,
+}
+
+impl Moment {
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Self { boot: self.boot + time, wall: self.wall + time }
+    }
+
+    pub(crate) fn before(self, time: Duration) -> Self {
+        Self { boot: self.boot.saturating_sub(time), wall: self.wall.saturating_sub(time) }
+    }
 }
 
 /// A token as the endpoint granted it. It lives from the moment its request was sent.
@@ -29,6 +40,17 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     /// What the endpoint asked for, if it did.
     pub(crate) retry_after: Option<Duration>,
+}
+
+/// What became of a token that another process has put into the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It is the current one now, and the fetch has ended.
+    TakenOver,
+    /// An API answered 401 to it here.
+    Rejected,
+    /// It ends no later than what there is.
+    Useless,
 }
 
 /// What a caller gets now.
@@ -87,19 +109,28 @@ pub struct Stats {
     pub waiters: u64,
     /// Whether a fetch is in flight.
     pub fetching: bool,
-    /// Of the last failed fetch; `None`: none since the last success.
+    /// Of the last failed fetch; or else of the store, in the last fetch; `None`: none since the last success.
     pub last_error: Option<Error>,
 }
+
+/// More than a process can reject while one of them lies in a store.
+const REJECTED_REMEMBERED: usize = 16;
 
 pub(crate) struct Life {
     refresh_ahead: Option<Duration>,
     request_timeout: Duration,
+    /// How long it may take, before a request, until it is this process's turn to send one.
+    turn_takes: Duration,
     generation: u64,
     held: Option<Held>,
     fetch: Option<Fetch>,
     failing: Option<Failing>,
     /// Tokens in a row, the newest last, that were rejected soon after their issue.
     rejected_early: u32,
+    /// Digests of the last tokens that were rejected, so that none is taken back from the store.
+    rejected: VecDeque<u64>,
+    /// Why the last fetch was without the store, or others were without its token.
+    store_failure: Option<Error>,
     counts: Stats,
 }
 
@@ -118,7 +149,8 @@ struct Fetch {
     /// When its first request went out, or else when it began.
     begun: Duration,
     requests: u32,
-    request_sent: Duration,
+    /// When the request in flight, or the wait for this process's turn, counts as overdue.
+    overdue_at: Duration,
     /// Of the request before the one in flight.
     last_failure: Option<Error>,
     /// The request in flight has outlasted its timeout: callers were told, and nobody waits for it any more.
@@ -132,16 +164,25 @@ struct Failing {
 }
 
 impl Life {
-    /// A life that starts without a token, whose generations go on from `generation`.
-    pub(crate) fn new(refresh_ahead: Option<Duration>, request_timeout: Duration, generation: u64) -> Self {
+    /// A life that starts without a token, whose generations go on from `generation`. With a store, `turn_takes` is how
+    /// long a process may wait there for another.
+    pub(crate) fn new(
+        refresh_ahead: Option<Duration>,
+        request_timeout: Duration,
+        turn_takes: Duration,
+        generation: u64,
+    ) -> Self {
         Self {
             refresh_ahead,
             request_timeout,
+            turn_takes,
             generation,
             held: None,
             fetch: None,
             failing: None,
             rejected_early: 0,
+            rejected: VecDeque::new(),
+            store_failure: None,
             counts: Stats::default(),
         }
     }
@@ -172,8 +213,31 @@ impl Life {
     /// A fetch begins; from now on it is the one in flight.
     pub(crate) fn begin_fetch(&mut self, now: Moment) {
         debug_assert!(self.fetch.is_none(), "one fetch at a time");
-        self.fetch =
-            Some(Fetch { begun: now.boot, requests: 0, request_sent: now.boot, last_failure: None, overdue: false });
+        self.store_failure = None;
+        let overdue_at = self.overdue_after(now.boot + self.turn_takes);
+        self.fetch = Some(Fetch { begun: now.boot, requests: 0, overdue_at, last_failure: None, overdue: false });
+    }
+
+    /// Another process has put this token into the store. To be asked before a request goes out.
+    pub(crate) fn found(&mut self, grant: Grant, now: Moment, chance: Chance) -> Found {
+        self.advance(now);
+        if self.rejected.contains(&grant.value.digest()) {
+            return Found::Rejected;
+        }
+        let end = |sent: Moment, ttl: Duration| sent.boot + ttl;
+        let lasts_longer = |held: &Held| {
+            held.rejected || end(grant.sent, grant.ttl) > end(held.sent, held.ttl) + policy::FOUND_LATER_MIN
+        };
+        if past_limit(grant.sent, grant.ttl, now) || !self.held.as_ref().is_none_or(lasts_longer) {
+            return Found::Useless;
+        }
+        self.take(grant, chance);
+        Found::TakenOver
+    }
+
+    /// The store could not be used in the fetch in flight, or not as it should.
+    pub(crate) fn store_failed(&mut self, failure: Error) {
+        self.store_failure = Some(failure);
     }
 
     /// The fetch could not begin after all: no request went out.
@@ -185,6 +249,7 @@ impl Life {
     /// the fetch has ended instead.
     pub(crate) fn send_request(&mut self, now: Moment, chance: Chance) -> bool {
         self.advance(now);
+        let overdue_at = self.overdue_after(now.boot);
         let Some(fetch) = &mut self.fetch else { return false };
         let too_late = now.boot > fetch.begun + self.request_timeout;
         if too_late && let Some(error) = fetch.last_failure.take() {
@@ -195,7 +260,7 @@ impl Life {
             fetch.begun = now.boot;
         }
         fetch.requests += 1;
-        fetch.request_sent = now.boot;
+        fetch.overdue_at = overdue_at;
         self.counts.requests += 1;
         true
     }
@@ -215,6 +280,12 @@ impl Life {
         self.counts.successes += 1;
         self.counts.consecutive_failures = 0;
         self.counts.last_success_at = unix(now.wall);
+        self.take(grant, chance);
+        Next::End
+    }
+
+    /// Ends the fetch with a token.
+    fn take(&mut self, grant: Grant, chance: Chance) {
         self.fetch = None;
         self.failing = None;
         match self.held.take() {
@@ -228,7 +299,6 @@ impl Life {
                 self.held = Some(self.hold(grant, self.generation, chance));
             }
         }
-        Next::End
     }
 
     /// The request in flight failed.
@@ -240,6 +310,7 @@ impl Life {
         };
         if let Some(fetch) = &mut self.fetch {
             fetch.last_failure = Some(failure.error);
+            fetch.overdue_at += self.turn_takes;
         }
         Next::RequestAgain(pause)
     }
@@ -257,6 +328,8 @@ impl Life {
             return true;
         }
         held.rejected = true;
+        self.rejected.push_front(held.value.digest());
+        self.rejected.truncate(REJECTED_REMEMBERED);
         let early = policy::rejected_early(now.boot.saturating_sub(held.sent.boot), held.ttl);
         if !early {
             self.rejected_early = 0;
@@ -271,10 +344,9 @@ impl Life {
         true
     }
 
-    /// When (`boot`) the request in flight counts as overdue, if one is in flight that does not yet.
+    /// When (`boot`) the fetch in flight counts as overdue, if one is in flight that does not yet.
     pub(crate) fn overdue_at(&self) -> Option<Duration> {
-        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.overdue)?;
-        Some(fetch.request_sent + self.request_timeout + policy::OVERDUE_GRACE)
+        self.fetch.as_ref().filter(|fetch| !fetch.overdue).map(|fetch| fetch.overdue_at)
     }
 
     /// The token to publish: the one that callers may have without asking.
@@ -305,6 +377,7 @@ impl Life {
             stats.expires_at = unix(held.sent.wall + held.ttl);
             stats.refresh_at = at(held.due);
         }
+        stats.last_error.clone_from(&self.store_failure);
         if let Some(failing) = &self.failing {
             stats.last_error = Some(self.error_of(failing, now));
             if now.boot < failing.next_attempt {
@@ -330,8 +403,14 @@ impl Life {
             self.rejected_early = 0;
         }
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
-            let message =
-                format!("the token request did not end within {:?}; the name lookup may hang", self.request_timeout);
+            let message = match &self.fetch {
+                Some(Fetch { requests: 0, .. }) if !self.turn_takes.is_zero() => {
+                    "another process that shares the store has been fetching a token for too long".to_owned()
+                }
+                _ => {
+                    format!("the token request did not end within {:?}; the name lookup may hang", self.request_timeout)
+                }
+            };
             self.back_off(
                 Failure { error: Error::new(Status::Unavailable, message), retry_after: None },
                 now,
@@ -348,6 +427,10 @@ impl Life {
         let due = self.held.as_ref().map_or(Duration::ZERO, |held| held.due);
         let allowed = self.failing.as_ref().map_or(Duration::ZERO, |failing| failing.next_attempt);
         due.max(allowed)
+    }
+
+    fn overdue_after(&self, sent: Duration) -> Duration {
+        sent + self.request_timeout + policy::OVERDUE_GRACE
     }
 
     fn hold(&self, grant: Grant, generation: u64, chance: Chance) -> Held {
@@ -446,7 +529,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Moment { boot: seconds(1_000.0), wall: seconds(1_700_000_000.0) };
-            Self { life: Life::new(None, seconds(10.0), 0), now }
+            Self { life: Life::new(None, seconds(10.0), Duration::ZERO, 0), now }
         }
 
         fn pass(&mut self, time: f64) {
@@ -467,6 +550,12 @@ mod tests {
         fn grant(&mut self, value: &str, ttl: f64) {
             let grant = Grant { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent: self.now };
             assert_eq!(self.life.granted(grant, self.now, EVEN), Next::End);
+        }
+
+        /// Another process has put a token into the store, so long ago.
+        fn find(&mut self, value: &str, ttl: f64, age: f64) -> Found {
+            let sent = self.now.before(seconds(age));
+            self.life.found(Grant { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent }, self.now, EVEN)
         }
 
         fn fail(&mut self, status: Status) -> Next {
@@ -775,5 +864,103 @@ mod tests {
         assert_eq!(error.retry_after, Some(policy::OVERDUE_LOOK_AGAIN), "not at once, and not never");
         world.grant("a", 600.0);
         assert_eq!(world.ask(), SERVED);
+    }
+
+    #[test]
+    fn a_token_that_another_process_fetched_ends_the_fetch_without_a_request() {
+        let mut world = World::new();
+        assert!(world.life.wants_fetch(world.now));
+        world.life.begin_fetch(world.now);
+        assert_eq!(world.find("a", 600.0, 100.0), Found::TakenOver);
+        assert_eq!(world.ask(), SERVED);
+        world.check_held("a", 1);
+        let stats = world.life.stats(world.now);
+        assert_eq!((stats.requests, stats.successes, stats.fetching), (0, 0, false));
+        world.pass(411.0);
+        assert_eq!(world.ask(), FETCHED, "it is due when it is due where it was fetched");
+        world.pass(59.0);
+        assert_eq!(world.held(), None, "and it ends there, too");
+    }
+
+    #[test]
+    fn a_found_token_is_taken_over_only_if_it_lasts_longer() {
+        for (ttl, age, found) in [
+            (600.0, 520.0, Found::Useless),
+            (600.0, 519.5, Found::Useless),
+            (600.0, 518.0, Found::TakenOver),
+            (600.0, 0.0, Found::TakenOver),
+            (600.0, 599.0, Found::Useless),
+            (100.0, 0.0, Found::TakenOver),
+            (80.0, 0.0, Found::Useless),
+        ] {
+            for value in ["a", "b"] {
+                let mut world = World::new();
+                world.ask();
+                world.grant("a", 600.0);
+                world.pass(520.0);
+                assert_eq!(world.ask(), FETCHED);
+                assert_eq!(world.find(value, ttl, age), found, "{value}, {age} of {ttl} s old");
+                let renewed = value == "b" && found == Found::TakenOver;
+                world.check_held(if renewed { "b" } else { "a" }, if renewed { 2 } else { 1 });
+            }
+        }
+        assert_eq!(World::new().find("a", 600.0, 570.0), Found::Useless, "it is past its limit");
+    }
+
+    #[test]
+    fn a_rejected_token_is_not_taken_back_however_it_comes() {
+        let mut world = World::new();
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        assert_eq!(world.find("a", 600.0, 0.0), Found::Rejected);
+        assert_eq!(world.find("b", 600.0, 300.0), Found::TakenOver, "although it ends before the rejected one would");
+        world.check_held("b", 2);
+        world.pass(100.0);
+        assert_eq!(world.find("a", 600.0, 0.0), Found::Rejected);
+        for step in 0..REJECTED_REMEMBERED {
+            world.pass(61.0);
+            let (value, _) = world.held().expect("there is a token");
+            assert_eq!(world.reject(&value), BEGAN);
+            world.grant(&step.to_string(), 600.0);
+        }
+        assert_eq!(world.find("b", 6_000.0, 0.0), Found::Rejected);
+        assert_eq!(world.find("a", 6_000.0, 0.0), Found::TakenOver, "long forgotten");
+    }
+
+    #[test]
+    fn a_fetch_that_waits_for_its_turn_is_not_overdue_before_a_turn_may_have_passed() {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        assert!(world.life.wants_fetch(world.now));
+        world.life.begin_fetch(world.now);
+        world.pass(25.4);
+        assert_eq!(world.ask(), JOINED);
+        assert!(world.life.send_request(world.now, EVEN));
+        world.pass(10.4);
+        assert_eq!(world.ask(), JOINED);
+        assert!(matches!(world.fail(Status::Unavailable), Next::End), "a request takes its own time");
+
+        world.pass(60.0);
+        assert!(world.life.wants_fetch(world.now));
+        world.life.begin_fetch(world.now);
+        world.pass(25.6);
+        let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
+        assert!(error.message.contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn what_became_of_the_store_is_told_until_the_next_fetch() {
+        let mut world = World::new();
+        world.ask();
+        world.life.store_failed(Error::new(Status::Unavailable, "the disk is full"));
+        world.grant("a", 600.0);
+        assert_eq!(world.ask(), SERVED);
+        let told = |world: &mut World| world.life.stats(world.now).last_error.map(|error| error.message);
+        assert_eq!(told(&mut world).as_deref(), Some("the disk is full"));
+        world.pass(520.0);
+        assert_eq!(world.ask(), FETCHED);
+        world.grant("b", 600.0);
+        assert_eq!(told(&mut world), None);
     }
 }

@@ -39,6 +39,18 @@ const REJECTION_SPACING: (Duration, Duration) = (Duration::from_secs(1), Duratio
 /// A rejection this soon after its issue says more about the one who rejects than about the token.
 const REJECTED_EARLY_MAX: Duration = Duration::from_secs(60);
 
+/// A token in the store that ends so little later than the one at hand is that one, or not worth taking over.
+pub(crate) const FOUND_LATER_MIN: Duration = Duration::from_secs(1);
+
+/// How long one operation on a store may take: far more than one does, and little for a caller who waits for it.
+pub(crate) const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
+
+/// How far clocks of different machines may be apart for a token in a file, which is judged by nothing else there.
+pub(crate) const WALL_CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
+
+/// Looking whether another process has put its token into the store: soon at first, as most fetches take little time.
+const TURN_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
 /// A number drawn evenly from all `u32`, by whoever is allowed to be random.
 #[derive(Clone, Copy)]
 pub(crate) struct Chance(pub(crate) u32);
@@ -76,6 +88,25 @@ pub(crate) fn rejected_early(age: Duration, ttl: Duration) -> bool {
 pub(crate) fn rejection_spacing(early: u32) -> Duration {
     let (first, most) = REJECTION_SPACING;
     doubled(first, early - 1, most)
+}
+
+/// How long a process that shares a store may keep the others from fetching, if it does not say that it has ended: a
+/// request, and the operations on the store around it.
+pub(crate) fn lease(request_timeout: Duration) -> Duration {
+    request_timeout + OVERDUE_GRACE + 3 * STORE_OPERATION_MAX
+}
+
+/// How long one other process is waited for that holds the lease. Longer than a lease, so that whoever waits sees one
+/// that was abandoned expire, instead of fetching beside all others who wait.
+pub(crate) fn turn_takes(request_timeout: Duration) -> Duration {
+    lease(request_timeout) + 2 * STORE_OPERATION_MAX
+}
+
+/// The pause before a process looks again whether it is its turn, having looked so often.
+pub(crate) fn turn_pause(looked: u32, chance: Chance) -> Duration {
+    let (first, most) = TURN_PAUSE;
+    let whole = doubled(first, looked, most);
+    whole / 2 + share(whole / 2, chance)
 }
 
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {

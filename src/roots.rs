@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::error::Error;
 
@@ -17,11 +17,11 @@ static PLATFORM: OnceBox<Arc<Vec<Certificate<'static>>>> = OnceBox::new();
 /// Reads the platform's roots (its certificate store, or what SSL_CERT_FILE and SSL_CERT_DIR name), and `ca_file`.
 ///
 /// A platform without roots is no error here: a server that needs them will be, and says so.
-pub(crate) fn load_roots(ca_file: Option<&Path>) -> Result<RootCerts, Error> {
-    Ok(RootCerts::Specific(match ca_file {
+pub(crate) fn load_roots(ca_file: Option<&Path>) -> Result<Arc<Vec<Certificate<'static>>>, Error> {
+    Ok(match ca_file {
         None => Arc::clone(platform()),
         Some(path) => Arc::new(platform().iter().cloned().chain(read(path)?).collect()),
-    }))
+    })
 }
 
 fn platform() -> &'static Arc<Vec<Certificate<'static>>> {

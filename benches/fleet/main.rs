@@ -8,7 +8,7 @@ mod error;
 #[allow(dead_code, unreachable_pub, reason = "the library exports its statistics; a fleet asks for none")]
 #[path = "../../src/life.rs"]
 mod life;
-#[allow(dead_code, reason = "the endpoint cuts a ttl")]
+#[allow(dead_code, reason = "the endpoint cuts a ttl; there is no store")]
 #[path = "../../src/policy.rs"]
 mod policy;
 #[path = "../../src/secret.rs"]

@@ -20,7 +20,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(seed: u64, jitter: bool) -> Self {
-        Self { life: Life::new(None, REQUEST_TIMEOUT, 0), random: fastrand::Rng::with_seed(seed), jitter }
+        Self {
+            life: Life::new(None, REQUEST_TIMEOUT, Duration::ZERO, 0),
+            random: fastrand::Rng::with_seed(seed),
+            jitter,
+        }
     }
 
     pub(crate) fn random(&mut self) -> &mut fastrand::Rng {

@@ -32,7 +32,7 @@ type Config struct {
 	CAFile  string // a PEM file whose certificates are trusted besides the system's
 	Proxy   string // "http://[user:password@]host[:port]"; default from HTTPS_PROXY and NO_PROXY
 	NoProxy bool   // connects directly, whatever Proxy and the environment say
-	Store   string // where the token is shared; default this process alone, and nothing else is supported yet
+	Store   string // "file:/DIR", "redis://…" or "rediss://…", where processes share the token; default this one alone
 
 	ConnectTimeout time.Duration // for connect and TLS handshake; default 5 s
 	RequestTimeout time.Duration // for one token request, from start to last byte; default 10 s

@@ -27,7 +27,7 @@ type Stats struct {
 	Waiters             uint64 // calls that wait inside the library now
 	Fetching            bool   // whether a fetch is in flight
 
-	LastError *Error // of the last failed fetch; nil if there was none since the last success
+	LastError *Error // of the last failed fetch, or else of the store; nil if there was none since
 }
 
 func newStats(native *C.bankhub_stats) Stats {

@@ -29,7 +29,9 @@ pub struct bankhub_config {
     pub ca_file: *const c_char,
     /// "http://[user:password@]host[:port]" of an HTTP proxy. NULL: from HTTPS_PROXY and NO_PROXY. "": none.
     pub proxy: *const c_char,
-    /// Where the token is shared. NULL: this process alone. Anything else is not yet supported and refused.
+    /// Where the token is shared with all who have the same id, secret and base URL: "file:/DIR" (Unix; a directory of
+    /// this user's alone), "redis://[[user]:password@]host[:port][/database]" or "rediss://…", with TLS. A store that
+    /// fails fails no call: last_error of the statistics tells. NULL: this process alone.
     pub store: *const c_char,
     /// Milliseconds for connect and TLS handshake. 0: 5,000.
     pub connect_timeout_ms: u32,

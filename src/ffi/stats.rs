@@ -41,7 +41,7 @@ pub struct bankhub_stats {
     pub fetching: u32,
     /// Written 0.
     pub reserved: u32,
-    /// Of the last failed fetch; status BANKHUB_OK: none since the last success.
+    /// Of the last failed fetch, or else of the store; status BANKHUB_OK: none since the last success.
     pub last_error: bankhub_error,
 }
 

@@ -23,6 +23,7 @@ mod config;
 mod endpoint;
 mod fork;
 mod slot;
+mod store;
 mod sync;
 mod thread;
 

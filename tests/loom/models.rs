@@ -27,7 +27,7 @@ impl World {
         let timeout = Duration::from_secs(10);
         let config = Config { get_timeout: timeout, request_timeout: timeout, refresh_ahead: None };
         let (endpoint, slot) = (Endpoint::new(answers), &*Box::leak(Box::default()));
-        Self { cache: Arc::new(Cache::new(&config, endpoint.clone(), slot)), endpoint, slot }
+        Self { cache: Arc::new(Cache::new(&config, endpoint.clone(), None, slot)), endpoint, slot }
     }
 
     fn get(&self) -> Result<String, Status> {

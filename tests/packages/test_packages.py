@@ -17,7 +17,7 @@ from sandbox import Sandbox
 
 MACHINE = platform.machine()
 WHEEL_TOOLS = BUILD / "wheel-tools" / "bin" / "python"
-LIBRARY_BYTES_MAX = 26 * 1024 * 1024 // 10
+LIBRARY_BYTES_MAX = 3 * 1024 * 1024
 
 PYTHON_PROGRAM = """
 import bankhub

@@ -31,7 +31,7 @@ struct Published {
 
 impl Cache {
     pub(crate) fn new(settings: Settings, generation: u64) -> Self {
-        let life = Life::new(settings.refresh_ahead, settings.request_timeout, generation);
+        let life = Life::new(settings.refresh_ahead, settings.request_timeout, Duration::ZERO, generation);
         Self { life, closed: false, waiting: Vec::new(), published: None }
     }
 }

@@ -10,6 +10,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/ffi/", "the caller's pointers"),
     ("src/fork.rs", "what a fork leaves behind"),
     ("src/slot.rs", "bytes that are read while they are written"),
+    ("src/store/file.rs", "a user's number, and descriptors that a child inherits"),
     ("src/slot/stopped.rs", "a process that is traced"),
     ("src/thread.rs", "the mask of blocked signals"),
 ];

@@ -28,7 +28,7 @@ namespace BankHub
         /// <summary>"http://[user:password@]host[:port]"; "" for none; default from HTTPS_PROXY and NO_PROXY.</summary>
         public string Proxy { get; set; }
 
-        /// <summary>Where the token is shared: not yet supported, and refused; default this process alone.</summary>
+        /// <summary>"file:/DIR", "redis://…" or "rediss://…": shares the token; default this process alone.</summary>
         public string Store { get; set; }
 
         /// <summary>For connect and TLS handshake; default 5 s.</summary>

@@ -70,7 +70,7 @@ namespace BankHub
         /// <summary>Whether a fetch is in flight.</summary>
         public bool Fetching { get; }
 
-        /// <summary>Of the last failed fetch, or null if there was none since the last success.</summary>
+        /// <summary>Of the last failed fetch, or else of the store; null if none since the last success.</summary>
         public BankHubException LastError { get; }
 
         private static DateTimeOffset? Moment(long unixSeconds)

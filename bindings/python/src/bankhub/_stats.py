@@ -43,7 +43,7 @@ class Stats:
     fetching: bool
     """Whether a fetch is in flight."""
     last_error: BankHubError | None
-    """Of the last failed fetch, or None if there was none since the last success."""
+    """Of the last failed fetch, or else of the store; None if there was none since the last success."""
 
 
 def new_stats(native: bankhub_stats) -> Stats:

@@ -75,7 +75,8 @@ class TokenCache:
         base_url: "https://host[:port][/path]".
         ca_file: a PEM file whose certificates are trusted besides the system's.
         proxy: "http://[user:password@]host[:port]"; "" for none, None for what HTTPS_PROXY and NO_PROXY say.
-        store: where the token is shared. Not yet supported: anything but None is refused.
+        store: where processes share the token: "file:/DIR", "redis://[[user]:password@]host[:port][/database]" or
+            "rediss://…"; None for this process alone.
         connect_timeout: seconds for connect and TLS handshake; None for 5.
         request_timeout: seconds for one token request, from start to last byte; None for 10.
         get_timeout: seconds that `get` and `token` wait at most, where they are not told otherwise.
