@@ -14,6 +14,7 @@ from adapters import CALLERS, Caller
 from driver_process import DEADLINE_S, Cache, Driver, Word
 from languages import LANGUAGES, Language
 from line_process import ProcessFailed
+from redis_server import RedisServer
 from sandbox import Sandbox
 
 HANGS_TOLERATED = 2
@@ -23,6 +24,7 @@ HANGS_TOLERATED = 2
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance")
     group.addoption("--language", action="append", choices=list(LANGUAGES), help="only this one; may be repeated")
+    group.addoption("--store", choices=["file", "redis"], help="every cache shares its token in such a store")
     group.addoption("--strict-languages", action="store_true", help="a missing driver is a failure; so in CI")
     group.addoption("--lie", help="have liar.py falsify what the drivers say; the suite must turn red")
     group.addoption("--deadline", type=float, default=DEADLINE_S, help="seconds a driver has for an answer")
@@ -174,12 +176,31 @@ class NewCache(Protocol):
     def __call__(self, **config: Word) -> Cache: ...
 
 
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
 @pytest.fixture
-def new_cache(driver: Driver, sandbox: Sandbox) -> Iterator[NewCache]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """What a cache is to be told of its store: none, unless the suite runs with one. An empty one for each scenario."""
+    kind = request.config.getoption("--store")
+    if kind == "redis":
+        server: RedisServer = request.getfixturevalue("redis")
+        server.ask("FLUSHALL")
+        return {"store": server.url}
+    return {"store": f"file:{tmp_path}/store"} if kind else {}
+
+
+@pytest.fixture
+def new_cache(driver: Driver, sandbox: Sandbox, store: dict[str, str]) -> Iterator[NewCache]:
     made = []
 
     def new(**config: Word) -> Cache:
-        defaults = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "base_url": sandbox.url}
+        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+        defaults = {**credentials, "base_url": sandbox.url, **store}
         made.append(driver.new(**{**defaults, **config}))
         return made[-1]
 

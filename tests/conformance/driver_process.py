@@ -175,6 +175,14 @@ class Driver:
         """How many threads the process has now."""
         return self._process.threads()
 
+    def descriptors(self) -> int:
+        """How many the process has open now."""
+        return self._process.descriptors()
+
+    def signal(self, number: int) -> None:
+        """As `kill` sends it."""
+        self._process.signal(number)
+
     def peak_memory_bytes(self) -> int:
         """The most that was resident at once so far."""
         return self._process.peak_memory_bytes()

@@ -79,6 +79,12 @@ class LineProcess:
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self._process.pid}/task"))
 
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def peak_memory_bytes(self) -> int:
         """The most that was resident at once so far."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
 from forwarder import Forwarder
 from patience import wait_until
+from ports import free_port, listens
 
 USER, PASSWORD = "proxy-user", "Pr0xyPa55w0rd"
 START_DEADLINE_S = 5
@@ -17,7 +17,7 @@ class Proxy:
     """Wants credentials, unless it is open to all, and connects to the allowed ports only."""
 
     def __init__(self, folder: Path, *allowed_ports: int, open_to_all: bool = False) -> None:
-        port = _free_port()
+        port = free_port()
         lines = [
             f"Port {port}",
             "Listen 127.0.0.1",
@@ -30,7 +30,7 @@ class Proxy:
         settings = folder / "tinyproxy.conf"
         settings.write_text("\n".join(lines) + "\n")
         self._process = subprocess.Popen(["tinyproxy", "-d", "-c", str(settings)], stdout=subprocess.DEVNULL)
-        wait_until(lambda: _listens(port), within_s=START_DEADLINE_S, what="the proxy listens")
+        wait_until(lambda: listens(port), within_s=START_DEADLINE_S, what="the proxy listens")
         self._recorder = Forwarder(f"127.0.0.1:{port}")
         self.address = f"127.0.0.1:{self._recorder.port}"
         self.url = f"http://{USER}:{PASSWORD}@{self.address}"
@@ -43,14 +43,3 @@ class Proxy:
         self._recorder.close()
         self._process.kill()
         self._process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

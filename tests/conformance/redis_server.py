@@ -1,0 +1,64 @@
+"""A real Redis server, on a free port, with a password."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Optional
+
+import trustme
+
+from patience import wait_until
+from ports import free_port, listens
+
+PASSWORD = "R3disPa55w0rd"
+DEADLINE_S = 10
+
+
+class RedisServer:
+    """Keeps nothing when it ends. With `tls` it speaks that alone, with a certificate for localhost."""
+
+    def __init__(self, folder: Path, *, tls: Optional[trustme.CA] = None) -> None:
+        self._folder, self._port = folder, free_port()
+        self._tls: list[str] = []
+        options = ["--save", "", "--requirepass", PASSWORD, "--masterauth", PASSWORD, "--dir", str(folder)]
+        ports = ["--port", str(self._port)]
+        if tls:
+            authority, certificate, key = (folder / name for name in ("ca.pem", "certificate.pem", "key.pem"))
+            issued = tls.issue_cert("localhost")
+            tls.cert_pem.write_to_path(str(authority))
+            key.write_bytes(issued.private_key_pem.bytes())
+            certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+            files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority]
+            ports = ["--port", "0", "--tls-port", str(self._port), "--tls-auth-clients", "no", *map(str, files)]
+            self._tls = ["--tls", "--cacert", str(authority)]
+        self._command = ["redis-server", *ports, *options]
+        self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@localhost:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        wait_until(lambda: listens(self._port), within_s=DEADLINE_S, what="Redis listens")
+
+    def ask(self, *words: object) -> str:
+        """What it answers to a command, as redis-cli prints it."""
+        command = ["redis-cli", "-h", "localhost", "-p", str(self._port), *self._tls, *map(str, words)]
+        environment = {**os.environ, "REDISCLI_AUTH": PASSWORD}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=DEADLINE_S)
+        return done.stdout.strip()
+
+    def follow(self, other: Optional[RedisServer]) -> None:
+        """Is a replica from now on; of none, it is a server of its own again."""
+        self.ask("REPLICAOF", *(["localhost", other._port] if other else ["NO", "ONE"]))
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()

@@ -1,0 +1,95 @@
+"""Processes in every language that share a store: one token request, whatever they meet at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from driver_process import Cache
+from patience import wait_until
+from sandbox import Sandbox
+
+from .conftest import Store
+from .processes import Processes
+
+PROCESSES = 32
+ROUNDS = 2
+
+BRIEF_TTL_S = 2
+"""Due after about half of it, because of a margin beyond it; over shortly before its end."""
+DUE_AFTER_S = 1.2
+MARGIN_S = 1000
+
+
+@pytest.fixture(autouse=True)
+def closed_in_the_end(processes: Processes) -> Iterator[None]:
+    yield
+    processes.close()
+
+
+def get_at_once(processes: Processes, caches: Sequence[Cache]) -> set[str]:
+    """The tokens that they get."""
+    return {answer.ok().value for answer in processes.at_once(caches, Cache.get)}
+
+
+def test_a_cold_start_and_a_revocation_cost_one_request_each(
+    processes: Processes, sandbox: Sandbox, store: Store, rounds: Callable[[int], range]
+) -> None:
+    sandbox.settings(latency_ms=50)
+    for _ in rounds(ROUNDS):
+        store.empty()
+        before = sandbox.token_requests()
+        caches = processes.caches(PROCESSES, sandbox, store=store.url)
+        [token] = get_at_once(processes, caches)
+        assert sandbox.token_requests() == before + 1, "cold start"
+
+        sandbox.revoke()
+        processes.at_once(caches, lambda cache: cache.invalidate(token).ok())
+        [newer] = get_at_once(processes, caches)
+        assert newer != token
+        assert sandbox.token_requests() == before + 2, "revocation"
+        processes.close()
+    assert sandbox.counters().token_requests_at_once_max == 1
+
+
+def test_a_due_token_costs_one_request_and_nobody_waits(
+    processes: Processes, sandbox: Sandbox, store: Store, rounds: Callable[[int], range]
+) -> None:
+    for _ in rounds(ROUNDS):
+        store.empty()
+        sandbox.settings(ttl=BRIEF_TTL_S)
+        before = sandbox.token_requests()
+        caches = processes.caches(PROCESSES, sandbox, store=store.url, refresh_ahead_s=MARGIN_S)
+        [token] = get_at_once(processes, caches)
+        time.sleep(DUE_AFTER_S)  # the token's age is what is told by the store
+        sandbox.settings(ttl=60_000, latency_ms=100)
+        get_at_once(processes, caches)
+        for cache in caches:
+            wait_until(lambda cache=cache: cache.get().ok().value != token, within_s=5, what="a newer token")  # type: ignore[misc]
+        assert len(get_at_once(processes, caches)) == 1
+        assert sandbox.token_requests() == before + 2
+        processes.close()
+    assert sandbox.counters().token_requests_at_once_max == 1
+
+
+def test_other_credentials_share_nothing(processes: Processes, sandbox: Sandbox, store: Store) -> None:
+    elsewhere = Sandbox(client_secret="Another5ecret")
+    [first] = processes.caches(1, sandbox, store=store.url)
+    [second] = processes.caches(1, elsewhere, store=store.url)
+    assert first.get().ok().value != second.get().ok().value
+    assert sandbox.token_requests() == elsewhere.token_requests() == 1
+    elsewhere.kill()
+
+
+def test_a_token_that_was_rejected_is_not_taken_back(processes: Processes, sandbox: Sandbox, store: Store) -> None:
+    first, second = processes.caches(2, sandbox, store=store.url)
+    token = first.get().ok().value
+    assert second.get().ok().value == token
+    sandbox.answer(503)
+    first.invalidate(token).ok()
+    wait_until(lambda: first.stats().number("failures") > 0, within_s=5, what="the fetch fails")
+    [third] = processes.caches(3, sandbox, store=store.url)[2:]
+    assert third.get().http_status == 503, "it is not in the store any more"
+    assert second.get().ok().value == token, "who was not told goes on with it"
