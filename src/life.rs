@@ -24,6 +24,11 @@ impl Moment {
     pub(crate) fn before(self, time: Duration) -> Self {
         Self { boot: self.boot.saturating_sub(time), wall: self.wall.saturating_sub(time) }
     }
+
+    /// The earlier of both, on each clock.
+    pub(crate) fn earliest(self, other: Self) -> Self {
+        Self { boot: self.boot.min(other.boot), wall: self.wall.min(other.wall) }
+    }
 }
 
 /// A token as the endpoint granted it. It lives from the moment its request was sent.
