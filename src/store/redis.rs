@@ -32,7 +32,8 @@ const READ: &str = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[
 /// be executed long after it was sent.
 const WRITE: &str = "\
 local owner = redis.call('GET', KEYS[2])
-if owner ~= ARGV[1] and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local there = redis.call('GET', KEYS[1])
+if owner ~= ARGV[1] and there and there ~= ARGV[2] then return 0 end
 local now = redis.call('TIME')
 local left = ARGV[3] - now[1] * 1000 - math.floor(now[2] / 1000)
 if left > 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', string.format('%.0f', left)) end
@@ -53,6 +54,8 @@ pub(super) struct Server {
 pub(super) struct ServerVisit<'s> {
     server: &'s Server,
     connection: Box<dyn Connection>,
+    /// The connection is of no use any more, but a new one may be.
+    ended: bool,
     /// Holds what has arrived of the next answers.
     parser: Parser,
     /// Tells this fetch from all others.
@@ -97,8 +100,13 @@ impl Server {
     pub(super) fn visit(&self) -> Result<ServerVisit<'_>, Error> {
         let owner = hexadecimal(&random::<16>()?);
         let connection = self.connect().map_err(|error| self.broken(&error))?;
-        let parser = Parser::new();
-        let mut visit = ServerVisit { server: self, connection, parser, owner, found: Vec::new(), leased: None };
+        let (parser, found) = (Parser::new(), Vec::new());
+        let mut visit = ServerVisit { server: self, connection, ended: false, parser, owner, found, leased: None };
+        visit.converse(&self.greeting())?;
+        Ok(visit)
+    }
+
+    fn greeting(&self) -> Vec<Cmd> {
         let mut greeting = Vec::new();
         if let Some(password) = self.login.password() {
             let mut auth = redis::cmd("AUTH");
@@ -110,8 +118,7 @@ impl Server {
         if self.login.db() != 0 {
             greeting.push(redis::cmd("SELECT").arg(self.login.db()).to_owned());
         }
-        visit.converse(&greeting)?;
-        Ok(visit)
+        greeting
     }
 
     fn connect(&self) -> io::Result<Box<dyn Connection>> {
@@ -138,11 +145,11 @@ impl Server {
     }
 
     fn broken(&self, error: &io::Error) -> Error {
-        let problem = match error.kind() {
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => "did not answer in time".to_owned(),
-            _ => format!("could not be asked: {error}"),
-        };
-        self.failed(problem)
+        self.failed(if is_late(error) {
+            "did not answer in time".to_owned()
+        } else {
+            format!("could not be asked: {error}")
+        })
     }
 
     fn failed(&self, problem: impl std::fmt::Display) -> Error {
@@ -169,8 +176,37 @@ impl ServerVisit<'_> {
         }
         let connection = &mut self.connection;
         connection.begin_operation();
-        connection.write_all(&asked).and_then(|()| connection.flush()).map_err(|error| self.server.broken(&error))?;
+        if let Err(error) = connection.write_all(&asked).and_then(|()| connection.flush()) {
+            self.lose_connection(is_late(&error));
+            return Err(self.server.broken(&error));
+        }
         commands.iter().map(|_| self.answer()).collect()
+    }
+
+    /// The same over a new connection, where the one at hand has ended meanwhile.
+    fn converse_again(&mut self, command: Cmd) -> Result<Vec<Value>, Error> {
+        let commands = [command];
+        if !self.ended {
+            let answer = self.converse(&commands);
+            if !self.ended {
+                return answer;
+            }
+        }
+        self.connection = self.server.connect().map_err(|error| {
+            self.leased = None;
+            self.server.broken(&error)
+        })?;
+        (self.parser, self.ended) = (Parser::new(), false);
+        self.converse(&self.server.greeting())?;
+        self.converse(&commands)
+    }
+
+    /// Who does not answer in time is not waited for again, and lets the lease end by itself.
+    fn lose_connection(&mut self, late: bool) {
+        self.ended = !late;
+        if late {
+            self.leased = None;
+        }
     }
 
     /// Nothing of its own text gets into a message: it may repeat what was sent. But its first word is that of a kind.
@@ -180,8 +216,14 @@ impl ServerVisit<'_> {
             Some(code) if code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
                 self.server.failed(format!("answered {code}"))
             }
-            _ if error.is_timeout() => self.server.broken(&ErrorKind::TimedOut.into()),
-            _ => self.server.failed("gave an answer that cannot be read, or ended the connection"),
+            _ if error.is_timeout() => {
+                self.lose_connection(true);
+                self.server.broken(&ErrorKind::TimedOut.into())
+            }
+            _ => {
+                self.lose_connection(false);
+                self.server.failed("gave an answer that cannot be read, or ended the connection")
+            }
         })
     }
 
@@ -233,12 +275,16 @@ impl Shelf for ServerVisit<'_> {
     }
 
     fn write(&mut self, sealed: &[u8], end: Moment) -> Result<(), Error> {
-        let Some((leased, redis)) = self.leased.take() else { return Ok(()) };
+        let Some((leased, redis)) = self.leased else { return Ok(()) };
         let end = redis + millis(end.boot.saturating_sub(leased.boot));
         let mut script = self.script(WRITE, &[&self.server.token, &self.server.lease]);
-        let answer = self.converse(&[script.arg(&self.owner).arg(sealed).arg(end).to_owned()])?;
+        // The connection was idle for as long as the request took: a server, or a proxy, may have ended it.
+        let answer = self.converse_again(script.arg(&self.owner).arg(sealed).arg(end).to_owned())?;
         match answer[..] {
-            [Value::Int(1)] => Ok(()),
+            [Value::Int(1)] => {
+                self.leased = None;
+                Ok(())
+            }
             [Value::Int(0)] => Err(self.server.failed("had another token when this one arrived: the lease was over")),
             _ => Err(self.strange()),
         }
@@ -253,7 +299,7 @@ impl Shelf for ServerVisit<'_> {
         if self.leased.take().is_some() {
             let mut script = self.script(DELETE_IF, &[&self.server.lease]);
             // It ends by itself where this fails.
-            let _ = self.converse(&[script.arg(&self.owner).to_owned()]);
+            let _ = self.converse_again(script.arg(&self.owner).to_owned());
         }
     }
 }
@@ -301,6 +347,10 @@ fn operation_end() -> Duration {
 fn left(until: Duration) -> io::Result<Duration> {
     let left = until.saturating_sub(clock::now().boot);
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
 
 fn millis(time: Duration) -> u64 {
