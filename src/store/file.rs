@@ -1,11 +1,11 @@
 //! A directory on this machine: a file with the token, replaced as a whole, and one that is locked by who fetches.
 #![allow(unsafe_code)]
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,10 +63,11 @@ impl Folder {
     }
 
     pub(super) fn visit(&self) -> Result<FolderVisit<'_>, Error> {
-        match DirBuilder::new().mode(DIRECTORY_MODE).create(&self.path) {
+        let created = DirBuilder::new().mode(DIRECTORY_MODE).create(&self.path);
+        match &created {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 // It may be there all the same: a read-only system says first that it is read-only.
-                fs::symlink_metadata(&self.path).map_err(|_| cannot("create", &self.path, &error))?;
+                fs::symlink_metadata(&self.path).map_err(|_| cannot("create", &self.path, error))?;
             }
             _ => {}
         }
@@ -74,6 +75,11 @@ impl Folder {
         if !found.is_dir() || !is_private(&found) {
             let shown = self.path.display();
             return Err(failed(format!("'{shown}' is no directory of this user's alone (owner, chmod 700, no link)")));
+        }
+        if created.is_ok() && found.mode() & DIRECTORY_MODE != DIRECTORY_MODE {
+            // A umask has taken what this user needs.
+            let whole = fs::set_permissions(&self.path, Permissions::from_mode(DIRECTORY_MODE));
+            whole.map_err(|error| cannot("use", &self.path, &error))?;
         }
         Ok(FolderVisit { folder: self, found: Vec::new(), lease: None })
     }
@@ -159,10 +165,14 @@ impl Shelf for FolderVisit<'_> {
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     let found = file.metadata()?;
-    match found.is_file() && is_private(&found) {
-        true => Ok(file),
-        false => Err(io::Error::other("it is not a file of this user's alone")),
+    if !found.is_file() || !is_private(&found) {
+        return Err(io::Error::other("it is not a file of this user's alone"));
     }
+    if found.mode() & FILE_MODE != FILE_MODE {
+        // A umask has taken what the next one who opens it needs. It stays so where the directory is read-only.
+        let _ = file.set_permissions(Permissions::from_mode(FILE_MODE));
+    }
+    Ok(file)
 }
 
 fn is_private(found: &fs::Metadata) -> bool {
