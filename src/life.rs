@@ -231,7 +231,7 @@ impl Life {
         }
         let end = |sent: Moment, ttl: Duration| sent.boot + ttl;
         let lasts_longer = |held: &Held| {
-            held.rejected || end(grant.sent, grant.ttl) > end(held.sent, held.ttl) + policy::FOUND_LATER_MIN
+            held.rejected || end(grant.sent, grant.ttl) > end(held.sent, held.ttl) + policy::found_later(grant.ttl)
         };
         if past_limit(grant.sent, grant.ttl, now) || !self.held.as_ref().is_none_or(lasts_longer) {
             return Found::Useless;

@@ -39,8 +39,9 @@ const REJECTION_SPACING: (Duration, Duration) = (Duration::from_secs(1), Duratio
 /// A rejection this soon after its issue says more about the one who rejects than about the token.
 const REJECTED_EARLY_MAX: Duration = Duration::from_secs(60);
 
-/// A token in the store that ends so little later than the one at hand is that one, or not worth taking over.
-pub(crate) const FOUND_LATER_MIN: Duration = Duration::from_secs(1);
+/// See [`found_later`].
+const FOUND_LATER_MAX: Duration = Duration::from_secs(1);
+const FOUND_LATER_SHARE: u32 = 10;
 
 /// How long one operation on a store may take: far more than one does, and little for a caller who waits for it.
 pub(crate) const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
@@ -88,6 +89,11 @@ pub(crate) fn rejected_early(age: Duration, ttl: Duration) -> bool {
 pub(crate) fn rejection_spacing(early: u32) -> Duration {
     let (first, most) = REJECTION_SPACING;
     doubled(first, early - 1, most)
+}
+
+/// A token in the store that ends no more than this after the one at hand is that one, or not worth taking over.
+pub(crate) fn found_later(ttl: Duration) -> Duration {
+    FOUND_LATER_MAX.min(ttl / FOUND_LATER_SHARE)
 }
 
 /// How long a process that shares a store may keep the others from fetching, if it does not say that it has ended: a
