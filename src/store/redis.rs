@@ -124,8 +124,11 @@ impl Server {
     fn connect(&self) -> io::Result<Box<dyn Connection>> {
         let until = operation_end();
         let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(until)?) {
+        let addresses = Vec::from_iter((self.host.as_str(), self.port).to_socket_addrs()?);
+        for (index, address) in addresses.iter().enumerate() {
+            // One that leads nowhere leaves time for those behind it.
+            let share = left(until)? / (addresses.len() - index) as u32;
+            match TcpStream::connect_timeout(address, share) {
                 Ok(stream) => return self.secure(Bounded { stream, until }),
                 Err(error) => refused = error,
             }
