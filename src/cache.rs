@@ -220,6 +220,7 @@ impl Cache {
             if state.closed {
                 return Ok(Turn::Over);
             }
+            let overdue_at = state.life.overdue_at().unwrap_or_default();
             let rejected = match found {
                 Entry::Nothing => false,
                 Entry::Damaged(failure) => {
@@ -250,7 +251,8 @@ impl Cache {
             if holder != before {
                 until = now + policy::turn_takes(self.request_timeout);
             }
-            if now >= until {
+            // However many took their turns meanwhile: callers are not to hear of it that the fetch is overdue.
+            if now >= until.min(overdue_at.saturating_sub(policy::TURN_LOOK_MAX)) {
                 return Err(Error::new(Status::Unavailable, "another process keeps the store to itself for too long"));
             }
             drop(process.pause(process.lock(), policy::turn_pause(looked, chance())));

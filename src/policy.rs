@@ -108,6 +108,9 @@ pub(crate) fn turn_takes(request_timeout: Duration) -> Duration {
     lease(request_timeout) + 2 * STORE_OPERATION_MAX
 }
 
+/// How long looking once whether it is a process's turn may take: a pause, reading, and asking for the lease.
+pub(crate) const TURN_LOOK_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2).saturating_add(TURN_PAUSE.1);
+
 /// The pause before a process looks again whether it is its turn, having looked so often.
 pub(crate) fn turn_pause(looked: u32, chance: Chance) -> Duration {
     let (first, most) = TURN_PAUSE;

@@ -4,8 +4,11 @@
 //! platform's roots again, and bounds a read, but not the time that an answer takes.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Parser, RedisConnectionInfo, Value};
@@ -17,10 +20,12 @@ use super::{Lease, Lying, Shelf, failed, wrong};
 use crate::clock;
 use crate::config::Config;
 use crate::error::Error;
+use crate::fork;
 use crate::life::Moment;
 use crate::policy;
 use crate::roots::load_roots;
 use crate::secret::Secret;
+use crate::thread;
 
 /// More than any answer has that is asked for here.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
@@ -45,6 +50,8 @@ const DELETE_IF: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return re
 pub(super) struct Server {
     host: String,
     port: u16,
+    /// One more than the number of forks that led to the process in which a lookup is going on, or 0.
+    looking_up: Arc<AtomicU64>,
     login: RedisConnectionInfo,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     token: String,
@@ -94,7 +101,7 @@ impl Server {
         };
         // The braces keep both on one node of a cluster.
         let [token, lease] = ["token", "lease"].map(|end| format!("bankhub:{{{name}}}:{end}"));
-        Ok(Self { host, port, login: info.redis_settings().clone(), tls, token, lease })
+        Ok(Self { host, port, looking_up: Arc::default(), login: info.redis_settings().clone(), tls, token, lease })
     }
 
     pub(super) fn visit(&self) -> Result<ServerVisit<'_>, Error> {
@@ -124,7 +131,7 @@ impl Server {
     fn connect(&self) -> io::Result<Box<dyn Connection>> {
         let until = operation_end();
         let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
-        let addresses = Vec::from_iter((self.host.as_str(), self.port).to_socket_addrs()?);
+        let addresses = self.look_up(until)?;
         for (index, address) in addresses.iter().enumerate() {
             // One that leads nowhere leaves time for those behind it.
             let share = left(until)? / (addresses.len() - index) as u32;
@@ -134,6 +141,26 @@ impl Server {
             }
         }
         Err(refused)
+    }
+
+    /// No lookup can be given up: one that takes too long goes on beside the fetch, on a thread that ends with it.
+    fn look_up(&self, until: Duration) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = self.host.parse::<IpAddr>() {
+            return Ok(vec![(address, self.port).into()]);
+        }
+        let here = fork::forks() + 1;
+        if self.looking_up.swap(here, Acquire) == here {
+            return Err(ErrorKind::TimedOut.into()); // the last one still goes on
+        }
+        let (sender, receiver) = mpsc::channel();
+        let (host, port, looking_up) = (self.host.clone(), self.port, Arc::clone(&self.looking_up));
+        let look_up = move || {
+            let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+            looking_up.store(0, Release);
+            let _ = sender.send(found);
+        };
+        thread::start(look_up).inspect_err(|_| self.looking_up.store(0, Release))?;
+        receiver.recv_timeout(left(until)?).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
     fn secure(&self, bounded: Bounded) -> io::Result<Box<dyn Connection>> {

@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("table", &["clock", "fork", "life", "secret", "slot"]),
     ("roots", &["error"]),
     ("endpoint", &["clock", "config", "error", "life", "policy", "roots", "secret", "slot"]),
-    ("store", &["clock", "config", "error", "fork", "life", "policy", "roots", "secret"]),
+    ("store", &["clock", "config", "error", "fork", "life", "policy", "roots", "secret", "thread"]),
     ("cache", &["clock", "config", "endpoint", "error", "fork", "life", "policy", "slot", "store", "sync", "thread"]),
     ("handle", &["cache", "clock", "config", "endpoint", "error", "fork", "life", "slot", "store", "table"]),
     ("token_cache", &["config", "error", "life", "secret", "slot", "table"]),
