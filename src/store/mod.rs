@@ -170,11 +170,10 @@ impl Token {
     /// The token as if this process had fetched it, if it may live on. How long, the store says best (`end`), then this
     /// machine's clock if it is the one that sent for it, then the wall clock, which may be wrong by some minutes.
     fn into_grant(self, end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Grant> {
-        let sent_here = boot_id == Some(&self.boot_id);
         let sent = match end {
-            // The store's clock may have been set back meanwhile, which would make the token live for longer.
-            Some(end) => end.before(self.ttl).earliest(if sent_here { self.sent } else { now }),
-            None if sent_here => self.sent,
+            // No later than now, even where the store's clock was set back meanwhile.
+            Some(end) => end.before(self.ttl).earliest(now),
+            None if boot_id == Some(&self.boot_id) => self.sent,
             None => {
                 let age_at_most = (now.wall + policy::WALL_CLOCKS_APART_MAX).checked_sub(self.sent.wall)?;
                 now.before(age_at_most)
