@@ -159,24 +159,27 @@ impl<T> ForkLock<T> {
         }
     }
 
-    pub(crate) fn after_fork(&'static self) {
+    /// Whether this fork held the lock.
+    pub(crate) fn after_fork(&'static self) -> bool {
         FORKED.fetch_add(1, Relaxed);
-        if self.forker.load(Relaxed) == this_thread() {
+        let held = self.forker.load(Relaxed) == this_thread();
+        if held {
             self.forker.store(0, Relaxed);
             // SAFETY: this thread took the lock in `before_fork`, or is the child's copy of the one that did.
             drop(unsafe { (*self.forking.get()).take() });
         }
+        held
     }
 
-    pub(crate) fn in_child(&'static self) {
+    pub(crate) fn in_child(&'static self) -> bool {
         FORKS.store(forks() + 1, Relaxed);
-        self.after_fork();
+        self.after_fork()
     }
 }
 
-/// Has every fork of this process hold the lock, a static, and its child call a function then, if one is given. From the
-/// load of the library on: any later moment could fall into a fork of another thread, whose child would then find the
-/// lock held for good.
+/// Has every fork of this process hold the lock, a static, and its child call a function then, if one is given. From
+/// the load of the library on: any later moment could fall into a fork of another thread, whose child would then find
+/// the lock held for good.
 macro_rules! held_by_forks {
     ($lock:expr $(, $in_child:expr)?) => {
         #[cfg(unix)]
@@ -188,8 +191,10 @@ macro_rules! held_by_forks {
                 $lock.after_fork();
             }
             extern "C" fn in_child() {
-                $lock.in_child();
-                $($in_child();)?
+                // Without the lock, which it may wait for, the child is to end, or to call `exec`, as it is.
+                if $lock.in_child() {
+                    $($in_child();)?
+                }
             }
             extern "C" fn watch() {
                 $crate::fork::watch(before, in_parent, in_child);

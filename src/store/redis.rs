@@ -243,7 +243,7 @@ impl ServerVisit<'_> {
     fn answer(&mut self) -> Result<Value, Error> {
         let answer = self.parser.parse_value((&mut self.connection).take(ANSWER_BYTES_MAX));
         answer.and_then(Value::extract_error).map_err(|error| match error.code() {
-            Some(code) if code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+            Some(code) if matches!(code.len(), 1..=16) && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
                 self.server.failed(format!("answered {code}"))
             }
             _ if error.is_timeout() => {
