@@ -19,6 +19,7 @@ namespace BankHub
     /// A request with an Authorization header is left alone. Serves any number of threads; never disposes the cache.
     /// </para>
     /// <para>A request for which there is no token throws the BankHubException.</para>
+    /// <para>The synchronous HttpClient.Send of .NET 5 and later passes this by, and goes out without a token.</para>
     /// </remarks>
     public sealed class BankHubHandler : DelegatingHandler
     {
@@ -42,22 +43,26 @@ namespace BankHub
         protected override async Task<HttpResponseMessage> SendAsync(
             HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            if (!cache.Serves(request.RequestUri) || request.Headers.Authorization != null)
+            var uri = request.RequestUri;
+            // Not by the property, which is null for a header that .NET cannot read.
+            if (!cache.Serves(uri) || request.Headers.Contains("Authorization"))
                 return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
             try
             {
                 var token = await cache.GetAsync(cancellationToken).ConfigureAwait(false);
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
                 var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-                if (!Rejects(response))
+                if (!Rejects(response, request, uri))
                     return response;
-                var newer = await Replace(token, request.Content, cancellationToken).ConfigureAwait(false);
+                string newer;
+                try { newer = await Replace(token, request.Content, cancellationToken).ConfigureAwait(false); }
+                catch { response.Dispose(); throw; } // the wait was cancelled, and it holds a connection
                 if (newer == null)
                     return response;
                 response.Dispose();
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", newer);
                 response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-                if (Rejects(response))
+                if (Rejects(response, request, uri))
                     Report(newer);
                 return response;
             }
@@ -67,11 +72,11 @@ namespace BankHub
             }
         }
 
-        // An inner handler may have followed a redirect to another origin, whose answer says nothing of the token.
-        private bool Rejects(HttpResponseMessage response)
+        // An inner handler may have followed a redirect, without the token: that answer says nothing of it.
+        private static bool Rejects(HttpResponseMessage response, HttpRequestMessage request, Uri uri)
         {
             return response.StatusCode == HttpStatusCode.Unauthorized
-                && cache.Serves(response.RequestMessage?.RequestUri);
+                && (response.RequestMessage ?? request).RequestUri == uri;
         }
 
         // Another token, if it can be had and be of use.
@@ -85,10 +90,7 @@ namespace BankHub
                 var token = await cache.GetAsync(cancellationToken).ConfigureAwait(false);
                 return token == rejected ? null : token;
             }
-            catch (BankHubException)
-            {
-                return null;
-            }
+            catch (BankHubException) { return null; }
         }
 
         // Of a cache that was closed meanwhile, nobody wants to hear.

@@ -45,6 +45,39 @@ static class HandlerTests
         }
     }
 
+    public static void ARedirectThatAnInnerHandlerFollowsSaysNothingOfTheToken()
+    {
+        Try((sandbox, cache) =>
+        {
+            using (var client = new HttpClient(new BankHubHandler(cache, new HttpClientHandler())))
+            {
+                var url = sandbox.Url + "/v1/sandbox/redirect?to=/v1/company";
+                Expect.Equal(HttpStatusCode.Unauthorized, client.GetAsync(url).Result.StatusCode);
+                Expect.Equal(0UL, cache.Stats().Rejections);
+                var seen = client.GetStringAsync(sandbox.Url + "/sandbox/counters").Result;
+                Expect.Contains("\"resource_requests\":2,", seen);
+            }
+        });
+    }
+
+    public static void AHeaderThatDotNetCannotReadIsLeftAlone()
+    {
+        foreach (var own in new[] { "key/of==", "a,b", "" })
+        {
+            Try((sandbox, cache) =>
+            {
+                using (var client = new HttpClient(new BankHubHandler(cache)))
+                using (var request = new HttpRequestMessage(HttpMethod.Get, sandbox.Url + "/v1/company"))
+                {
+                    request.Headers.TryAddWithoutValidation("Authorization", own);
+                    Expect.Equal(HttpStatusCode.Unauthorized, client.SendAsync(request).Result.StatusCode);
+                    Expect.True(request.Headers.Contains("Authorization"), "it is still there");
+                }
+                Expect.Equal(0UL, cache.Stats().Requests);
+            });
+        }
+    }
+
     public static void ContentIsSentAgainUnlessItIsAStream()
     {
         var text = new StringContent("text");
@@ -63,6 +96,34 @@ static class HandlerTests
         var unwanted = new Disposable();
         TimesSent(null, unwanted);
         Expect.True(unwanted.Disposed, "the first answer is disposed");
+    }
+
+    public static void AnAnswerIsDisposedIfTheWaitForAnotherTokenIsCancelled()
+    {
+        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
+        using (var cache = new TokenCache(sandbox.Options))
+        using (var source = new CancellationTokenSource())
+        {
+            cache.Get();
+            var unwanted = new Disposable();
+            var inner = new Inner(_ => new HttpResponseMessage(HttpStatusCode.Unauthorized) { Content = unwanted });
+            using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
+            {
+                var sent = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, sandbox.Url), source.Token);
+                Expect.Soon(() => cache.Stats().Waiters == 1, "it waits for another token");
+                source.Cancel();
+                Expect.Throws<OperationCanceledException>(() => sent.GetAwaiter().GetResult());
+            }
+            Expect.True(unwanted.Disposed, "the answer is disposed");
+        }
+    }
+
+    public static void TheClientsTimeoutIsWhatItIsWithoutTheHandler()
+    {
+        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
+        using (var cache = new TokenCache(sandbox.Options))
+        using (var client = new HttpClient(new BankHubHandler(cache)) { Timeout = TimeSpan.FromMilliseconds(100) })
+            Expect.Throws<TaskCanceledException>(() => client.GetAsync(sandbox.Url).GetAwaiter().GetResult());
     }
 
     public static void TheSecondRejectionIsReportedToo()
@@ -98,7 +159,7 @@ static class HandlerTests
             var inner = new Inner(request =>
             {
                 times++;
-                var response = new HttpResponseMessage(HttpStatusCode.Unauthorized) { RequestMessage = request };
+                var response = new HttpResponseMessage(HttpStatusCode.Unauthorized);
                 if (times == 1 && answer != null)
                     response.Content = answer;
                 return response;
