@@ -73,13 +73,8 @@ namespace BankHub
         private static string Here()
         {
             var libc = "another libc";
-            try
-            {
-                libc = "glibc " + Marshal.PtrToStringAnsi(gnu_get_libc_version());
-            }
-            catch (Exception e) when (e is DllNotFoundException || e is EntryPointNotFoundException)
-            {
-            }
+            try { libc = "glibc " + Marshal.PtrToStringAnsi(gnu_get_libc_version()); }
+            catch (Exception e) when (e is DllNotFoundException || e is EntryPointNotFoundException) { }
             return $"{Environment.OSVersion.Platform} on {RuntimeInformation.ProcessArchitecture} with {libc}";
         }
 

@@ -56,7 +56,8 @@ namespace BankHub
                 };
                 Check(library.TokenNew(ref config, out handle, out var error), error);
             }
-            baseUrl = new Uri(options.BaseUrl ?? TokenCacheOptions.SandboxUrl);
+            if (!Uri.TryCreate(options.BaseUrl ?? TokenCacheOptions.SandboxUrl, UriKind.Absolute, out baseUrl))
+                throw Arguments.Invalid("base_url is not a URL that .NET can read");
         }
 
         /// <summary>
@@ -176,10 +177,17 @@ namespace BankHub
                 && Uri.Compare(uri, baseUrl, origin, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
         }
 
+        // What needs no wait: the token that was handed out last, or one that has replaced it meanwhile.
         private Token Current()
         {
             var token = last;
-            return token != null && token.Generation == Generation ? token : null;
+            var generation = Generation;
+            if (token != null && token.Generation == generation)
+                return token;
+            if (generation == 0)
+                return null;
+            try { return Copy(TimeSpan.Zero); }
+            catch (BankHubException) { return null; } // it has ended since
         }
 
         private Token Wait(TimeSpan timeout, CancellationToken cancellationToken)
@@ -190,14 +198,9 @@ namespace BankHub
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var left = timeout - waited.Elapsed;
-                try
-                {
-                    return Copy(left < slice ? left : slice);
-                }
-                catch (BankHubException error) when (error.Status == Status.Deadline && left > slice)
-                {
-                    // Only a slice of the caller's time has passed.
-                }
+                // Perhaps only a slice of the caller's time has passed.
+                try { return Copy(left < slice ? left : slice); }
+                catch (BankHubException error) when (error.Status == Status.Deadline && left > slice) { }
             }
         }
 
@@ -206,12 +209,15 @@ namespace BankHub
         {
             var waited = Stopwatch.StartNew();
             Func<Token> wait = () => Wait(getTimeout - waited.Elapsed, cancellationToken);
-            var entered = await asyncTurn.WaitAsync(getTimeout, cancellationToken).ConfigureAwait(false);
+            var entered = false;
             try
             {
+                entered = await asyncTurn.WaitAsync(getTimeout, cancellationToken).ConfigureAwait(false);
                 var token = Current() ?? await Task.Run(wait, cancellationToken).ConfigureAwait(false);
                 return token.Value;
             }
+            // As a TaskCanceledException, by which programs tell that HttpClient's timeout has passed.
+            catch (OperationCanceledException) { return await Task.FromCanceled<string>(cancellationToken); }
             finally
             {
                 if (entered)

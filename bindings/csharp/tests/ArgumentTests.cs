@@ -42,6 +42,11 @@ static class ArgumentTests
         Expect.Contains(name, Expect.Fails(Status.InvalidArgument, () => new TokenCache(options)).Message);
     }
 
+    public static void ABaseUrlIsOneToDotNetToo()
+    {
+        Refused("base_url", options => options.BaseUrl = "https://hub..test");
+    }
+
     public static void TheShortestDurationIsNotTheDefault()
     {
         using (var sandbox = new Sandbox(latencyMilliseconds: 1000))

@@ -83,6 +83,29 @@ static class WaitTests
         }
     }
 
+    public static void SoIsOneThatHasReplacedTheLast()
+    {
+        Replaced((cache, cancelled) => cache.Get(TimeSpan.Zero, cancelled));
+        Replaced((cache, cancelled) =>
+        {
+            var task = cache.GetAsync(cancelled);
+            Expect.True(task.IsCompleted, "GetAsync completes at once");
+            return Result(task);
+        });
+    }
+
+    static void Replaced(Func<TokenCache, CancellationToken, string> get)
+    {
+        using (var sandbox = new Sandbox())
+        using (var cache = new TokenCache(sandbox.Options))
+        {
+            var last = cache.Get();
+            cache.Invalidate(last);
+            Expect.Soon(() => cache.Generation > 0, "there is another token");
+            Expect.True(get(cache, new CancellationToken(true)) != last, "it is the other one");
+        }
+    }
+
     public static void GetAsyncDoesNotBlockItsCaller()
     {
         using (var sandbox = new Sandbox(LatencyMilliseconds))
