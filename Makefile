@@ -3,6 +3,8 @@
 PYTHON = python3
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
 export PKG_CONFIG_PATH := $(CURDIR)/build/install/lib/pkgconfig
+# All of this links with what is in target/release.
+unexport CARGO_TARGET_DIR CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
 LINK = -Ltarget/release -lbankhub -Wl,-rpath,'$$ORIGIN/../target/release' -pthread
 
 .PHONY: help
@@ -20,10 +22,15 @@ test: build/setup.mk ## run every check and test of every language; the last lin
 .PHONY: build
 build: cargo ## build the library, the sandbox and every language's programs
 
+.PHONY: library
+LIBRARY = cargo build --release -p bankhub --lib --features wiping-allocator
+library: ## build the library alone, which takes nothing but Rust
+	$(LIBRARY)
+
 .PHONY: install
 PREFIX = /usr/local
-install: cargo ## install the library, its headers and its pkg-config file below PREFIX (/usr/local)
-	scripts/install $(PREFIX)
+install: library ## install the library, its headers and its pkg-config file below PREFIX (/usr/local)
+	scripts/install '$(PREFIX)'
 
 .PHONY: wheels
 wheels: ## build the Python packages, with the library inside, into build/wheels
@@ -97,10 +104,11 @@ miri: ## run the slot and the handle table under Miri, in 64 orders of events
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
 	gofmt -w bindings/go tests/conformance benches
-	.venv/bin/ruff format bindings/python tests benches examples
+	.venv/bin/ruff format bindings/python tests benches examples scripts
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ifneq ($(filter-out help setup header wheels simulate mutants miri deny fuzz corpus fmt,$(MAKECMDGOALS)),)
+ALONE = help setup header library install wheels simulate mutants miri deny fuzz corpus fmt
+ifneq ($(filter-out $(ALONE),$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
 build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/requirements.txt
@@ -128,8 +136,8 @@ benches: build/bench-first-token $(call unless,go,build/storm-go build/bench-go)
 cargo: build/setup.mk
 	cargo build --release -p bankhub --examples
 	cargo build --release -p bankhub-sandbox
-	cargo build --release -p bankhub --lib --features wiping-allocator
-	scripts/install build/install
+	$(LIBRARY)
+	DESTDIR= scripts/install build/install
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c
@@ -183,7 +191,11 @@ build/bench-go: cargo
 	go build -C benches/wrappers/go -o $(CURDIR)/$@ .
 
 MCS = mcs -langversion:7.2 -warnaserror+ -optimize+
-build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/setup.mk
+# The versions, which the .NET SDK writes by itself.
+build/AssemblyInfo.cs: bindings/csharp/BankHub.csproj
+	sed -n 's|.*<Version>\(.*\)</Version>.*|using System.Reflection;\n[assembly: AssemblyVersion("\1.0"), \
+	AssemblyFileVersion("\1.0"), AssemblyInformationalVersion("\1")]|p' $< >$@
+build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/AssemblyInfo.cs build/setup.mk
 	$(MCS) -target:library -r:System.Net.Http -out:$@ $(filter %.cs,$^)
 build/driver-csharp.exe: tests/conformance/drivers/Driver.cs
 build/caller-csharp.exe: tests/conformance/callers/Caller.cs

@@ -84,7 +84,7 @@ class Step:
 
 
 PYTHON = str(ROOT / ".venv/bin/python")
-PYTHON_CODE = ["bindings/python", "tests", "benches", "examples/run.py"]
+PYTHON_CODE = ["bindings/python", "tests", "benches", "examples/run.py", "scripts"]
 GO_MODULES = [
     "bindings/go",
     "bindings/go/oauth2",

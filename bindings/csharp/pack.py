@@ -28,7 +28,10 @@ CONTENT_TYPES = """<?xml version="1.0" encoding="utf-8"?>
   <Default Extension="dll" ContentType="application/octet"/>
   <Default Extension="xml" ContentType="application/octet"/>
   <Default Extension="md" ContentType="application/octet"/>
+  <Default Extension="txt" ContentType="application/octet"/>
   <Default Extension="0" ContentType="application/octet"/>
+  <Override PartName="/LICENSE-MIT" ContentType="application/octet"/>
+  <Override PartName="/LICENSE-APACHE" ContentType="application/octet"/>
 </Types>
 """
 RELATIONSHIPS = """<?xml version="1.0" encoding="utf-8"?>
@@ -66,6 +69,9 @@ def main(folder: Path) -> None:
             add(parts, "_rels/.rels", RELATIONSHIPS.encode())
             add(parts, "BankHub.nuspec", NUSPEC.format(framework=framework, **project).encode())
             add(parts, "README.md", (HERE / "README.md").read_bytes())
+            for name in ("LICENSE-MIT", "LICENSE-APACHE"):
+                add(parts, name, (ROOT / name).read_bytes())
+            add(parts, "THIRD-PARTY-LICENSES.txt", others_licenses())
             for file in assemblies:
                 add(parts, f"lib/{framework}/{file.name}", file.read_bytes())
             add(parts, native, LIBRARY.read_bytes())
@@ -85,8 +91,15 @@ def assembly(folder: Path) -> tuple[str, list[Path]]:
     return "netstandard2.1", [folder / "out" / "BankHub.dll", folder / "out" / "BankHub.xml"]
 
 
+def others_licenses() -> bytes:
+    command = [sys.executable, ROOT / "scripts" / "licenses.py", f"{platform.machine()}-unknown-linux-gnu"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+
 def add(parts: zipfile.ZipFile, name: str, content: bytes) -> None:
-    parts.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+    part = zipfile.ZipInfo(name, EPOCH)
+    part.external_attr = 0o644 << 16  # else who unpacks it as root keeps it to himself
+    parts.writestr(part, content, zipfile.ZIP_DEFLATED)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Library(BuildHookInterface[Any]):
-    """Takes the file BANKHUB_WHEEL_LIBRARY, which runs on the platform BANKHUB_WHEEL_PLATFORM."""
+    """Takes the file BANKHUB_WHEEL_LIBRARY, which runs on the platforms BANKHUB_WHEEL_PLATFORM.
+
+    The file BANKHUB_WHEEL_LICENSES has the licences of what others wrote of it.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         library = os.environ.get("BANKHUB_WHEEL_LIBRARY")
@@ -17,3 +20,4 @@ class Library(BuildHookInterface[Any]):
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{os.environ['BANKHUB_WHEEL_PLATFORM']}"
             build_data["force_include"][library] = "bankhub/libbankhub.so.0"
+            build_data["force_include"][os.environ["BANKHUB_WHEEL_LICENSES"]] = "bankhub/THIRD-PARTY-LICENSES.txt"

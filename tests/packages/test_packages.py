@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,9 @@ from sandbox import Sandbox
 
 MACHINE = platform.machine()
 WHEEL_TOOLS = BUILD / "wheel-tools" / "bin" / "python"
+LICENSES = {"LICENSE-APACHE", "LICENSE-MIT"}
+OTHERS_LICENSES = "THIRD-PARTY-LICENSES.txt"
+SYMBOLS = set((ROOT / "tests" / "symbols.txt").read_text().split())
 LIBRARY_BYTES_MAX = 3 * 1024 * 1024
 
 PYTHON_PROGRAM = """
@@ -66,9 +71,20 @@ GO_MODULE = (
 )
 CSHARP_PROGRAM = """
 static class Program {
-  static void Main() { System.Console.Write(BankHub.TokenCache.FromEnvironment().Get().Length); }
+  static void Main() {
+    System.Console.Write(BankHub.TokenCache.FromEnvironment().Get().Length);
+    System.Console.Write(" " + typeof(BankHub.TokenCache).Assembly.GetName().Version);
+  }
 }
 """
+OTHER_LIBRARY = """
+#[unsafe(no_mangle)]
+extern "C" fn other_library() -> usize {
+    std::panic::catch_unwind(|| panic!("expected")).unwrap_err();
+    std::process::Command::new("echo").output().unwrap().stdout.len()
+}
+"""
+OTHER_CALL = "return other_library() != 1"
 TOKEN_LENGTH = "40"
 
 
@@ -127,7 +143,7 @@ def linked(request: pytest.FixtureRequest, installed: Path) -> str:
 
 
 def wheel(machine: str) -> Path:
-    [found] = (BUILD / "wheels").glob(f"bankhub-*-py3-none-manylinux_2_17_{machine}.whl")
+    [found] = (BUILD / "wheels").glob(f"bankhub-*-py3-none-manylinux2014_{machine}.manylinux_2_17_{machine}.whl")
     return found
 
 
@@ -154,8 +170,58 @@ def test_the_library_of_a_wheel_is_the_promised_one(place: Place) -> None:
     with zipfile.ZipFile(wheel(MACHINE)) as parts:
         library = Path(parts.extract("bankhub/libbankhub.so.0", place.folder))
     symbols = {line.split()[0] for line in place.run("nm", "-D", "--defined-only", "-P", library).splitlines()}
-    assert symbols == set((ROOT / "tests" / "symbols.txt").read_text().split())
+    assert symbols == SYMBOLS
     assert library.stat().st_size <= LIBRARY_BYTES_MAX
+    assert str(Path.home()).encode() not in library.read_bytes(), "it names who built it"
+
+
+def test_python_packages_hold_the_licenses() -> None:
+    with zipfile.ZipFile(wheel(MACHINE)) as parts:
+        names = {Path(name).name for name in parts.namelist() if ".dist-info/licenses/" in name}
+        others = parts.read(f"bankhub/{OTHERS_LICENSES}").decode()
+    assert names == LICENSES
+    assert "\nring " in others
+    assert "\ncbindgen " not in others, "the library does not hold what only builds it"
+    [sdist] = (BUILD / "wheels").glob("bankhub-*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        assert {Path(file.name).name for file in archive if file.isfile()} >= LICENSES
+
+
+def test_make_install(place: Place) -> None:
+    """Into a folder that packagers name, below a PREFIX with a space, by somebody whose files nobody else may read."""
+    root, prefix = place.folder / "root", Path("/opt/bank hub")
+    make = ["make", "--no-print-directory", "-C", str(ROOT), "install", f"DESTDIR={root}", f"PREFIX={prefix}"]
+    subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *make], env=place.environment, check=True)
+    files = {str(file.relative_to(root / prefix.relative_to("/"))) for file in root.rglob("*") if not file.is_dir()}
+    headers = {"include/bankhub.h", "include/bankhub.hpp"}
+    libraries = {"lib/libbankhub.a", "lib/libbankhub.so", "lib/libbankhub.so.0", "lib/pkgconfig/bankhub.pc"}
+    assert files == headers | libraries
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in root.rglob("*"))
+    path = str(root / prefix.relative_to("/") / "lib" / "pkgconfig")
+    flags = shlex.split(place.run("pkg-config", "--libs", "bankhub", PKG_CONFIG_PATH=path))
+    assert flags == [f"-L{prefix}/lib", "-lbankhub", f"-Wl,-rpath,{prefix}/lib"]
+
+
+def test_the_static_library_has_no_names_but_the_headers(installed: Path, place: Place) -> None:
+    lines = place.run("nm", "--extern-only", "--defined-only", "-P", installed / "lib" / "libbankhub.a").splitlines()
+    assert {line.split()[0] for line in lines if " " in line} == SYMBOLS
+
+
+@pytest.mark.parametrize("order", [["-lbankhub", "-lother"], ["-lother", "-lbankhub"]], ids=" ".join)
+def test_a_c_program_with_another_static_library_of_rust(place: Place, installed: Path, order: list[str]) -> None:
+    (installed / "lib" / "libbankhub.so").unlink()
+    rust = ["--edition", "2024", "--crate-type", "staticlib", "--crate-name", "other", "-O"]
+    place.run("rustc", *rust, place.write("other.rs", OTHER_LIBRARY))
+    program = place.write("program.c", "int other_library(void);\n" + C_PROGRAM.replace("return 0", OTHER_CALL))
+    folders = [f"-I{installed}/include", f"-L{installed}/lib", "-L."]
+    place.run("cc", program, "-o", "program", *folders, *order, "-lpthread", "-lm", "-ldl")
+    assert place.run("./program") == TOKEN_LENGTH
+
+
+def test_a_c_program_without_shared_libraries(place: Place, installed: Path) -> None:
+    flags = place.run("pkg-config", "--static", "--cflags", "--libs", "bankhub").split()
+    place.run("cc", "-static", place.write("program.c", C_PROGRAM), "-o", "program", *flags)
+    assert place.run("./program") == TOKEN_LENGTH
 
 
 def test_a_c_program(place: Place, linked: str) -> None:
@@ -185,7 +251,9 @@ def test_a_csharp_package(place: Place) -> None:
     package = place.run(sys.executable, packer, place.folder).strip()
     with zipfile.ZipFile(package) as parts:
         parts.extractall(place.folder)
+        assert set(parts.namelist()) >= {*LICENSES, OTHERS_LICENSES}
+        assert {part.external_attr >> 16 for part in parts.infolist()} == {0o644}
     [assembly] = (place.folder / "lib").glob("*/BankHub.dll")
     shutil.copy(assembly, place.folder)
     place.run("mcs", "-r:BankHub.dll", place.write("program.cs", CSHARP_PROGRAM))
-    assert place.run("mono", "program.exe") == TOKEN_LENGTH
+    assert place.run("mono", "program.exe") == f"{TOKEN_LENGTH} {package.split('BankHub.')[1].removesuffix('.nupkg')}.0"

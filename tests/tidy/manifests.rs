@@ -47,6 +47,15 @@ fn version_after<'a>(text: &'a str, before: &str) -> Option<(usize, &'a str)> {
 }
 
 #[test]
+fn the_licences_are_the_same_everywhere() {
+    let text = |path: &str| &find(path).text;
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let copy = format!("bindings/python/{name}");
+        assert!(text(&copy) == text(name), "{copy} is for the Python packages; remedy: copy {name} there");
+    }
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     keep(
         "a dependency stands on one line, and behind a # the reason for it",
