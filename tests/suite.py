@@ -94,6 +94,8 @@ GO_MODULES = [
     "benches/wrappers/go",
 ]
 PEERS = "pytest peers"
+# Those that say what a cache does, and not what a language, an answer or a network is like.
+WITH_A_STORE = [f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "answers")]
 PROXY = "tests/conformance/test_proxy.py"
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
@@ -162,6 +164,16 @@ STEPS = [
     Step("memory", pytest("tests/memory"), count=pytest_tests, needs="pytest valgrind"),
     Step("conformance", pytest("tests/conformance", f"--ignore={PROXY}"), count=pytest_tests, needs="pytest"),
     Step("proxy", pytest(PROXY), count=pytest_tests, needs="pytest proxy"),
+    *(
+        Step(
+            f"with a store: {store}",
+            pytest("--language=c", f"--store={store}", *WITH_A_STORE),
+            count=pytest_tests,
+            needs="pytest redis",
+        )
+        for store in ("file", "redis")
+    ),
+    Step("stores", pytest("tests/stores"), count=pytest_tests, needs="pytest redis cpp go csharp"),
     Step("benchmarks, tiny", pytest("benches/test_benches.py"), count=pytest_tests, needs=f"curl go csharp {PEERS}"),
     Step("wheels", ["scripts/wheels", platform.machine()], needs="wheels"),
     Step("packages", pytest("tests/packages"), count=pytest_tests, needs="pytest wheels go csharp"),

@@ -1,0 +1,1 @@
+"""Tests of what processes share in a store, be it a file or a Redis server, and of what they do without it."""

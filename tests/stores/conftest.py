@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
-
 from redis_server import RedisServer
 from sandbox import Sandbox
 
@@ -53,7 +53,7 @@ def store(request: pytest.FixtureRequest, folder: Path) -> Store:
         server: RedisServer = request.getfixturevalue("redis")
         server.ask("FLUSHALL")
         return Store(server.url, lambda: server.ask("FLUSHALL"))
-    return Store(f"file:{folder}", lambda: [path.unlink() for path in folder.glob("*")])
+    return Store(f"file:{folder}", lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
@@ -68,5 +68,3 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int], range]:
     """How many of them a test plays, which has so many by itself."""
     factor: Optional[float] = request.config.getoption("--rounds")
     return lambda usual: range(max(1, round(usual * (factor or 1.0))))
-
-

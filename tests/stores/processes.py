@@ -1,4 +1,4 @@
-"""Many processes, in every language that this machine has, each with a driver of the conformance suite, asked at once."""
+"""Many processes, in every language that is here, each with a driver of the conformance suite, asked at once."""
 
 from __future__ import annotations
 
