@@ -1,5 +1,5 @@
-//! Starts the thread of a fetch, or of a lookup beside it: a guest in another's process, with all signals blocked, a name
-//! and a small stack.
+//! Starts the thread of a fetch, or of a lookup beside it: a guest in another's process, with all signals blocked, a
+//! name and a small stack.
 #![allow(unsafe_code)]
 
 use std::io;
