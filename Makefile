@@ -71,6 +71,11 @@ mutants: ## change src/life.rs and src/policy.rs in every small way, and list th
 	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 60 \
 	  --output build -- --test simulation
 
+.PHONY: stores
+stores: build ## have 32 processes share a store 50 times, and kill one of four 200 times (a quarter of an hour)
+	.venv/bin/python -m pytest tests/stores/test_sharing.py --rounds 25
+	.venv/bin/python -m pytest tests/stores/test_kill.py --rounds 40
+
 .PHONY: fuzz
 FUZZ = answer config exchange retry_after
 FUZZ_S = 600

@@ -46,12 +46,8 @@ class RedisServer:
         """What it answers to a command, as redis-cli prints it."""
         command = ["redis-cli", "-h", "localhost", "-p", str(self._port), *self._tls, *map(str, words)]
         environment = {**os.environ, "REDISCLI_AUTH": PASSWORD}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=DEADLINE_S)
-        return done.stdout.strip()
-
-    def follow(self, other: Optional[RedisServer]) -> None:
-        """Is a replica from now on; of none, it is a server of its own again."""
-        self.ask("REPLICAOF", *(["localhost", other._port] if other else ["NO", "ONE"]))
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
+        return done.stdout.decode("latin-1").strip()
 
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)

@@ -17,9 +17,9 @@ from .processes import Processes
 PROCESSES = 32
 ROUNDS = 2
 
-BRIEF_TTL_S = 2
+BRIEF_TTL_S = 4
 """Due after about half of it, because of a margin beyond it; over shortly before its end."""
-DUE_AFTER_S = 1.2
+DUE_AFTER_S = 2.4
 MARGIN_S = 1000
 
 

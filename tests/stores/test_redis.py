@@ -1,0 +1,205 @@
+"""A store on a Redis server, in clear and with TLS, and what becomes of it when the server fails and comes back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from driver_process import Cache, Driver, Status, Word
+from patience import at_most, wait_until
+from redis_server import PASSWORD, RedisServer
+from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+
+WITHOUT_MS = 4_000
+"""A few operations of a second each, and a token request."""
+
+NewCache = Callable[..., Cache]
+
+
+@pytest.fixture
+def new_cache(sandbox: Sandbox) -> Iterator[NewCache]:
+    """Each in a process of its own, written in C."""
+    drivers = []
+
+    def new(store: str, **config: Word) -> Cache:
+        drivers.append(Driver("c"))
+        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+        return drivers[-1].new(**credentials, base_url=sandbox.url, store=store, **config)
+
+    yield new
+    for driver in drivers:
+        driver.kill()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    yield server
+    server.go_on()
+    server.kill()
+
+
+def keys(server: RedisServer, *words: object) -> list[str]:
+    return server.ask(*words, "KEYS", "*").split()
+
+
+def check_shared(new_cache: NewCache, sandbox: Sandbox, store: str, **config: Word) -> None:
+    before = sandbox.token_requests()
+    tokens = {new_cache(store, **config).get().ok().value for _ in range(2)}
+    assert len(tokens) == 1
+    assert sandbox.token_requests() <= before + 1
+
+
+def test_what_lies_there_tells_nothing_and_ends_with_the_token(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+) -> None:
+    sandbox.settings(ttl=600)
+    token = new_cache(server.url).get().ok().value
+    [key] = keys(server)
+    lying = server.ask("GET", key)
+    for secret in (token, CLIENT_ID, CLIENT_SECRET, sandbox.url, "127.0.0.1"):
+        assert secret not in key + lying
+    assert 590_000 < int(server.ask("PTTL", key)) <= 600_000
+
+
+def test_a_user_a_password_and_a_database(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+    server.ask("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
+    place = server.url.split("@")[1]
+    check_shared(new_cache, sandbox, f"redis://app:a%3Ap%40ss%2Fword@{place}/2")
+    assert keys(server) == []
+    assert len(keys(server, "-n", 2)) == 1
+
+
+def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, sandbox: Sandbox, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    server = RedisServer(tmp_path, tls=authority)
+    check_shared(new_cache, sandbox, server.url, ca_file=str(tmp_path / "ca.pem"))
+    assert len(keys(server)) == 1
+    stranger = new_cache(server.url)
+    stranger.get().ok()
+    assert "certificate" in stranger.stats().fields["last_error.message"]
+    server.kill()
+
+
+@contextmanager
+def paused(server: RedisServer) -> Iterator[None]:
+    server.pause()
+    yield
+    server.go_on()
+
+
+@contextmanager
+def ended(server: RedisServer) -> Iterator[None]:
+    server.kill()
+    yield
+    server.start()
+
+
+@contextmanager
+def full(server: RedisServer) -> Iterator[None]:
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    yield
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+
+
+@contextmanager
+def forbidding(server: RedisServer) -> Iterator[None]:
+    server.ask("ACL", "SETUSER", "default", "-eval")
+    yield
+    server.ask("ACL", "SETUSER", "default", "+eval")
+
+
+@contextmanager
+def with_another_password(server: RedisServer) -> Iterator[None]:
+    server.ask("ACL", "SETUSER", "default", "resetpass", ">another")
+    yield
+    server.ask("-a", "another", "--no-auth-warning", "ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
+
+
+@contextmanager
+def a_replica(server: RedisServer) -> Iterator[None]:
+    """The one that it follows fails, and it takes over in the end."""
+    server.ask("REPLICAOF", "localhost", "1")
+    yield
+    server.ask("REPLICAOF", "NO", "ONE")
+
+
+FAULTS = [
+    (paused, "did not answer in time"),
+    (ended, "refused"),
+    (full, "OOM"),
+    (forbidding, "NOPERM"),
+    (with_another_password, "WRONGPASS"),
+    (a_replica, "READONLY"),
+]
+
+
+@pytest.mark.parametrize("fault, told", [pytest.param(*fault, id=fault[0].__name__) for fault in FAULTS])
+def test_without_it_each_goes_on_alone_and_joins_again(
+    new_cache: NewCache,
+    sandbox: Sandbox,
+    server: RedisServer,
+    fault: Callable[[RedisServer], AbstractContextManager[None]],
+    told: str,
+) -> None:
+    caches = [new_cache(server.url) for _ in range(2)]
+    with fault(server):
+        for cache in caches:
+            with at_most(WITHOUT_MS, "a token without Redis"):
+                cache.get().ok()
+            stats = cache.stats().ok()
+            assert Status(stats.number("last_error.status")) == Status.UNAVAILABLE
+            assert told in stats.fields["last_error.message"]
+        tokens = [cache.get().ok().value for cache in caches]
+        assert len(set(tokens)) == sandbox.token_requests() == 2
+    for cache, token in zip(caches, tokens):
+        cache.invalidate(token).ok()
+    assert len({cache.get().ok().value for cache in caches}) == 1
+    assert sandbox.token_requests() == 3
+    assert caches[0].stats().number("last_error.status") == Status.OK
+
+
+def test_a_slow_server_is_waited_for(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+    caches = [new_cache(server.url) for _ in range(2)]
+    server.ask("CLIENT", "PAUSE", 700)
+    assert len({cache.get().ok().value for cache in caches}) == 1
+    assert sandbox.token_requests() == 1
+
+
+def test_a_flushed_server_is_filled_again(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+    token = new_cache(server.url).get().ok().value
+    server.ask("FLUSHALL")
+    check_shared(new_cache, sandbox, server.url)
+    assert sandbox.token_requests() == 2
+    assert sandbox.resource(token) == 200
+
+
+def test_a_changed_token_is_replaced(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+    new_cache(server.url).get().ok()
+    [key] = keys(server)
+    server.ask("SETRANGE", key, 40, "changed")
+    reader = new_cache(server.url)
+    reader.get().ok()
+    assert "damaged" in reader.stats().fields["last_error.message"]
+    check_shared(new_cache, sandbox, server.url)
+    assert sandbox.token_requests() == 2
+
+
+def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+) -> None:
+    request_timeout_ms = 500
+    sandbox.settings(latency_ms=400)
+    holder = new_cache(server.url, request_timeout_ms=request_timeout_ms)
+    holder.start(1)
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    holder.driver.signal(signal.SIGKILL)
+    sandbox.settings(latency_ms=0)
+    other = new_cache(server.url, request_timeout_ms=request_timeout_ms)
+    with at_most(request_timeout_ms + 4_000, "a token after the holder's end"):
+        other.get(timeout=10_000).ok()
+    assert other.stats().number("last_error.status") == Status.OK, "by a lease of its own"
