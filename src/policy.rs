@@ -217,4 +217,29 @@ mod tests {
             within(rejection_spacing(early), expected);
         }
     }
+
+    #[test]
+    fn a_found_token_must_end_later_by_a_tenth_of_its_ttl_or_a_second() {
+        for (ttl, expected) in [(60_000.0, 1.0), (10.0, 1.0), (2.0, 0.2), (1.0, 0.1)] {
+            within(found_later(s(ttl)), expected);
+        }
+    }
+
+    #[test]
+    fn a_turn_outlasts_a_lease_and_a_lease_a_request() {
+        for (request_timeout, lease_for, turn) in [(10.0, 13.5, 15.5), (0.5, 4.0, 6.0)] {
+            within(lease(s(request_timeout)), lease_for);
+            within(turn_takes(s(request_timeout)), turn);
+        }
+        within(TURN_LOOK_MAX, 2.1);
+    }
+
+    #[test]
+    fn looks_at_the_store_are_20_ms_doubling_to_100_ms_apart_in_their_upper_half() {
+        for (looked, low, high) in [(0, 0.01, 0.02), (1, 0.02, 0.04), (2, 0.04, 0.08), (3, 0.05, 0.1), (99, 0.05, 0.1)]
+        {
+            within(turn_pause(looked, LOW), low);
+            within(turn_pause(looked, HIGH), high);
+        }
+    }
 }
