@@ -167,7 +167,7 @@ STEPS = [
     *(
         Step(
             f"with a store: {store}",
-            pytest("--language=c", f"--store={store}", *WITH_A_STORE),
+            pytest("--language=python", f"--store={store}", *WITH_A_STORE),
             count=pytest_tests,
             needs="pytest redis",
         )
