@@ -15,10 +15,11 @@ use crate::fork::PerProcess;
 use crate::life::{Answer, Failure, Found, Grant, Life, Moment, Next, Stats};
 use crate::policy::{self, Chance};
 use crate::slot::{Buffer, Reading, Slot};
-use crate::store::{Entry, Lease, Store, Visit};
+use crate::store::{Entry, Store, Visit};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::thread;
+use crate::turn::{self, Queue};
 
 pub(crate) struct Cache {
     endpoint: Endpoint,
@@ -211,53 +212,62 @@ impl Cache {
     }
 
     fn wait_for_turn<'s>(&self, process: &Process, mut visit: Visit<'s>) -> Result<Turn<'s>, Error> {
-        let (mut holder, mut looked) = (None, 0);
-        let mut until = Duration::ZERO;
+        // However many take their turns: callers are to hear of that, and not that the fetch is overdue.
+        let overdue_at = process.lock().life.overdue_at().unwrap_or_default();
+        let give_up_at = overdue_at.saturating_sub(policy::TURN_LOOK_MAX);
+        let mut queue = Queue::new(policy::turn_takes(self.request_timeout), give_up_at);
+        let mut is_ours = false;
         loop {
-            let held = holder == Some(Lease::Held);
-            let found = visit.read()?;
-            let mut state = process.lock();
-            if state.closed {
-                return Ok(Turn::Over);
+            match self.look(process, visit.read()?) {
+                Found::Ended => return Ok(Turn::Over),
+                Found::Rejected if is_ours => visit.remove()?,
+                Found::Rejected | Found::Useless => {}
             }
-            let overdue_at = state.life.overdue_at().unwrap_or_default();
-            let rejected = match found {
-                Entry::Nothing => false,
-                Entry::Damaged(failure) => {
-                    state.life.store_failed(failure);
-                    false
-                }
-                Entry::Token(grant) => match state.life.found(grant, clock::now(), chance()) {
-                    Found::TakenOver => {
-                        self.tell_all(process, state);
-                        return Ok(Turn::Over);
-                    }
-                    found => found == Found::Rejected,
-                },
-            };
-            drop(state);
-            if held {
-                if rejected {
-                    visit.remove()?;
-                }
+            if is_ours {
                 return Ok(Turn::Request(Some(visit)));
             }
-            let before = holder.replace(visit.lease()?);
-            // Whoever held it before has put its token there by now.
-            if holder == Some(Lease::Held) {
-                continue;
+            match queue.asked(visit.lease()?, clock::now().boot, chance()) {
+                turn::Next::Fetch => is_ours = true,
+                turn::Next::LookAgain(pause) => drop(process.pause(process.lock(), pause)),
+                turn::Next::GoAlone => {
+                    let problem = "another process keeps the store to itself for too long";
+                    return Err(Error::new(Status::Unavailable, problem));
+                }
+                turn::Next::GiveUp => {
+                    self.give_up(process);
+                    return Ok(Turn::Over);
+                }
             }
-            let now = clock::now().boot;
-            if holder != before {
-                until = now + policy::turn_takes(self.request_timeout);
-            }
-            // However many took their turns meanwhile: callers are not to hear of it that the fetch is overdue.
-            if now >= until.min(overdue_at.saturating_sub(policy::TURN_LOOK_MAX)) {
-                return Err(Error::new(Status::Unavailable, "another process keeps the store to itself for too long"));
-            }
-            drop(process.pause(process.lock(), policy::turn_pause(looked, chance())));
-            looked += 1;
         }
+    }
+
+    /// Tells the life what was found in the store.
+    fn look(&self, process: &Process, entry: Entry) -> Found {
+        let mut state = process.lock();
+        if state.closed {
+            return Found::Ended;
+        }
+        let lying = match entry {
+            Entry::Nothing => None,
+            Entry::Token(grant) => Some(grant),
+            Entry::Damaged(failure) => {
+                state.life.store_failed(failure);
+                None
+            }
+        };
+        let found = state.life.looked(lying, clock::now(), chance());
+        if found == Found::Ended {
+            self.tell_all(process, state);
+        }
+        found
+    }
+
+    fn give_up(&self, process: &Process) {
+        let mut state = process.lock();
+        let problem = "the processes that share the store have taken turns to fetch a token, and none has got one";
+        let failure = Failure { error: Error::new(Status::Unavailable, problem), retry_after: None };
+        state.life.cannot_fetch(failure, clock::now(), chance());
+        self.tell_all(process, state);
     }
 
     /// Publishes, and wakes all who wait: without the lock, which each of them takes first, or they would go back to

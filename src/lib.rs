@@ -37,6 +37,7 @@ mod store;
 mod table;
 mod thread;
 mod token_cache;
+mod turn;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

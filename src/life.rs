@@ -47,14 +47,14 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// What became of a token that another process has put into the store.
+/// What a look into the store came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// It is the current one now, and the fetch has ended.
-    TakenOver,
-    /// An API answered 401 to it here.
+    /// The fetch has ended: another process's token is the current one now, or no request may follow the look.
+    Ended,
+    /// An API answered 401 here to what lies there.
     Rejected,
-    /// It ends no later than what there is.
+    /// Nothing that lasts longer than what there is.
     Useless,
 }
 
@@ -124,8 +124,10 @@ const REJECTED_REMEMBERED: usize = 16;
 pub(crate) struct Life {
     refresh_ahead: Option<Duration>,
     request_timeout: Duration,
-    /// How long it may take, before a request, until it is this process's turn to send one.
+    /// How long it may take, before a request, until it is this process's turn to send one; zero: there is no store.
     turn_takes: Duration,
+    /// When (`boot`) the store may be looked into although no request may follow.
+    next_look: Duration,
     generation: u64,
     held: Option<Held>,
     fetch: Option<Fetch>,
@@ -153,6 +155,8 @@ struct Held {
 struct Fetch {
     /// When its first request went out, or else when it began.
     begun: Duration,
+    /// It looks into the store, and no request follows.
+    only_looks: bool,
     requests: u32,
     /// When the request in flight, or the wait for this process's turn, counts as overdue.
     overdue_at: Duration,
@@ -181,6 +185,7 @@ impl Life {
             refresh_ahead,
             request_timeout,
             turn_takes,
+            next_look: Duration::ZERO,
             generation,
             held: None,
             fetch: None,
@@ -204,6 +209,9 @@ impl Life {
             return Answer::Token;
         }
         match (&self.fetch, &self.failing) {
+            (Some(Fetch { only_looks: true, .. }), Some(failing)) if now.boot < failing.next_attempt => {
+                Answer::Fail(self.error_of(failing, now))
+            }
             (Some(Fetch { overdue: false, .. }), _) | (_, None) => Answer::Wait,
             (_, Some(failing)) => Answer::Fail(self.error_of(failing, now)),
         }
@@ -212,32 +220,35 @@ impl Life {
     /// Whether a fetch is to begin now that somebody has asked.
     pub(crate) fn wants_fetch(&mut self, now: Moment) -> bool {
         self.advance(now);
-        self.fetch.is_none() && now.boot >= self.next_fetch()
+        self.fetch.is_none() && now.boot >= self.attention()
     }
 
     /// A fetch begins; from now on it is the one in flight.
     pub(crate) fn begin_fetch(&mut self, now: Moment) {
         debug_assert!(self.fetch.is_none(), "one fetch at a time");
         self.store_failure = None;
-        let overdue_at = self.overdue_after(now.boot + self.turn_takes);
-        self.fetch = Some(Fetch { begun: now.boot, requests: 0, overdue_at, last_failure: None, overdue: false });
+        self.fetch = Some(Fetch {
+            begun: now.boot,
+            only_looks: now.boot < self.next_fetch(),
+            requests: 0,
+            overdue_at: self.overdue_after(now.boot + self.turn_takes),
+            last_failure: None,
+            overdue: false,
+        });
     }
 
-    /// Another process has put this token into the store. To be asked before a request goes out.
-    pub(crate) fn found(&mut self, grant: Grant, now: Moment, chance: Chance) -> Found {
+    /// The store was looked into, as it must be before a request goes out: this token lies there, if one does.
+    pub(crate) fn looked(&mut self, lying: Option<Grant>, now: Moment, chance: Chance) -> Found {
         self.advance(now);
-        if self.rejected.contains(&grant.value.digest()) {
-            return Found::Rejected;
-        }
-        let end = |sent: Moment, ttl: Duration| sent.boot + ttl;
-        let lasts_longer = |held: &Held| {
-            held.rejected || end(grant.sent, grant.ttl) > end(held.sent, held.ttl) + policy::found_later(grant.ttl)
+        let found = match lying {
+            Some(grant) if self.rejected.contains(&grant.value.digest()) => Found::Rejected,
+            Some(grant) if self.is_improved_by(&grant, now) => {
+                self.take(grant, chance);
+                Found::Ended
+            }
+            _ => Found::Useless,
         };
-        if past_limit(grant.sent, grant.ttl, now) || !self.held.as_ref().is_none_or(lasts_longer) {
-            return Found::Useless;
-        }
-        self.take(grant, chance);
-        Found::TakenOver
+        if self.end_look(now, chance) { Found::Ended } else { found }
     }
 
     /// The store could not be used in the fetch in flight, or not as it should.
@@ -245,16 +256,19 @@ impl Life {
         self.store_failure = Some(failure);
     }
 
-    /// The fetch could not begin after all: no request went out.
+    /// The fetch ends without a request.
     pub(crate) fn cannot_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) {
         self.end_fetch(failure, now, chance);
     }
 
-    /// A request of the fetch in flight is about to go out. Whether it may: where the pause before it took too long,
-    /// the fetch has ended instead.
+    /// A request of the fetch in flight is about to go out. Whether it may: where the pause before it took too long, or
+    /// none may follow a look into the store, the fetch has ended instead.
     pub(crate) fn send_request(&mut self, now: Moment, chance: Chance) -> bool {
         self.advance(now);
         let overdue_at = self.overdue_after(now.boot);
+        if self.end_look(now, chance) {
+            return false;
+        }
         let Some(fetch) = &mut self.fetch else { return false };
         let too_late = now.boot > fetch.begun + self.request_timeout;
         if too_late && let Some(error) = fetch.last_failure.take() {
@@ -345,6 +359,7 @@ impl Life {
             0 => now.boot,
             tokens => held.due_apart(tokens),
         };
+        self.next_look = now.boot;
         self.rejected_early += u32::from(early);
         true
     }
@@ -357,7 +372,7 @@ impl Life {
     /// The token to publish: the one that callers may have without asking.
     pub(crate) fn offer(&self) -> Option<Offer<'_>> {
         let held = self.held.as_ref().filter(|held| !held.withdrawn)?;
-        let attention = if self.fetch.is_some() { None } else { Some(self.next_fetch()) };
+        let attention = if self.fetch.is_some() { None } else { Some(self.attention()) };
         Some(Offer { value: &held.value, generation: held.generation, sent: held.sent, ttl: held.ttl, attention })
     }
 
@@ -410,7 +425,7 @@ impl Life {
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
             let message = match &self.fetch {
                 Some(Fetch { requests: 0, .. }) if !self.turn_takes.is_zero() => {
-                    "another process that shares the store has been fetching a token for too long".to_owned()
+                    "the store, or another process that shares it, took too long".to_owned()
                 }
                 _ => {
                     format!("the token request did not end within {:?}; the name lookup may hang", self.request_timeout)
@@ -427,11 +442,38 @@ impl Life {
         }
     }
 
-    /// When (`boot`) a fetch is wanted if somebody asks.
+    /// When (`boot`) a fetch is wanted if somebody asks, be it only to look into the store: another process may have
+    /// what this one is without, and may not ask for.
+    fn attention(&self) -> Duration {
+        let is_content = self.held.as_ref().is_some_and(|held| !held.rejected);
+        if is_content || self.turn_takes.is_zero() {
+            return self.next_fetch();
+        }
+        self.next_fetch().min(self.next_look)
+    }
+
+    /// When (`boot`) a request may go out if somebody asks.
     fn next_fetch(&self) -> Duration {
         let due = self.held.as_ref().map_or(Duration::ZERO, |held| held.due);
         let allowed = self.failing.as_ref().map_or(Duration::ZERO, |failing| failing.next_attempt);
         due.max(allowed)
+    }
+
+    fn is_improved_by(&self, grant: &Grant, now: Moment) -> bool {
+        let end = |sent: Moment, ttl: Duration| sent.boot + ttl;
+        let lasts_longer = |held: &Held| {
+            held.rejected || end(grant.sent, grant.ttl) > end(held.sent, held.ttl) + policy::found_later(grant.ttl)
+        };
+        !past_limit(grant.sent, grant.ttl, now) && self.held.as_ref().is_none_or(lasts_longer)
+    }
+
+    /// Whether the fetch in flight was only to look into the store. Then it has ended.
+    fn end_look(&mut self, now: Moment, chance: Chance) -> bool {
+        let looked = self.fetch.take_if(|fetch| fetch.only_looks).is_some();
+        if looked {
+            self.next_look = now.boot + policy::look_pause(chance);
+        }
+        looked
     }
 
     fn overdue_after(&self, sent: Duration) -> Duration {
@@ -475,6 +517,10 @@ impl Life {
 
     /// Ends the fetch without a token. One that was overdue has been counted already.
     fn end_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
+        if self.end_look(now, chance) {
+            self.store_failure = Some(failure.error);
+            return Next::End;
+        }
         match (self.fetch.take(), &mut self.failing) {
             (Some(Fetch { overdue: false, .. }), _) => self.back_off(failure, now, chance),
             (Some(_), Some(failing)) => {
@@ -494,6 +540,7 @@ impl Life {
             Status::InvalidArgument | Status::Deadline | Status::Closed => false, // no fetch ends so
         };
         let next_attempt = now.boot + policy::backoff(refused, fetches, failure.retry_after, chance);
+        self.next_look = now.boot + policy::look_pause(chance);
         self.failing = Some(Failing { error: failure.error, fetches, next_attempt });
         if let Some(held) = &mut self.held {
             held.withdrawn = false;
@@ -560,7 +607,8 @@ mod tests {
         /// Another process has put a token into the store, so long ago.
         fn find(&mut self, value: &str, ttl: f64, age: f64) -> Found {
             let sent = self.now.before(seconds(age));
-            self.life.found(Grant { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent }, self.now, EVEN)
+            let lying = Grant { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent };
+            self.life.looked(Some(lying), self.now, EVEN)
         }
 
         fn fail(&mut self, status: Status) -> Next {
@@ -876,7 +924,7 @@ mod tests {
         let mut world = World::new();
         assert!(world.life.wants_fetch(world.now));
         world.life.begin_fetch(world.now);
-        assert_eq!(world.find("a", 600.0, 100.0), Found::TakenOver);
+        assert_eq!(world.find("a", 600.0, 100.0), Found::Ended);
         assert_eq!(world.ask(), SERVED);
         world.check_held("a", 1);
         let stats = world.life.stats(world.now);
@@ -892,10 +940,10 @@ mod tests {
         for (ttl, age, found) in [
             (600.0, 520.0, Found::Useless),
             (600.0, 519.5, Found::Useless),
-            (600.0, 518.0, Found::TakenOver),
-            (600.0, 0.0, Found::TakenOver),
+            (600.0, 518.0, Found::Ended),
+            (600.0, 0.0, Found::Ended),
             (600.0, 599.0, Found::Useless),
-            (100.0, 0.0, Found::TakenOver),
+            (100.0, 0.0, Found::Ended),
             (80.0, 0.0, Found::Useless),
         ] {
             for value in ["a", "b"] {
@@ -905,7 +953,7 @@ mod tests {
                 world.pass(520.0);
                 assert_eq!(world.ask(), FETCHED);
                 assert_eq!(world.find(value, ttl, age), found, "{value}, {age} of {ttl} s old");
-                let renewed = value == "b" && found == Found::TakenOver;
+                let renewed = value == "b" && found == Found::Ended;
                 world.check_held(if renewed { "b" } else { "a" }, if renewed { 2 } else { 1 });
             }
         }
@@ -919,7 +967,7 @@ mod tests {
         world.grant("a", 600.0);
         assert_eq!(world.reject("a"), BEGAN);
         assert_eq!(world.find("a", 600.0, 0.0), Found::Rejected);
-        assert_eq!(world.find("b", 600.0, 300.0), Found::TakenOver, "although it ends before the rejected one would");
+        assert_eq!(world.find("b", 600.0, 300.0), Found::Ended, "although it ends before the rejected one would");
         world.check_held("b", 2);
         world.pass(100.0);
         assert_eq!(world.find("a", 600.0, 0.0), Found::Rejected);
@@ -930,7 +978,93 @@ mod tests {
             world.grant(&step.to_string(), 600.0);
         }
         assert_eq!(world.find("b", 6_000.0, 0.0), Found::Rejected);
-        assert_eq!(world.find("a", 6_000.0, 0.0), Found::TakenOver, "long forgotten");
+        assert_eq!(world.find("a", 6_000.0, 0.0), Found::Ended, "long forgotten");
+    }
+
+    /// A life with a store, and a fetch that has failed, so that no request goes out for a minute.
+    fn in_backoff(token: Option<&str>) -> World {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        world.ask();
+        if let Some(token) = token {
+            world.grant(token, 600.0);
+            assert_eq!(world.reject(token), BEGAN);
+        }
+        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(60.0)) };
+        world.life.failed(failure, world.now, EVEN);
+        world
+    }
+
+    /// Somebody asks; says whether that began a look into the store.
+    fn look(world: &mut World) -> bool {
+        let began = world.life.wants_fetch(world.now);
+        if began {
+            world.life.begin_fetch(world.now);
+        }
+        began
+    }
+
+    #[test]
+    fn who_may_not_fetch_looks_for_the_token_of_another_process() {
+        let mut world = in_backoff(None);
+        world.pass(4.9);
+        assert!(!look(&mut world));
+        world.pass(0.1);
+        assert!(look(&mut world));
+        assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(55.0))));
+        assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended, "no request follows");
+        assert!(!look(&mut world));
+        world.pass(5.0);
+        assert!(look(&mut world));
+        assert_eq!(world.find("a", 600.0, 1.0), Found::Ended);
+        assert_eq!(world.ask(), SERVED);
+        world.check_held("a", 1);
+        assert_eq!(world.life.stats(world.now).requests, 1);
+    }
+
+    #[test]
+    fn a_look_sends_no_request_whatever_becomes_of_it_and_costs_no_time() {
+        for end in 0..3 {
+            let mut world = in_backoff(None);
+            world.pass(5.0);
+            assert!(look(&mut world));
+            let failure = || Failure { error: Error::new(Status::Internal, "no"), retry_after: None };
+            match end {
+                0 => assert!(!world.life.send_request(world.now, EVEN), "the store failed"),
+                1 => world.life.cannot_fetch(failure(), world.now, EVEN),
+                _ => assert_eq!(world.life.failed(failure(), world.now, EVEN), Next::End, "it panicked"),
+            }
+            assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.status == Status::Unavailable));
+            world.pass(55.0);
+            assert_eq!(world.ask(), BEGAN, "the backoff is over when it was to be over");
+        }
+    }
+
+    #[test]
+    fn callers_wait_for_a_look_that_outlasts_the_backoff() {
+        let mut world = in_backoff(None);
+        world.pass(59.0);
+        assert!(look(&mut world));
+        world.pass(1.0);
+        assert_eq!(world.ask(), JOINED);
+        assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended);
+        assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn a_rejected_token_that_may_not_be_replaced_yet_has_the_store_looked_into_beside_its_callers() {
+        let mut world = in_backoff(Some("a"));
+        assert_eq!(world.held().as_ref().map(|(value, _)| value.as_str()), Some("a"));
+        world.pass(5.0);
+        assert!(look(&mut world));
+        assert_eq!(world.ask(), SERVED);
+        assert_eq!(world.find("b", 600.0, 0.0), Found::Ended);
+        world.check_held("b", 2);
+        assert!(!look(&mut world), "who has a good token does not look");
+        assert!(world.life.rejected("b", world.now));
+        assert!(look(&mut world), "at once, although the next request is to be a second apart");
+        assert!(!world.life.send_request(world.now, EVEN));
+        world.check_held("b", 2);
     }
 
     #[test]
@@ -951,7 +1085,7 @@ mod tests {
         world.life.begin_fetch(world.now);
         world.pass(25.6);
         let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
-        assert!(error.message.contains("another process"), "{error}");
+        assert!(error.message.contains("store"), "{error}");
     }
 
     #[test]

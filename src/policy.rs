@@ -49,6 +49,10 @@ pub(crate) const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
 /// How far clocks of different machines may be apart for a token in a file, which is judged by nothing else there.
 pub(crate) const WALL_CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
 
+/// How often a process that may not fetch looks for another's token in the store: soon for its callers, and no load for
+/// a store that many look into.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+
 /// Looking whether another process has put its token into the store: soon at first, as most fetches take little time.
 const TURN_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
 
@@ -110,6 +114,11 @@ pub(crate) fn turn_takes(request_timeout: Duration) -> Duration {
 
 /// How long looking once whether it is a process's turn may take: a pause, reading, and asking for the lease.
 pub(crate) const TURN_LOOK_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2).saturating_add(TURN_PAUSE.1);
+
+/// The pause before a process that may not fetch looks into the store, or looks again.
+pub(crate) fn look_pause(chance: Chance) -> Duration {
+    around(LOOK_PAUSE, chance)
+}
 
 /// The pause before a process looks again whether it is its turn, having looked so often.
 pub(crate) fn turn_pause(looked: u32, chance: Chance) -> Duration {
@@ -232,6 +241,12 @@ mod tests {
             within(turn_takes(s(request_timeout)), turn);
         }
         within(TURN_LOOK_MAX, 2.1);
+    }
+
+    #[test]
+    fn who_may_not_fetch_looks_every_5_s() {
+        within(look_pause(LOW), 4.5);
+        within(look_pause(HIGH), 5.5);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::sealed::random;
-use super::{Lease, Lying, Shelf, failed, wrong};
+use super::{Lying, Shelf, failed, wrong};
 use crate::error::Error;
 use crate::fork::{self, ForkLock, held_by_forks};
 use crate::life::Moment;
+use crate::turn::Lease;
 
 /// More than a sealed token takes.
 const BYTES_MAX: u64 = 16 * 1024;

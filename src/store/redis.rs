@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::sealed::{hexadecimal, random};
-use super::{Lease, Lying, Shelf, failed, wrong};
+use super::{Lying, Shelf, failed, wrong};
 use crate::clock;
 use crate::config::Config;
 use crate::error::Error;
@@ -26,6 +26,7 @@ use crate::policy;
 use crate::roots::load_roots;
 use crate::secret::Secret;
 use crate::thread;
+use crate::turn::Lease;
 
 /// More than any answer has that is asked for here.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;

@@ -16,6 +16,8 @@ mod life;
 mod policy;
 #[path = "../../src/secret.rs"]
 mod secret;
+#[path = "../../src/turn.rs"]
+mod turn;
 
 // What stands in for the rest of the library.
 mod clock;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::life::{Grant, Moment};
 use crate::secret::Secret;
+use crate::turn::Lease;
 
 pub(crate) enum Store {}
 
@@ -13,13 +14,6 @@ pub(crate) enum Entry {
     Nothing,
     Token(Grant),
     Damaged(Error),
-}
-
-#[allow(dead_code, reason = "there is no store that could lend one")]
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Lease {
-    Held,
-    Others(u64),
 }
 
 pub(crate) struct Visit<'s>(&'s Store);

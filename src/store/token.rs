@@ -1,0 +1,112 @@
+//! A token as it lies in a store, before it is sealed, and for how long another process may take it to live.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::life::{Grant, Moment};
+use crate::policy;
+use crate::secret::Secret;
+
+pub(super) struct Token {
+    value: Secret,
+    ttl: Duration,
+    sent: Moment,
+    /// Empty: not known.
+    boot_id: String,
+}
+
+/// `ttl`, `sent.boot`, `sent.wall` (nanoseconds, big-endian), the boot id after its length (a byte), the token.
+pub(super) fn encode(value: &Secret, ttl: Duration, sent: Moment, boot_id: &str) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(3 * size_of::<u64>() + 1 + boot_id.len() + value.expose().len()));
+    for time in [ttl, sent.boot, sent.wall] {
+        plain.extend_from_slice(&(time.as_nanos() as u64).to_be_bytes());
+    }
+    plain.push(boot_id.len() as u8);
+    plain.extend_from_slice(boot_id.as_bytes());
+    plain.extend_from_slice(value.expose().as_bytes());
+    plain
+}
+
+impl Token {
+    pub(super) fn decode(plain: &[u8]) -> Option<Self> {
+        let (times, rest) = plain.split_first_chunk::<{ 3 * size_of::<u64>() }>()?;
+        let (times, _) = times.as_chunks();
+        let [ttl, boot, wall] = [0, 1, 2].map(|index: usize| Duration::from_nanos(u64::from_be_bytes(times[index])));
+        let (length, rest) = rest.split_first()?;
+        let (boot_id, value) = rest.split_at_checked(usize::from(*length))?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        Some(Self { value: Secret::new(text(value)?), ttl, sent: Moment { boot, wall }, boot_id: text(boot_id)? })
+    }
+
+    /// The token as if this process had fetched it, if it may live on. How long, the store says best (`end`), then this
+    /// machine's clock if it is the one that sent for it, then the wall clock, which may be wrong by some minutes.
+    pub(super) fn into_grant(self, end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Grant> {
+        let sent = match end {
+            // No later than now, even where the store's clock was set back meanwhile.
+            Some(end) => end.before(self.ttl).earliest(now),
+            None if boot_id == Some(&self.boot_id) => self.sent,
+            None => {
+                let age_at_most = (now.wall + policy::WALL_CLOCKS_APART_MAX).checked_sub(self.sent.wall)?;
+                now.before(age_at_most)
+            }
+        };
+        Some(Grant { value: self.value, ttl: self.ttl, sent })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(boot: u64, wall: u64) -> Moment {
+        Moment { boot: Duration::from_secs(boot), wall: Duration::from_secs(wall) }
+    }
+
+    const TTL: Duration = Duration::from_secs(60_000);
+
+    /// When a token counts as sent that was put into the store at 1,000 s of one clock and 5,000 s of the other.
+    fn sent(end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Moment> {
+        let plain = encode(&Secret::new("token".to_owned()), TTL, seconds(1_000, 5_000), "this start");
+        let token = Token::decode(&plain).expect("it was encoded");
+        token.into_grant(end, boot_id, now).map(|grant| {
+            assert_eq!((grant.value.expose(), grant.ttl), ("token", TTL));
+            grant.sent
+        })
+    }
+
+    #[test]
+    fn a_token_of_this_start_of_the_machine_keeps_its_times() {
+        assert_eq!(sent(None, Some("this start"), seconds(1_100, 9_999)), Some(seconds(1_000, 5_000)));
+    }
+
+    #[test]
+    fn a_token_of_another_machine_counts_as_older_by_what_wall_clocks_may_be_apart() {
+        for boot_id in [Some("another start"), None] {
+            for (now, counts_as_sent) in [
+                (seconds(90_000, 5_100), Some(seconds(89_600, 4_700))),
+                (seconds(90_000, 4_700), Some(seconds(90_000, 4_700))),
+                (seconds(90_000, 4_699), None),
+            ] {
+                assert_eq!(sent(None, boot_id, now), counts_as_sent, "{now:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_that_says_when_a_token_is_over_is_believed_but_never_beyond_its_ttl() {
+        for (left, age) in [(60_000, 0), (59_000, 1_000), (70_000, 0)] {
+            let now = seconds(90_000, 90_000);
+            let end = now.after(Duration::from_secs(left));
+            assert_eq!(sent(Some(end), Some("this start"), now), Some(now.before(Duration::from_secs(age))), "{left}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_taken_for_one() {
+        let plain = encode(&Secret::new("token".to_owned()), TTL, seconds(1_000, 5_000), "id");
+        for length in 0..27 {
+            assert!(Token::decode(&plain[..length]).is_none(), "{length} bytes");
+        }
+    }
+}
