@@ -62,13 +62,14 @@ storm: benches ## measure what callers and the endpoint feel, beside other libra
 	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
 
 .PHONY: simulate
-simulate: ## live through seeds of the simulation that nobody has seen yet, until stopped
-	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_seed -- --nocapture
+SIMULATE = seed
+simulate: ## live through seeds that nobody has seen yet, until stopped; SIMULATE=fleet: of those who share a store
+	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_$(SIMULATE) -- --nocapture
 
 .PHONY: mutants
-mutants: ## change src/life.rs and src/policy.rs in every small way, and list the changes that no test notices
+mutants: ## change src/life.rs, policy.rs and turn.rs in every small way, and list the changes that no test notices
 	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
-	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --timeout 60 \
+	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --file src/turn.rs --timeout 60 \
 	  --output build -- --test simulation
 
 .PHONY: stores

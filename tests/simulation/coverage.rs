@@ -1,5 +1,6 @@
 //! Which step was seen in which state. What no seed reaches is not tested, and what was thought impossible must be.
 
+use crate::seeds::Reached;
 use crate::server::{MOODS, Mood};
 use crate::step::Step;
 
@@ -155,13 +156,6 @@ impl Coverage {
         self.answers[mood as usize] += 1;
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
-        let sums = self.steps.as_flattened_mut().iter_mut().chain(&mut self.answers);
-        for (sum, more) in sums.zip(other.steps.as_flattened().iter().chain(&other.answers)) {
-            *sum += more;
-        }
-    }
-
     /// Where the table is wrong, a line each.
     pub(crate) fn wrong(&self) -> String {
         let mut wrong = String::new();
@@ -180,6 +174,15 @@ impl Coverage {
             }
         }
         wrong
+    }
+}
+
+impl Reached for Coverage {
+    fn add(&mut self, other: &Self) {
+        let sums = self.steps.as_flattened_mut().iter_mut().chain(&mut self.answers);
+        for (sum, more) in sums.zip(other.steps.as_flattened().iter().chain(&other.answers)) {
+            *sum += more;
+        }
     }
 }
 

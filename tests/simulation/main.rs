@@ -1,17 +1,19 @@
 //! A deterministic simulation of the very code of `src/life.rs` and `src/policy.rs`: invented time, network, chance and
 //! order of events, all from one seed. It lives through a month in milliseconds, and checks the promises at every step.
+//! `fleet` does the same for processes that share a store.
 
 #[allow(dead_code, unreachable_pub, reason = "the library exports it; a life needs only some of it")]
 #[path = "../../src/error.rs"]
 mod error;
-#[allow(dead_code, unreachable_pub, reason = "the library exports its statistics, and shares tokens in a store")]
+#[allow(dead_code, unreachable_pub, reason = "the library exports its statistics")]
 #[path = "../../src/life.rs"]
 mod life;
-#[allow(dead_code, reason = "what belongs to a store")]
 #[path = "../../src/policy.rs"]
 mod policy;
 #[path = "../../src/secret.rs"]
 mod secret;
+#[path = "../../src/turn.rs"]
+mod turn;
 
 mod bars;
 mod cache;
@@ -19,6 +21,7 @@ mod callers;
 mod clock;
 mod coverage;
 mod episodes;
+mod fleet;
 mod numbers;
 mod promises;
 mod random;
