@@ -15,7 +15,7 @@ from languages import LIBRARIES, ROOT
 HERE = Path(__file__).resolve().parent
 COMMANDS = {
     "fleet": ([str(LIBRARIES / "fleet")], [12, 2]),
-    "hot": ([str(LIBRARIES / "hot")], [9]),
+    "hot": ([str(LIBRARIES / "hot")], [10]),
     "waiting": ([str(LIBRARIES / "waiting")], [4]),
     "handles": ([str(LIBRARIES / "handles")], [3, 2]),
     "first_token": ([sys.executable, str(HERE / "first_token/first_token.py")], [3]),

@@ -7,23 +7,25 @@
 
 static __typeof__(bankhub_token_get) *get;
 static __typeof__(bankhub_token_generation) *generation;
-static bankhub_token *token;
+static bankhub_token *alone, *sharing;
 
-/* 0: the library at `path` is loaded, and has a token from `base_url`. */
-int hot_open(const char *path, const char *base_url) {
+/* 0: the library at `path` is loaded, and has a token from `base_url`, without a store and with one. */
+int hot_open(const char *path, const char *base_url, const char *store) {
   bankhub_config config = {.size = sizeof config, .client_id = "id", .client_secret = "secret", .base_url = base_url};
   bankhub_access_token access;
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   __typeof__(bankhub_token_new) *new = library ? dlsym(library, "bankhub_token_new") : NULL;
-  if (!new || new(&config, &token, NULL))
+  if (!new || new(&config, &alone, NULL))
+    return 1;
+  config.store = store;
+  if (new(&config, &sharing, NULL))
     return 1;
   get = dlsym(library, "bankhub_token_get");
   generation = dlsym(library, "bankhub_token_generation");
-  return get(token, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
+  return get(alone, BANKHUB_TIMEOUT_DEFAULT, &access, NULL) | get(sharing, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
 }
 
-/* 0: each of so many calls brought the token. */
-int hot_get(uint64_t calls) {
+static int get_of(const bankhub_token *token, uint64_t calls) {
   bankhub_access_token access;
   int status = 0;
   while (calls--)
@@ -31,11 +33,21 @@ int hot_get(uint64_t calls) {
   return status;
 }
 
+/* 0: each of so many calls brought the token. */
+int hot_get(uint64_t calls) {
+  return get_of(alone, calls);
+}
+
+/* The same where it is shared in a store. */
+int hot_get_shared(uint64_t calls) {
+  return get_of(sharing, calls);
+}
+
 /* 0: each of so many calls brought a generation. */
 int hot_generation(uint64_t calls) {
   int status = 0;
   while (calls--)
-    status |= generation(token) == 0;
+    status |= generation(alone) == 0;
   return status;
 }
 

@@ -1,14 +1,14 @@
 //! What could keep a token for many readers: this library, from Rust and from C, and what a Rust program would write by
 //! itself, each with a token of 40 characters that the caller gets a copy of.
 
+use std::error::Error;
 use std::ffi::{CString, c_char, c_int};
 use std::hint::black_box;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bankhub::TokenCache;
+use bankhub::{Config, TokenCache};
 use endpoint::Endpoint;
 use parking_lot::{Mutex, RwLock};
 
@@ -16,8 +16,9 @@ use parking_lot::{Mutex, RwLock};
 pub(crate) type Reader = Box<dyn Fn(u64) + Sync>;
 
 unsafe extern "C" {
-    fn hot_open(path: *const c_char, base_url: *const c_char) -> c_int;
+    fn hot_open(path: *const c_char, base_url: *const c_char, store: *const c_char) -> c_int;
     safe fn hot_get(calls: u64) -> c_int;
+    safe fn hot_get_shared(calls: u64) -> c_int;
     safe fn hot_generation(calls: u64) -> c_int;
     safe fn limit_clocks(calls: u64) -> c_int;
     safe fn limit_clocks_and_copy(calls: u64) -> c_int;
@@ -31,14 +32,19 @@ pub(crate) fn clocks_and_copy() -> Reader {
     from_c(limit_clocks_and_copy)
 }
 
-/// `bankhub_token_get` and `bankhub_token_generation`, as a C program calls them in the shared library.
-pub(crate) fn shared_library(path: &Path, endpoint: &Endpoint) -> io::Result<[Reader; 2]> {
+/// `bankhub_token_generation`, `bankhub_token_get`, and this of a token in a store, as a C program calls them in the
+/// shared library.
+pub(crate) fn shared_library(path: &Path, endpoint: &Endpoint, store: &str) -> Result<[Reader; 3], Box<dyn Error>> {
     let (path, url) = (CString::new(path.as_os_str().as_encoded_bytes())?, CString::new(endpoint.url())?);
-    // SAFETY: both are closed by NUL, and no other thread calls the C side yet.
-    if unsafe { hot_open(path.as_ptr(), url.as_ptr()) } != 0 {
-        return Err(io::Error::other(format!("{path:?} has no token from {url:?}")));
+    let place = CString::new(store)?;
+    // SAFETY: all are closed by NUL, and no other thread calls the C side yet.
+    if unsafe { hot_open(path.as_ptr(), url.as_ptr(), place.as_ptr()) } != 0 {
+        return Err(format!("{path:?} has no token from {url:?}").into());
     }
-    Ok([from_c(hot_get), from_c(hot_generation)])
+    let requests = endpoint.answered().len();
+    TokenCache::new(Config::new("id", "secret").base_url(endpoint.url()).store(store))?.get()?;
+    assert_eq!(endpoint.answered().len(), requests, "the token lies in the store");
+    Ok([from_c(hot_generation), from_c(hot_get), from_c(hot_get_shared)])
 }
 
 fn from_c(read: extern "C" fn(u64) -> c_int) -> Reader {
