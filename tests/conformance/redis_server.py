@@ -35,7 +35,8 @@ class RedisServer:
             ports = ["--port", "0", "--tls-port", str(self._port), "--tls-auth-clients", "no", *map(str, files)]
             self._tls = ["--tls", "--cacert", str(authority)]
         self._command = ["redis-server", *ports, *options]
-        self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@localhost:{self._port}"
+        self.place = f"localhost:{self._port}"
+        self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@{self.place}"
         self.start()
 
     def start(self) -> None:

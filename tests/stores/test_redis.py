@@ -1,4 +1,4 @@
-"""A store on a Redis server, in clear and with TLS, and what becomes of it when the server fails and comes back."""
+"""A store on a Redis server, in clear and with TLS, and what becomes of it when that fails or another takes over."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import trustme
 from driver_process import Cache, Driver, Status, Word
+from forwarder import Forwarder
 from patience import at_most, wait_until
 from redis_server import PASSWORD, RedisServer
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 WITHOUT_MS = 4_000
 """A few operations of a second each, and a token request."""
+
+FAILOVER_MS = 2_000
+"""A request takes so long during which a failover happens, and far longer than that."""
 
 NewCache = Callable[..., Cache]
 
@@ -68,8 +72,7 @@ def test_what_lies_there_tells_nothing_and_ends_with_the_token(
 
 def test_a_user_a_password_and_a_database(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
     server.ask("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
-    place = server.url.split("@")[1]
-    check_shared(new_cache, sandbox, f"redis://app:a%3Ap%40ss%2Fword@{place}/2")
+    check_shared(new_cache, sandbox, f"redis://app:a%3Ap%40ss%2Fword@{server.place}/2")
     assert keys(server) == []
     assert len(keys(server, "-n", 2)) == 1
 
@@ -203,3 +206,79 @@ def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
     with at_most(request_timeout_ms + 4_000, "a token after the holder's end"):
         other.get(timeout=10_000).ok()
     assert other.stats().number("last_error.status") == Status.OK, "by a lease of its own"
+
+
+@pytest.fixture
+def replica(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Another server, in sync with `server`."""
+    server.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+    replica = RedisServer(tmp_path_factory.mktemp("replica"))
+    replica.ask("REPLICAOF", *server.place.split(":"))
+    wait_until(lambda: "master_link_status:up" in replica.ask("INFO"), within_s=10, what="the replica is in sync")
+    yield replica
+    replica.kill()
+
+
+@pytest.fixture
+def address(server: RedisServer) -> Iterator[Forwarder]:
+    """At which clients reach the server that is in charge."""
+    forwarder = Forwarder(server.place)
+    yield forwarder
+    forwarder.close()
+
+
+def url_at(address: Forwarder) -> str:
+    return f"redis://:{PASSWORD}@127.0.0.1:{address.port}"
+
+
+def fail_over(server: RedisServer, replica: RedisServer, address: Forwarder) -> None:
+    server.kill()
+    replica.ask("REPLICAOF", "NO", "ONE")
+    address.target = replica.place
+
+
+def share_a_good_token(caches: list[Cache], sandbox: Sandbox) -> bool:
+    """Each reports the token that is answered 401, as a program does."""
+    tokens = [cache.get().ok().value for cache in caches]
+    rejected = [token for token in tokens if sandbox.resource(token) == 401]
+    for cache, token in zip(caches, tokens):
+        if token in rejected:
+            cache.invalidate(token).ok()
+    return len(set(tokens)) == 1 and not rejected
+
+
+@pytest.mark.parametrize("lease", ["replicated", "lost"])
+def test_a_failover_amid_a_fetch_fails_no_call(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer, replica: RedisServer, address: Forwarder, lease: str
+) -> None:
+    if lease == "lost":
+        replica.ask("REPLICAOF", "NO", "ONE")
+    sandbox.settings(latency_ms=FAILOVER_MS)
+    caches = [new_cache(url_at(address)) for _ in range(4)]
+    caches[0].start(1)
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the holder's request")
+    for waiting in caches[1:]:
+        waiting.start(1)
+    if lease == "replicated":
+        wait_until(lambda: len(keys(replica)) == 1, within_s=5, what="the replica has the lease")
+    fail_over(server, replica, address)
+
+    tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
+    assert {sandbox.resource(token) for token in tokens} == {200}
+    before = sandbox.token_requests()
+    assert new_cache(url_at(address)).get().ok().value == tokens[0], "what the holder fetched is shared all the same"
+    assert sandbox.token_requests() == before
+    sandbox.settings(latency_ms=0)
+    sandbox.revoke()
+    wait_until(lambda: share_a_good_token(caches, sandbox), within_s=10, what="all share a token again")
+    assert sandbox.token_requests() == before + 1
+
+
+def test_a_replicated_token_outlives_a_failover(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer, replica: RedisServer, address: Forwarder
+) -> None:
+    token = new_cache(url_at(address)).get().ok().value
+    wait_until(lambda: keys(replica) == keys(server), within_s=5, what="the replica has the token")
+    fail_over(server, replica, address)
+    assert new_cache(url_at(address)).get().ok().value == token
+    assert sandbox.token_requests() == 1
