@@ -67,7 +67,7 @@ simulate: ## live through seeds that nobody has seen yet, until stopped; SIMULAT
 	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_$(SIMULATE) -- --nocapture
 
 .PHONY: mutants
-mutants: ## change src/life.rs, policy.rs and turn.rs in every small way, and list the changes that no test notices
+mutants: ## change life.rs, policy.rs and turn.rs in every small way, and list what no test notices
 	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
 	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --file src/turn.rs --timeout 60 \
 	  --output build -- --test simulation
