@@ -36,8 +36,11 @@ const LEARNED_WITHIN: Duration = Duration::from_secs(14);
 /// Before its end.
 const HANDED_OUT_UNTIL: Duration = Duration::from_secs(31);
 
+/// How far two wall clocks may be apart.
+pub(super) const CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
+
 /// What two clocks that are apart, and the margin for it, can make of a token's age in a directory.
-const AGE_WRONG_BY: Duration = policy::WALL_CLOCKS_APART_MAX.saturating_mul(2);
+const AGE_WRONG_BY: Duration = Duration::from_secs(600);
 
 impl Fleet {
     /// The number of the token that a caller is handed out.

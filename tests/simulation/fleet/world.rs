@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::coverage::{Coverage, Reached};
 use super::process::{Call, Process};
-use super::promises::{Newest, Request};
+use super::promises::{CLOCKS_APART_MAX, Newest, Request};
 use super::store::{self, Answer, Health, Kind, Op, Store};
 use crate::clock::{DAY, SECOND};
 use crate::life::{Life, Moment};
@@ -273,7 +273,7 @@ impl Fleet {
 
     /// No clock is further from another than a directory reckons with.
     fn wall_ahead(&mut self) -> Duration {
-        Duration::from_nanos(self.random.below(policy::WALL_CLOCKS_APART_MAX.as_nanos() as u64))
+        Duration::from_nanos(self.random.below(CLOCKS_APART_MAX.as_nanos() as u64))
     }
 
     /// A while in which every process is asked often, and one without.
