@@ -94,8 +94,11 @@ GO_MODULES = [
     "benches/wrappers/go",
 ]
 PEERS = "pytest peers"
-# Those that say what a cache does, and not what a language, an answer or a network is like.
-WITH_A_STORE = [f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "answers")]
+# What a network does ends before the store hears of it, and an HTTP adapter knows of none that its cache has.
+WITH_A_STORE = [
+    *(f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "answers", "abi")),
+    "tests/conformance/test_http.py::test_two_programs_are_two_unless_they_share_a_store",
+]
 PROXY = "tests/conformance/test_proxy.py"
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change
 
@@ -167,7 +170,7 @@ STEPS = [
     *(
         Step(
             f"with a store: {store}",
-            pytest("--language=python", f"--store={store}", *WITH_A_STORE),
+            pytest(f"--store={store}", *WITH_A_STORE),
             count=pytest_tests,
             needs="pytest redis",
         )

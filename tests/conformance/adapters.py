@@ -57,9 +57,9 @@ class Answer:
 
 
 class Caller:
-    """A running program with a cache for the sandbox."""
+    """A running program with a cache for the sandbox, for which its environment may say more."""
 
-    def __init__(self, name: str, sandbox: Sandbox) -> None:
+    def __init__(self, name: str, sandbox: Sandbox, **config: str) -> None:
         language = CALLERS[name]
         self.name = name
         self._sandbox = sandbox
@@ -69,6 +69,7 @@ class Caller:
             **clean_environment(),
             **language.environment,
             **sandbox.environment,
+            **{f"BANKHUB_{field.upper()}": text for field, text in config.items()},
         }
         self._process = LineProcess(language.command, environment)
         greeting = self._process.read(DEADLINE_S)

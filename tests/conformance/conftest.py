@@ -42,14 +42,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Last, so that an id ends in the language's name.
     for fixture, all_names in (("language", _selected(metafunc.config)), ("adapter", CALLERS)):
         if fixture in metafunc.fixturenames:
-            names = [name for name in all_names if _can_express(metafunc.definition, name)]
+            names = [name for name in all_names if _plays(metafunc.definition, name)]
             metafunc.parametrize(fixture, names)
 
 
-def _can_express(scenario: pytest.Item, language: str) -> bool:
-    only, but = scenario.get_closest_marker("only"), scenario.get_closest_marker("but")
-    for marker in filter(None, (only, but)):
+def _plays(scenario: pytest.Item, language: str) -> bool:
+    only, but, stored = map(scenario.get_closest_marker, ("only", "but", "with_a_store"))
+    for marker in filter(None, (only, but, stored)):
         assert marker.kwargs["because"], "a language is only left out for a reason"
+    if stored and scenario.config.getoption("--store") and language not in stored.args:
+        return False
     return (only is None or language in only.args) and (but is None or language not in but.args)
 
 
@@ -162,10 +164,10 @@ def new_tls_cache(driver: Driver, sandbox: Sandbox, base_url: str, **config: Wor
 
 
 @pytest.fixture
-def caller(require: Require, adapter: str, sandbox: Sandbox) -> Iterator[Caller]:
+def caller(require: Require, adapter: str, sandbox: Sandbox, store: dict[str, str]) -> Iterator[Caller]:
     """Anew for each scenario, since its cache is of the scenario's sandbox."""
     require(CALLERS[adapter])
-    caller = Caller(adapter, sandbox)
+    caller = Caller(adapter, sandbox, **store)
     yield caller
     caller.end()
 

@@ -229,6 +229,7 @@ def test_one_thread_while_fetching_and_none_else(cache: Cache, driver: Driver, s
     sandbox.settings(latency_ms=500)
     wait_until(lambda: driver.threads() == 1, within_s=15, what="the end of fetches of the scenarios before")
     cache.get(timeout=0).expect(Status.DEADLINE)
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
     assert driver.threads() == 2
     cache.get().ok()
     wait_until(lambda: driver.threads() == 1, within_s=5, what="the end of the fetch's thread")

@@ -120,6 +120,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.with_a_store("c", because="there are many, and none has to do with the store")
 @pytest.mark.parametrize("failure", [pytest.param(failure, id=failure.name) for failure in FAILURES])
 def test_failure(cache: Cache, sandbox: Sandbox, failure: Failure) -> None:
     sandbox.answer(failure.http_status, failure.body)

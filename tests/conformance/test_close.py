@@ -98,10 +98,12 @@ def test_close_beside_8_calling_threads(new_cache: NewCache, driver: Driver, san
 
 
 @pytest.mark.parametrize("fetching", [False, True], ids=["idle", "fetching"])
-def test_a_program_ends_with_its_caches_open(drivers: Drivers, language: str, sandbox: Sandbox, fetching: bool) -> None:
+def test_a_program_ends_with_its_caches_open(
+    drivers: Drivers, language: str, sandbox: Sandbox, store: dict[str, str], fetching: bool
+) -> None:
     sandbox.settings(latency_ms=5000 if fetching else 0)
     driver = drivers.start(language)
-    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=sandbox.url)
+    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=sandbox.url, **store)
     answer = cache.get(timeout=0 if fetching else 5000)
     assert answer.status == (Status.DEADLINE if fetching else Status.OK)
 

@@ -14,6 +14,8 @@ from languages import version
 from patience import Stopwatch, at_most, wait_until
 from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
+takes_long = pytest.mark.with_a_store("c", because="it waits for seconds, and what for is the core's affair")
+
 TTL_S = 60_000
 PROMPT_MS = 400
 """What a call that does not wait may take on a busy machine."""
@@ -49,6 +51,7 @@ def test_token_tells_generation_and_end(cache: Cache, sandbox: Sandbox) -> None:
     assert cache.generation() == token.generation
 
 
+@takes_long
 def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, sandbox: Sandbox) -> None:
     sandbox.settings(latency_ms=2500)
     before = time.time()
@@ -153,25 +156,18 @@ def test_a_slow_server_is_unavailable(new_cache: NewCache, sandbox: Sandbox) -> 
     assert 1 <= sandbox.token_requests() <= 3
 
 
-def test_a_closed_port_is_unavailable(driver: Driver, sandbox: Sandbox) -> None:
+def test_a_closed_port_is_unavailable(new_cache: NewCache) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=f"http://127.0.0.1:{port}")
 
-    error = cache.get().expect(Status.UNAVAILABLE)
+    error = new_cache(base_url=f"http://127.0.0.1:{port}").get().expect(Status.UNAVAILABLE)
     assert "127.0.0.1" in error.message, "an operator wants to know what could not be reached"
     assert error.http_status == 0
 
 
-def test_an_unknown_host_is_unavailable(driver: Driver) -> None:
-    cache = driver.new(
-        client_id=CLIENT_ID,
-        client_secret=CLIENT_SECRET,
-        base_url="https://bankhub.invalid",
-        proxy="",
-        request_timeout_ms=1000,
-    )
+def test_an_unknown_host_is_unavailable(new_cache: NewCache) -> None:
+    cache = new_cache(base_url="https://bankhub.invalid", proxy="", request_timeout_ms=1000)
     error = cache.get().expect(Status.UNAVAILABLE)
     assert "bankhub.invalid" in error.message
     assert error.http_status == 0
@@ -186,11 +182,10 @@ def test_an_unknown_host_is_unavailable(driver: Driver) -> None:
         pytest.param("i" * 300, "s" * 300, id="long"),
     ],
 )
-def test_credentials_arrive_as_they_are(driver: Driver, client_id: str, client_secret: str) -> None:
+def test_credentials_arrive_as_they_are(new_cache: NewCache, client_id: str, client_secret: str) -> None:
     sandbox = Sandbox(client_id=client_id, client_secret=client_secret)
     try:
-        cache = driver.new(client_id=client_id, client_secret=client_secret, base_url=sandbox.url)
-        cache.get().ok()
+        new_cache(client_id=client_id, client_secret=client_secret, base_url=sandbox.url).get().ok()
         request = sandbox.counters().last_token_request
     finally:
         sandbox.kill()
@@ -206,6 +201,7 @@ def test_a_slash_at_the_end_of_the_base_url_changes_nothing(new_cache: NewCache,
     assert request is not None and request.path == "/v1/token"
 
 
+@takes_long
 def test_renewal_runs_beside_the_callers(cache: Cache, sandbox: Sandbox) -> None:
     sandbox.settings(ttl=3)
     first = cache.token().ok()
@@ -221,6 +217,7 @@ def test_renewal_runs_beside_the_callers(cache: Cache, sandbox: Sandbox) -> None
     assert sandbox.token_requests() == 2
 
 
+@takes_long
 def test_generation_sets_the_renewal_going(cache: Cache, sandbox: Sandbox) -> None:
     sandbox.settings(ttl=3)
     first = cache.token().ok().generation
@@ -229,6 +226,7 @@ def test_generation_sets_the_renewal_going(cache: Cache, sandbox: Sandbox) -> No
     assert sandbox.token_requests() == 2
 
 
+@takes_long
 def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cache, sandbox: Sandbox) -> None:
     sandbox.settings(ttl=3)
     token = cache.token().ok()
@@ -254,6 +252,7 @@ def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cac
     assert cache.generation() == 0
 
 
+@takes_long
 def test_an_expired_token_is_replaced(cache: Cache, sandbox: Sandbox) -> None:
     sandbox.settings(ttl=1)
     first = cache.token().ok()

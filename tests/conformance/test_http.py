@@ -49,6 +49,16 @@ def test_the_token_goes_along(caller: Caller, sandbox: Sandbox) -> None:
     assert sandbox.token_requests() == 1
 
 
+def test_two_programs_are_two_unless_they_share_a_store(
+    caller: Caller, sandbox: Sandbox, store: dict[str, str]
+) -> None:
+    other = Caller(caller.name, sandbox, **store)
+    for program in (caller, other):
+        assert program.send(resource(sandbox, "company")).status == 200
+    other.end()
+    assert sandbox.token_requests() == (1 if store else 2)
+
+
 def test_a_revocation_costs_one_token_and_no_call(caller: Caller, sandbox: Sandbox) -> None:
     assert caller.send(resource(sandbox, "company")).status == 200
     sandbox.revoke()

@@ -43,6 +43,7 @@ static void open() {
   config.size = sizeof config;
   config.client_id = std::getenv("BANKHUB_CLIENT_ID");
   config.client_secret = std::getenv("BANKHUB_CLIENT_SECRET");
+  config.store = std::getenv("BANKHUB_STORE");
   config.base_url = base_url.c_str();
   bankhub_error error;
   if (bankhub_token_new(&config, &cache, &error) != BANKHUB_OK) throw std::runtime_error(error.message);
