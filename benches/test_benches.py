@@ -15,6 +15,7 @@ from languages import LIBRARIES, ROOT
 HERE = Path(__file__).resolve().parent
 COMMANDS = {
     "fleet": ([str(LIBRARIES / "fleet")], [12, 2]),
+    "shared": ([str(LIBRARIES / "fleet"), "--shared"], [8]),
     "hot": ([str(LIBRARIES / "hot")], [10]),
     "waiting": ([str(LIBRARIES / "waiting")], [4]),
     "handles": ([str(LIBRARIES / "handles")], [3, 2]),
@@ -58,6 +59,17 @@ def test_jitter_spreads_what_would_come_at_once() -> None:
         assert usual[ttl, "no"] == 20, "without jitter, those that were started at once renew at once"
         assert usual[ttl, "yes"] < 20
     assert rivals[0][-1] == "0.0 %", "who is alone is revoked by nobody"
+
+
+def test_those_who_share_a_store_cost_no_more_than_one_process() -> None:
+    (table,) = tables_of(COMMANDS["shared"][0])
+    shared = {(ttl, processes): list(map(int, seen)) for ttl, processes, store, *seen in table if store == "yes"}
+    for ttl in ("60000s", "600s"):
+        alone, fleet = shared[ttl, "1"], shared[ttl, "20"]
+        assert fleet[2:5] == [1, 1, 1], "at a cold start, as usual and at a revocation, one fetches for all"
+        # They do not share failures, and the first of many to renew does so a little sooner than one alone.
+        more = (fleet[0] - fleet[1]) / (alone[0] - alone[1])
+        assert more <= 1.02, "while the endpoint is up, it does not matter how many share a token"
 
 
 def test_a_section_is_written_between_its_marks() -> None:

@@ -1,4 +1,4 @@
-//! Processes that know nothing of each other, started all at once: what the endpoint sees of them.
+//! Processes that were started all at once: what the endpoint sees of them, if they know nothing of each other.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A busy process: somebody finds out within this time that its token was revoked.
-const NOTICED_WITHIN: Duration = SECOND;
+pub(crate) const NOTICED_WITHIN: Duration = SECOND;
 
 /// Long enough that no process has a token left, be it of 60,000 s.
 const OUTAGE: Duration = DAY;
@@ -27,9 +27,11 @@ pub(crate) struct Fleet {
     pub(crate) lives: Duration,
 }
 
-/// Token requests: in all, and the most in one second of each phase.
+/// Token requests, or looks into a store: in all, while the endpoint is down, and the most in one second of each phase.
+#[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) total: u64,
+    pub(crate) while_down: u64,
     pub(crate) cold_start: u32,
     pub(crate) usual: u32,
     pub(crate) revocation: u32,
@@ -47,7 +49,7 @@ impl Fleet {
                 scope.spawn(|| {
                     let mine = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < self.processes);
                     while let Some(seed) = mine() {
-                        self.live_through(Process::new(seed, self.jitter), &seconds);
+                        self.live_through(Process::new(seed, self.jitter, Duration::ZERO), &seconds);
                     }
                 });
             }
@@ -81,23 +83,25 @@ impl Fleet {
         }
     }
 
-    fn revocation(&self) -> Duration {
+    pub(crate) fn revocation(&self) -> Duration {
         self.lives / 3
     }
 
-    fn outage(&self) -> Range<Duration> {
+    pub(crate) fn outage(&self) -> Range<Duration> {
         let begin = self.lives / 3 * 2;
         begin..begin + OUTAGE
     }
 
-    fn summary(&self, seconds: &[u32]) -> Seen {
-        let most = |begin: Duration, length: Duration| {
+    pub(crate) fn summary(&self, seconds: &[u32]) -> Seen {
+        let during = |begin: Duration, length: Duration| {
             let begin = begin.as_secs() as usize;
-            seconds[begin..begin + length.as_secs() as usize].iter().copied().max().unwrap_or_default()
+            seconds[begin..begin + length.as_secs() as usize].iter().copied()
         };
+        let most = |begin, length| during(begin, length).max().unwrap_or_default();
         let Range { start: down, end: up } = self.outage();
         Seen {
             total: seconds.iter().copied().map(u64::from).sum(),
+            while_down: during(down, OUTAGE).map(u64::from).sum(),
             cold_start: most(Duration::ZERO, SECOND),
             usual: most(self.lives / 6, self.lives / 6 - SECOND),
             revocation: most(self.revocation(), 2 * NOTICED_WITHIN),

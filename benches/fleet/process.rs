@@ -10,20 +10,24 @@ use crate::secret::Secret;
 /// What tells a token from others.
 pub(crate) type Token = u64;
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Process {
-    life: Life,
+    pub(crate) life: Life,
     random: fastrand::Rng,
     jitter: bool,
+    /// What the life was given last.
+    pub(crate) last_chance: Chance,
 }
 
 impl Process {
-    pub(crate) fn new(seed: u64, jitter: bool) -> Self {
+    /// One that shares a store waits there for another as long as `turn_takes`; zero: it has none.
+    pub(crate) fn new(seed: u64, jitter: bool, turn_takes: Duration) -> Self {
         Self {
-            life: Life::new(None, REQUEST_TIMEOUT, Duration::ZERO, 0),
+            life: Life::new(None, REQUEST_TIMEOUT, turn_takes, 0),
             random: fastrand::Rng::with_seed(seed),
             jitter,
+            last_chance: Chance(0),
         }
     }
 
@@ -55,23 +59,25 @@ impl Process {
             if !self.life.send_request(sent, chance) {
                 return now;
             }
-            let issued = issue(now);
-            now += Duration::from_millis(self.random.u64(50..250));
-            let chance = self.chance();
-            let next = match issued {
-                Some((token, ttl)) => {
-                    let value = Secret::new(token.to_string());
-                    self.life.granted(Grant { value, ttl, sent }, moment(now), chance)
-                }
-                None => {
-                    let error = Error::new(Status::Unavailable, "503");
-                    self.life.failed(Failure { error, retry_after: None }, moment(now), chance)
-                }
-            };
-            match next {
+            let issued = issue(now).map(|(token, ttl)| grant(token, ttl, now));
+            now += self.exchange_takes();
+            match self.answered(issued, now) {
                 Next::RequestAgain(pause) => now += pause,
                 Next::End => return now,
             }
+        }
+    }
+
+    pub(crate) fn exchange_takes(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(50..250))
+    }
+
+    /// The endpoint has answered a request: with a token, or with an error.
+    pub(crate) fn answered(&mut self, issued: Option<Grant>, now: Duration) -> Next {
+        let chance = self.chance();
+        match issued {
+            Some(grant) => self.life.granted(grant, moment(now), chance),
+            None => self.life.failed(unavailable("503"), moment(now), chance),
         }
     }
 
@@ -91,12 +97,21 @@ impl Process {
         self.life.rejected(&token.to_string(), moment(now));
     }
 
-    fn chance(&mut self) -> Chance {
-        Chance(if self.jitter { self.random.u32(..) } else { u32::MAX / 2 })
+    pub(crate) fn chance(&mut self) -> Chance {
+        self.last_chance = Chance(if self.jitter { self.random.u32(..) } else { u32::MAX / 2 });
+        self.last_chance
     }
 }
 
+pub(crate) fn grant(token: Token, ttl: Duration, sent: Duration) -> Grant {
+    Grant { value: Secret::new(token.to_string()), ttl, sent: moment(sent) }
+}
+
+pub(crate) fn unavailable(problem: &str) -> Failure {
+    Failure { error: Error::new(Status::Unavailable, problem), retry_after: None }
+}
+
 /// Nobody sleeps here, and nobody sets a clock.
-fn moment(now: Duration) -> Moment {
+pub(crate) fn moment(now: Duration) -> Moment {
     Moment { boot: now, wall: now }
 }

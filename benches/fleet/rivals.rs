@@ -36,7 +36,8 @@ enum Event {
 
 impl Rivals {
     pub(crate) fn live(&self) -> Calls {
-        let mut processes: Vec<_> = (0..self.processes as u64).map(|seed| Process::new(seed, true)).collect();
+        let mut processes: Vec<_> =
+            (0..self.processes as u64).map(|seed| Process::new(seed, true, Duration::ZERO)).collect();
         let mut events: BinaryHeap<_> = processes
             .iter_mut()
             .enumerate()
