@@ -52,12 +52,14 @@ header: ## write include/bankhub.h anew from src/ffi
 # Each writes its tables into README.md, unless it misses what is promised there.
 MEASURE = PYTHONPATH=tests/conformance:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
   .venv/bin/python benches/performance.py
-.PHONY: bench fleet storm
+.PHONY: bench fleet shared storm
 bench: benches ## measure a call, a wait, an idle handle and the first token
 	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
 	  .venv/bin/python benches/first_token/first_token.py; echo; .venv/bin/python benches/wrappers/wrappers.py'
 fleet: benches ## live through years of many processes, and count what the endpoint sees (over an hour)
 	$(MEASURE) fleet target/release/fleet
+shared: benches ## the same of processes that share a store, beside others (a quarter of an hour)
+	$(MEASURE) shared target/release/fleet --shared
 storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
 	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
 
