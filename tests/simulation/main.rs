@@ -15,6 +15,7 @@ mod secret;
 #[path = "../../src/turn.rs"]
 mod turn;
 
+mod agenda;
 mod bars;
 mod cache;
 mod callers;

@@ -1,10 +1,10 @@
 //! A machine, a server and the callers on it, living through whatever a seed brings, event by event.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::agenda::Agenda;
 use crate::cache::Cache;
 use crate::clock::{Clock, SECOND};
 use crate::life::Moment;
@@ -79,13 +79,6 @@ pub(crate) enum Fault {
     Fork,
 }
 
-struct Scheduled {
-    at: Duration,
-    /// Between events of the same time.
-    order: u64,
-    event: Event,
-}
-
 const TRACED: usize = 60;
 
 pub(crate) struct World {
@@ -102,7 +95,7 @@ pub(crate) struct World {
     pub(crate) aside: Duration,
     /// By when the last caller has its token.
     pub(crate) recovered_by: Duration,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    agenda: Agenda<Event>,
     trace: VecDeque<(Moment, Step)>,
 }
 
@@ -128,7 +121,7 @@ impl World {
             trouble: Trouble { restless: false, short_of_threads: false },
             aside: Duration::ZERO,
             recovered_by: Duration::MAX,
-            queue: BinaryHeap::new(),
+            agenda: Agenda::new(),
             trace: VecDeque::new(),
         }
     }
@@ -142,9 +135,7 @@ impl World {
 
     /// Lives until this time, on the clock that stands still while the machine sleeps.
     pub(crate) fn run_until(&mut self, end: Duration) {
-        while self.queue.peek().is_some_and(|Reverse(next)| next.at < end)
-            && let Some(Reverse(Scheduled { at, event, .. })) = self.queue.pop()
-        {
+        while let Some((at, event)) = self.agenda.next_before(end) {
             self.clock.pass(at.saturating_sub(self.clock.running));
             match event {
                 Event::Call { route, patience, is_second } => self.call(route, patience, is_second),
@@ -164,7 +155,7 @@ impl World {
 
     pub(crate) fn after(&mut self, time: Duration, event: Event) {
         let order = self.random.below(u64::MAX);
-        self.queue.push(Reverse(Scheduled { at: self.clock.running + time, order, event }));
+        self.agenda.add(self.clock.running + time, order, event);
     }
 
     /// As soon as a thread gets the processor, or a lock.
@@ -223,30 +214,10 @@ impl World {
         for call in &mut self.calls {
             call.end.get_or_insert(End::OutOfSight);
         }
-        self.queue.retain(|Reverse(Scheduled { event, .. })| match event {
+        self.agenda.keep(|event| match event {
             Event::Call { .. } | Event::Episode | Event::Recovery | Event::Fault(_) | Event::Look => true,
             Event::Wake { .. } | Event::Report { .. } | Event::Started { .. } => false,
             Event::ThreadRuns { .. } | Event::Send { .. } | Event::Answered { .. } => false,
         });
-    }
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
     }
 }

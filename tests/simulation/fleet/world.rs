@@ -1,8 +1,7 @@
 //! Machines, the processes on them, the store that they share and the endpoint: what a seed brings upon them, event by
 //! event.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::coverage::{Coverage, Reached};
 use super::process::{Call, Process};
 use super::promises::{CLOCKS_APART_MAX, Newest, Request};
 use super::store::{self, Answer, Health, Kind, Op, Store};
+use crate::agenda::Agenda;
 use crate::clock::{DAY, SECOND};
 use crate::life::{Life, Moment};
 use crate::policy;
@@ -71,8 +71,6 @@ pub(super) enum Fault {
 }
 
 struct Scheduled {
-    at: Duration,
-    order: u64,
     /// Whose it is, and of which epoch.
     process: Option<(usize, u32)>,
     event: Event,
@@ -100,7 +98,7 @@ pub(super) struct Fleet {
     numbers: u64,
     /// Nobody is stopped twice in a while.
     stopped: Duration,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    agenda: Agenda<Scheduled>,
     trace: VecDeque<String>,
 }
 
@@ -142,7 +140,7 @@ impl Fleet {
             requests_sent: 0,
             numbers: 0,
             stopped: Duration::ZERO,
-            queue: BinaryHeap::new(),
+            agenda: Agenda::new(),
             trace: VecDeque::new(),
             random,
         };
@@ -159,8 +157,8 @@ impl Fleet {
     }
 
     pub(super) fn run(&mut self) {
-        while let Some(Reverse(scheduled)) = self.queue.pop() {
-            self.now = scheduled.at;
+        while let Some((at, scheduled)) = self.agenda.next_before(Duration::MAX) {
+            self.now = at;
             if let Some(scheduled) = self.postpone_or_drop(scheduled) {
                 if self.trace.len() == TRACED {
                     self.trace.pop_front();
@@ -194,13 +192,14 @@ impl Fleet {
             return None;
         }
         if of.stopped_until > self.now {
-            self.queue.push(Reverse(Scheduled { at: of.stopped_until, ..scheduled }));
+            let (at, order) = (of.stopped_until, self.new_number());
+            self.agenda.add(at, order, scheduled);
             return None;
         }
         Some(scheduled)
     }
 
-    fn happen(&mut self, Scheduled { process, event, .. }: Scheduled) {
+    fn happen(&mut self, Scheduled { process, event }: Scheduled) {
         let (process, epoch) = process.unwrap_or_default();
         match event {
             Event::Call => self.call(process, false),
@@ -253,7 +252,7 @@ impl Fleet {
 
     fn push(&mut self, time: Duration, process: Option<(usize, u32)>, event: Event) {
         let order = self.new_number();
-        self.queue.push(Reverse(Scheduled { at: self.now + time, order, process, event }));
+        self.agenda.add(self.now + time, order, Scheduled { process, event });
     }
 
     pub(super) fn new_number(&mut self) -> u64 {
@@ -424,24 +423,4 @@ impl Fleet {
 /// The longest that an endpoint may have asked for, and some.
 fn numbers_of_backoffs() -> Duration {
     policy::RETRY_AFTER_MAX + 400 * SECOND
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
 }

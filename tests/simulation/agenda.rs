@@ -1,0 +1,54 @@
+//! What is to happen, in the order of its time.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+pub(crate) struct Agenda<E>(BinaryHeap<Reverse<Entry<E>>>);
+
+struct Entry<E> {
+    at: Duration,
+    /// Between events of the same time.
+    order: u64,
+    event: E,
+}
+
+impl<E> Agenda<E> {
+    pub(crate) fn new() -> Self {
+        Self(BinaryHeap::new())
+    }
+
+    pub(crate) fn add(&mut self, at: Duration, order: u64, event: E) {
+        self.0.push(Reverse(Entry { at, order, event }));
+    }
+
+    /// The next event, if it happens before `end`.
+    pub(crate) fn next_before(&mut self, end: Duration) -> Option<(Duration, E)> {
+        self.0.peek().filter(|Reverse(next)| next.at < end)?;
+        self.0.pop().map(|Reverse(Entry { at, event, .. })| (at, event))
+    }
+
+    pub(crate) fn keep(&mut self, which: impl Fn(&E) -> bool) {
+        self.0.retain(|Reverse(entry)| which(&entry.event));
+    }
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<E> Eq for Entry<E> {}
+
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E> Ord for Entry<E> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
