@@ -24,7 +24,7 @@ pub(super) struct Process {
     pub(super) epoch: u32,
     pub(super) life: Life,
     pub(super) visit: Option<Visit>,
-    waiting: Vec<usize>,
+    pub(super) waiting: Vec<usize>,
     /// The last token that it handed out.
     pub(super) held: Option<u64>,
     pub(super) rejected: BTreeSet<u64>,

@@ -169,6 +169,7 @@ impl Fleet {
                 self.happen(scheduled);
             }
         }
+        assert!(self.processes.iter().all(|process| process.waiting.is_empty()), "a call never ends");
     }
 
     /// What has happened last, the newest at the end.
