@@ -234,8 +234,10 @@ impl Cache {
                     return Err(Error::new(Status::Unavailable, problem));
                 }
                 turn::Next::GiveUp => {
-                    self.give_up(process);
-                    return Ok(Turn::Over);
+                    let problem =
+                        "processes that share the store took turns to fetch a token, and none has put one there";
+                    let error = Error::new(Status::Unavailable, problem);
+                    return if self.gives_up(process, error.clone()) { Ok(Turn::Over) } else { Err(error) };
                 }
             }
         }
@@ -262,12 +264,11 @@ impl Cache {
         found
     }
 
-    fn give_up(&self, process: &Process) {
+    fn gives_up(&self, process: &Process, error: Error) -> bool {
         let mut state = process.lock();
-        let problem = "the processes that share the store have taken turns to fetch a token, and none has got one";
-        let failure = Failure { error: Error::new(Status::Unavailable, problem), retry_after: None };
-        state.life.cannot_fetch(failure, clock::now(), chance());
+        let ends = state.life.gives_up(Failure { error, retry_after: None }, clock::now(), chance());
         self.tell_all(process, state);
+        ends
     }
 
     /// Publishes, and wakes all who wait: without the lock, which each of them takes first, or they would go back to
@@ -301,8 +302,8 @@ impl Cache {
     }
 
     fn new_life(&self, generation: u64) -> Life {
-        let turn_takes = self.store.as_ref().map_or(Duration::ZERO, |_| policy::turn_takes(self.request_timeout));
-        Life::new(self.refresh_ahead, self.request_timeout, turn_takes, generation)
+        let turns_take = self.store.as_ref().map_or(Duration::ZERO, |_| policy::turns_take(self.request_timeout));
+        Life::new(self.refresh_ahead, self.request_timeout, turns_take, generation)
     }
 }
 

@@ -125,7 +125,7 @@ pub(crate) struct Life {
     refresh_ahead: Option<Duration>,
     request_timeout: Duration,
     /// How long it may take, before a request, until it is this process's turn to send one; zero: there is no store.
-    turn_takes: Duration,
+    turns_take: Duration,
     /// When (`boot`) the store may be looked into although no request may follow.
     next_look: Duration,
     generation: u64,
@@ -173,18 +173,18 @@ struct Failing {
 }
 
 impl Life {
-    /// A life that starts without a token, whose generations go on from `generation`. With a store, `turn_takes` is how
+    /// A life that starts without a token, whose generations go on from `generation`. With a store, `turns_take` is how
     /// long a process may wait there for another.
     pub(crate) fn new(
         refresh_ahead: Option<Duration>,
         request_timeout: Duration,
-        turn_takes: Duration,
+        turns_take: Duration,
         generation: u64,
     ) -> Self {
         Self {
             refresh_ahead,
             request_timeout,
-            turn_takes,
+            turns_take,
             next_look: Duration::ZERO,
             generation,
             held: None,
@@ -231,7 +231,7 @@ impl Life {
             begun: now.boot,
             only_looks: now.boot < self.next_fetch(),
             requests: 0,
-            overdue_at: self.overdue_after(now.boot + self.turn_takes),
+            overdue_at: self.overdue_after(now.boot + self.turns_take),
             last_failure: None,
             overdue: false,
         });
@@ -240,15 +240,19 @@ impl Life {
     /// The store was looked into, as it must be before a request goes out: this token lies there, if one does.
     pub(crate) fn looked(&mut self, lying: Option<Grant>, now: Moment, chance: Chance) -> Found {
         self.advance(now);
+        let only_looks = self.end_look(now, chance);
         let found = match lying {
             Some(grant) if self.rejected.contains(&grant.value.digest()) => Found::Rejected,
             Some(grant) if self.is_improved_by(&grant, now) => {
+                // What forbids a request goes on to, whoever has a token.
+                let failing = self.failing.take().filter(|_| only_looks);
                 self.take(grant, chance);
+                self.failing = failing;
                 Found::Ended
             }
             _ => Found::Useless,
         };
-        if self.end_look(now, chance) { Found::Ended } else { found }
+        if only_looks { Found::Ended } else { found }
     }
 
     /// The store could not be used in the fetch in flight, or not as it should.
@@ -256,9 +260,20 @@ impl Life {
         self.store_failure = Some(failure);
     }
 
-    /// The fetch ends without a request.
+    /// The fetch could not begin after all: no request went out.
     pub(crate) fn cannot_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) {
         self.end_fetch(failure, now, chance);
+    }
+
+    /// One process after the other had its turn, and none has put a token into the store. Whether the fetch ends with
+    /// that: who has no token, and has not yet failed to get one, asks for it without a turn.
+    pub(crate) fn gives_up(&mut self, failure: Failure, now: Moment, chance: Chance) -> bool {
+        self.advance(now);
+        let may_wait = self.failing.is_some() || self.offer().is_some();
+        if may_wait {
+            self.end_fetch(failure, now, chance);
+        }
+        may_wait
     }
 
     /// A request of the fetch in flight is about to go out. Whether it may: where the pause before it took too long, or
@@ -329,7 +344,7 @@ impl Life {
         };
         if let Some(fetch) = &mut self.fetch {
             fetch.last_failure = Some(failure.error);
-            fetch.overdue_at += self.turn_takes;
+            fetch.overdue_at += self.turns_take;
         }
         Next::RequestAgain(pause)
     }
@@ -424,18 +439,19 @@ impl Life {
         }
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
             let message = match &self.fetch {
-                Some(Fetch { requests: 0, .. }) if !self.turn_takes.is_zero() => {
+                Some(Fetch { requests: 0, .. }) if !self.turns_take.is_zero() => {
                     "the store, or another process that shares it, took too long".to_owned()
                 }
                 _ => {
                     format!("the token request did not end within {:?}; the name lookup may hang", self.request_timeout)
                 }
             };
-            self.back_off(
-                Failure { error: Error::new(Status::Unavailable, message), retry_after: None },
-                now,
-                Chance(u32::MAX),
-            );
+            let only_looks = self.fetch.as_ref().is_some_and(|fetch| fetch.only_looks);
+            // A look that hangs is no failure of the endpoint: the backoff that it is in stays as it is.
+            if !only_looks || self.failing.is_none() {
+                let error = Error::new(Status::Unavailable, message);
+                self.back_off(Failure { error, retry_after: None }, now, Chance(u32::MAX));
+            }
             if let Some(fetch) = &mut self.fetch {
                 fetch.overdue = true;
             }
@@ -445,11 +461,11 @@ impl Life {
     /// When (`boot`) a fetch is wanted if somebody asks, be it only to look into the store: another process may have
     /// what this one is without, and may not ask for.
     fn attention(&self) -> Duration {
-        let is_content = self.held.as_ref().is_some_and(|held| !held.rejected);
-        if is_content || self.turn_takes.is_zero() {
+        if self.turns_take.is_zero() {
             return self.next_fetch();
         }
-        self.next_fetch().min(self.next_look)
+        let content_until = self.held.as_ref().filter(|held| !held.rejected).map_or(Duration::ZERO, |held| held.due);
+        self.next_fetch().min(self.next_look.max(content_until))
     }
 
     /// When (`boot`) a request may go out if somebody asks.
@@ -488,9 +504,11 @@ impl Life {
 
     /// The endpoint granted the very token that is held: no new token, so no new generation.
     fn extend(&mut self, held: Held, grant: Grant, chance: Chance) {
+        let grant_sent = grant.sent;
         let mut extended = self.hold(grant, held.generation, chance);
         if held.rejected {
             self.rejected_early += 1;
+            self.next_look = grant_sent.boot + policy::look_pause(chance);
             extended.rejected = true;
             extended.due = extended.due_apart(self.rejected_early);
         }
@@ -1038,6 +1056,69 @@ mod tests {
             world.pass(55.0);
             assert_eq!(world.ask(), BEGAN, "the backoff is over when it was to be over");
         }
+    }
+
+    #[test]
+    fn a_token_found_in_a_backoff_does_not_end_it() {
+        let mut world = in_backoff(None);
+        world.pass(5.0);
+        assert!(look(&mut world));
+        assert_eq!(world.find("a", 600.0, 520.0), Found::Ended);
+        assert_eq!(world.ask(), SERVED, "it is due, but may not be renewed yet");
+        world.pass(5.0);
+        assert!(look(&mut world), "but another process may have renewed it");
+        assert_eq!(world.find("a", 600.0, 520.0), Found::Ended);
+        assert!(world.life.rejected("a", world.now));
+        assert!(world.held().is_some(), "nor replaced, and so is not withdrawn");
+        world.pass(49.0);
+        look(&mut world);
+        assert!(!world.life.send_request(world.now, EVEN));
+        world.pass(1.0);
+        assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn a_look_that_hangs_changes_nothing_of_the_backoff() {
+        let mut world = in_backoff(None);
+        world.pass(5.0);
+        assert!(look(&mut world));
+        world.pass(50.0);
+        assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(5.0))));
+        world.pass(10.0);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "nobody waits for what hangs");
+        assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended);
+        assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn who_was_granted_the_rejected_token_again_does_not_look_for_it_at_once() {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        world.ask();
+        world.grant("a", 600.0);
+        assert_eq!(world.reject("a"), BEGAN);
+        world.grant("a", 600.0);
+        assert!(!look(&mut world));
+    }
+
+    #[test]
+    fn who_has_a_token_or_has_failed_before_gives_up_when_the_turns_of_others_bring_none() {
+        let give_up = |world: &mut World| {
+            let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: None };
+            world.life.gives_up(failure, world.now, EVEN)
+        };
+        let mut world = World::new();
+        world.ask();
+        assert!(!give_up(&mut world), "the endpoint may answer this one");
+        world.grant("a", 600.0);
+        world.pass(520.0);
+        assert_eq!(world.ask(), FETCHED);
+        assert!(give_up(&mut world));
+        assert_eq!(world.ask(), SERVED);
+        world.pass(60.0);
+        assert_eq!(world.ask(), BEGAN);
+        assert!(give_up(&mut world));
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)));
     }
 
     #[test]

@@ -113,6 +113,12 @@ pub(crate) fn turn_takes(request_timeout: Duration) -> Duration {
     lease(request_timeout) + 2 * STORE_OPERATION_MAX
 }
 
+/// How long a fetch may wait for its turn, after which callers wait for no more than a request. Where that takes less
+/// time than a look, there is room for one.
+pub(crate) fn turns_take(request_timeout: Duration) -> Duration {
+    turn_takes(request_timeout) + TURN_LOOK_MAX.saturating_sub(request_timeout)
+}
+
 /// How long looking once whether it is a process's turn may take: a pause, reading, and asking for the lease.
 pub(crate) const TURN_LOOK_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2).saturating_add(TURN_PAUSE.1);
 
@@ -237,9 +243,10 @@ mod tests {
 
     #[test]
     fn a_turn_outlasts_a_lease_and_a_lease_a_request() {
-        for (request_timeout, lease_for, turn) in [(10.0, 13.5, 15.5), (0.5, 4.0, 6.0)] {
+        for (request_timeout, lease_for, turn, turns) in [(10.0, 13.5, 15.5, 15.5), (0.5, 4.0, 6.0, 8.0)] {
             within(lease(s(request_timeout)), lease_for);
             within(turn_takes(s(request_timeout)), turn);
+            within(turns_take(s(request_timeout)), turns);
         }
         within(TURN_LOOK_MAX, 2.5);
     }

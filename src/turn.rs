@@ -22,7 +22,8 @@ pub(crate) enum Next {
     LookAgain(Duration),
     /// Fetches without a lease: its holder is stopped, or hangs.
     GoAlone,
-    /// Does not fetch: one process after the other had its turn, and none of them came by a token.
+    /// Does not fetch if it need not: one process after the other had its turn, and none has put a token into the
+    /// store.
     GiveUp,
 }
 
@@ -30,27 +31,30 @@ pub(crate) struct Queue {
     turn_takes: Duration,
     give_up_at: Duration,
     holder: Option<u64>,
+    has_changed: bool,
     /// When (`boot`) the holder will have kept the lease for longer than a turn takes.
     stuck_at: Duration,
     looked: u32,
 }
 
 impl Queue {
-    /// One holder is waited for as long as a turn takes, and all of them until `give_up_at` (`boot`).
+    /// A single holder is waited for as long as a turn takes, and one after the other until `give_up_at` (`boot`).
     pub(crate) fn new(turn_takes: Duration, give_up_at: Duration) -> Self {
-        Self { turn_takes, give_up_at, holder: None, stuck_at: Duration::MAX, looked: 0 }
+        Self { turn_takes, give_up_at, holder: None, has_changed: false, stuck_at: Duration::MAX, looked: 0 }
     }
 
     /// The lease was asked for.
     pub(crate) fn asked(&mut self, lease: Lease, now: Duration, chance: Chance) -> Next {
         let Lease::Others(holder) = lease else { return Next::Fetch };
-        if self.holder.replace(holder) != Some(holder) {
+        let before = self.holder.replace(holder);
+        if before != Some(holder) {
+            self.has_changed = before.is_some();
             self.stuck_at = now + self.turn_takes;
         }
         if now >= self.stuck_at {
             return Next::GoAlone;
         }
-        if now >= self.give_up_at {
+        if now >= self.give_up_at && self.has_changed {
             return Next::GiveUp;
         }
         self.looked += 1;
@@ -83,6 +87,14 @@ mod tests {
         for now in [0.0, 7.0, 14.9] {
             assert!(matches!(ask(&mut queue, 1, now), Next::LookAgain(_)), "after {now} s");
         }
+        assert_eq!(ask(&mut queue, 1, 15.0), Next::GoAlone);
+    }
+
+    #[test]
+    fn a_single_holder_is_passed_by_however_soon_there_is_to_be_given_up() {
+        let mut queue = Queue::new(Duration::from_secs(15), Duration::from_secs(3));
+        assert!(matches!(ask(&mut queue, 1, 0.0), Next::LookAgain(_)));
+        assert!(matches!(ask(&mut queue, 1, 14.9), Next::LookAgain(_)));
         assert_eq!(ask(&mut queue, 1, 15.0), Next::GoAlone);
     }
 

@@ -66,7 +66,7 @@ enum Doing {
 
 impl Sharer {
     fn new(seed: u64, fleet: &Fleet) -> Self {
-        let mut process = Process::new(seed, fleet.jitter, policy::turn_takes(REQUEST_TIMEOUT));
+        let mut process = Process::new(seed, fleet.jitter, policy::turns_take(REQUEST_TIMEOUT));
         let notices = fleet.revocation() + NOTICED_WITHIN.mul_f64(process.random().f64());
         Self { process, doing: Doing::Nothing, notices, reported: Duration::ZERO, next_look: Duration::ZERO }
     }
@@ -158,7 +158,8 @@ impl Sharer {
 
     fn give_up(&mut self, now: Duration, fleet: &Fleet) -> Duration {
         let chance = self.process.chance();
-        self.process.life.cannot_fetch(unavailable("none got a token in its turn"), moment(now), chance);
+        let ends = self.process.life.gives_up(unavailable("none got a token in its turn"), moment(now), chance);
+        assert!(ends, "who has no token has failed before: it is the outage that keeps others from one");
         self.end_fetch(now, fleet)
     }
 

@@ -19,6 +19,9 @@ use crate::turn::Lease;
 /// More than a sealed token takes.
 const BYTES_MAX: u64 = 16 * 1024;
 
+/// What nearly every sealed token takes.
+const ROOM: [u8; 4096] = [0; 4096];
+
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// What nobody but the owner may have.
@@ -124,24 +127,26 @@ impl Shelf for FolderVisit<'_> {
             file.unlock().map_err(failed)?;
             return Ok(Lease::Others(0));
         }
-        // On a full disk whoever waits cannot tell one holder from the next, and waits for a shorter time.
+        // Without it whoever waits cannot tell one holder from the next, and waits for a shorter time.
         let _ = random::<{ size_of::<u64>() }>().is_ok_and(|owner| file.write_all(&owner).is_ok());
         self.lease = Some(file);
+        // On a full disk nobody is to wait for a token that cannot be put there.
+        self.make_room().map_err(|error| {
+            self.end_lease();
+            cannot("write", &self.folder.token, &error)
+        })?;
         Ok(Lease::Held)
     }
 
     fn write(&mut self, sealed: &[u8], _: Moment) -> Result<(), Error> {
         let Folder { token, new, .. } = self.folder;
         let replace = || {
-            // What a process that was killed has left.
-            let _ = fs::remove_file(new);
-            open(new, OpenOptions::new().write(true).create_new(true))?.write_all(sealed)?;
+            let mut file = open(new, OpenOptions::new().write(true))?;
+            file.write_all(sealed)?;
+            file.set_len(sealed.len() as u64)?;
             fs::rename(new, token)
         };
-        replace().map_err(|error| {
-            let _ = fs::remove_file(new);
-            cannot("write", token, &error)
-        })
+        replace().map_err(|error| cannot("write", token, &error))
     }
 
     fn remove(&mut self) -> Result<(), Error> {
@@ -155,10 +160,21 @@ impl Shelf for FolderVisit<'_> {
 
     fn end_lease(&mut self) {
         if let Some(file) = self.lease.take() {
+            // It is not there any more if the token was replaced.
+            let _ = fs::remove_file(&self.folder.new);
             LEASES.with(|leases| leases.retain(|lease| *lease != file.as_raw_fd()));
             // Not by closing it alone: a child may have been forked meanwhile.
             let _ = file.unlock();
         }
+    }
+}
+
+impl FolderVisit<'_> {
+    fn make_room(&self) -> io::Result<()> {
+        let new = &self.folder.new;
+        // What a process that was killed has left.
+        let _ = fs::remove_file(new);
+        open(new, OpenOptions::new().write(true).create_new(true))?.write_all(&ROOM)
     }
 }
 

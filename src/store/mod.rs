@@ -1,6 +1,7 @@
 //! Where processes that have the same credentials share a token: one of them fetches it, the others take it over.
 //!
-//! A store is asked on the fetch thread alone, before a request goes out, and never keeps one from going out for long.
+//! A store is asked on the fetch thread alone, before a request goes out or where none may, and keeps none from going
+//! out for longer than the turns of others take.
 
 #[cfg(unix)]
 mod file;

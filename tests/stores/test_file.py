@@ -153,10 +153,16 @@ if MAY_MOUNT:
         yield folder
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-    def test_a_full_disk(new_cache: NewCache, small_disk: Path) -> None:
+    def test_a_full_disk(new_cache: NewCache, sandbox: Sandbox, small_disk: Path) -> None:
         filling = small_disk / "filling"
         filling.write_bytes(b"f" * 12 * 1024)
         check_alone(new_cache(), "No space left")
+        sandbox.settings(latency_ms=600)
+        caches = [new_cache() for _ in range(4)]
+        for cache in caches:
+            cache.start(1)
+        wait_until(lambda: sandbox.token_requests() == 5, within_s=1, what="none waits for another's turn")
+        sandbox.settings(latency_ms=0)
         filling.unlink()
         token = new_cache().get().ok().value
         assert new_cache().get().ok().value == token

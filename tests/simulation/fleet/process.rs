@@ -1,7 +1,6 @@
 //! Drives the lives of processes that share a store step by step, as `src/cache.rs` does: between any two steps of one,
 //! others may come first, and it may be stopped or end.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::coverage::Reached;
@@ -12,6 +11,7 @@ use super::world::{Event, Fleet};
 use crate::clock::SECOND;
 use crate::error::{Error, Status};
 use crate::life::{Answer, Failure, Found, Grant, Life, Moment, Next};
+use crate::numbers;
 use crate::policy;
 use crate::promises::value;
 use crate::secret::Secret;
@@ -27,9 +27,13 @@ pub(super) struct Process {
     pub(super) waiting: Vec<usize>,
     /// The last token that it handed out.
     pub(super) held: Option<u64>,
-    pub(super) rejected: BTreeSet<u64>,
+    /// The newest at the end.
+    pub(super) rejected: Vec<u64>,
+    pub(super) last_rejection: Duration,
     pub(super) stopped_until: Duration,
     pub(super) last_request: Duration,
+    /// What the endpoint has asked it for.
+    pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
 }
 
@@ -65,9 +69,11 @@ impl Process {
             visit: None,
             waiting: Vec::new(),
             held: None,
-            rejected: BTreeSet::new(),
+            rejected: Vec::new(),
+            last_rejection: Duration::ZERO,
             stopped_until: Duration::ZERO,
             last_request: Duration::ZERO,
+            not_before: Duration::ZERO,
             calls_since: now,
         }
     }
@@ -75,8 +81,8 @@ impl Process {
 
 impl Fleet {
     pub(super) fn call(&mut self, process: usize, is_second: bool) {
-        // Enough for another process's turn and a request of one's own.
-        let patience = policy::turn_takes(self.request_timeout) + self.request_timeout;
+        // Enough for the turns of others and a request of one's own: by default, as long as `get` waits.
+        let patience = 2 * self.request_timeout + 10 * SECOND;
         let (began, deadline) = (self.now, self.now + patience);
         self.calls.push(Call { process, began, deadline, is_second });
         self.ask(self.calls.len() - 1);
@@ -136,7 +142,8 @@ impl Fleet {
     pub(super) fn report(&mut self, process: usize, number: u64, again: bool) {
         let now = self.moment(process);
         if self.processes[process].life.rejected(&value(number), now) {
-            self.processes[process].rejected.insert(number);
+            self.processes[process].rejected.push(number);
+            self.processes[process].last_rejection = self.now;
             self.begin_fetch_if_wanted(process);
         }
         if again {
@@ -215,8 +222,11 @@ impl Fleet {
                         self.reached.see(Reached::GaveUp);
                         let chance = self.random.chance();
                         let failure = failure(Status::Unavailable, None);
-                        self.processes[process].life.cannot_fetch(failure, now, chance);
-                        self.end_fetch(process);
+                        if self.processes[process].life.gives_up(failure, now, chance) {
+                            self.end_fetch(process);
+                        } else {
+                            self.store_failed(process, false);
+                        }
                     }
                 }
             }
@@ -239,12 +249,11 @@ impl Fleet {
             grant = token.into_grant(left.map(|left| asked_at.after(left)), Some(&boot_id), asked_at);
             visit.found = plain;
         }
-        let in_backoff = self.processes[process].life.last_failure().is_some();
-        let had_requests = self.processes[process].life.stats(now).requests;
+        let in_backoff = self.processes[process].life.stats(now).next_attempt_at != 0;
         match self.processes[process].life.looked(grant, now, chance) {
             Found::Ended => {
                 let may_hand_out = self.processes[process].life.offer().is_some();
-                self.reached.see_if(may_hand_out && in_backoff && had_requests > 0, Reached::TakenOverInBackoff);
+                self.reached.see_if(may_hand_out && in_backoff, Reached::TakenOverInBackoff);
                 self.reached.see_if(may_hand_out, Reached::TakenOver);
                 self.end_fetch(process);
             }
@@ -329,6 +338,9 @@ impl Fleet {
             }
             Outcome::Failure { status, retry_after } => life.failed(failure(status, retry_after), now, chance),
         };
+        if let Outcome::Failure { retry_after: Some(after), .. } = outcome {
+            self.processes[process].not_before = self.now + after.min(numbers::RETRY_AFTER_MAX);
+        }
         self.end_fetch(process);
         if let Next::RequestAgain(pause) = next {
             self.after(pause, process, Event::Visit);

@@ -33,6 +33,9 @@ pub(super) struct Newest {
 /// Two looks into the store in a backoff, and some time for each.
 const LEARNED_WITHIN: Duration = Duration::from_secs(14);
 
+/// Whoever rejects more, one after the other, may take the first of them for good again.
+const REJECTED_REMEMBERED: usize = 16;
+
 /// Before its end.
 const HANDED_OUT_UNTIL: Duration = Duration::from_secs(31);
 
@@ -50,7 +53,8 @@ impl Fleet {
         let offer = of.life.offer().expect("the life has just said that there is a token");
         let number = number(offer.value.expose());
         assert!(now < self.ends[&number], "a token is handed out past its end");
-        let returns = of.rejected.contains(&number) && of.held != Some(number);
+        let remembered = of.rejected.iter().rev().take(REJECTED_REMEMBERED).any(|rejected| *rejected == number);
+        let returns = remembered && of.held != Some(number);
         assert!(!returns, "a token comes back that was rejected here");
         of.held = Some(number);
         number
@@ -67,7 +71,9 @@ impl Fleet {
         if disturbed_until + 2 * SECOND > began {
             return;
         }
-        assert!(self.trouble.endpoint || !self.can_share(), "a call fails with {status:?} though the endpoint is well");
+        // A token that is refused at once may be gone again before all who waited for it have woken.
+        let excused = self.trouble.endpoint || of.last_rejection > began || !self.can_share();
+        assert!(excused, "a call fails with {status:?} though the endpoint is well");
         let in_flight = self.requests.iter().any(|request| request.process == process && request.until > self.now);
         let busy =
             in_flight || of.last_request + LEARNED_WITHIN > self.now || of.calls_since + LEARNED_WITHIN > self.now;
@@ -88,7 +94,13 @@ impl Fleet {
     /// A token request goes out.
     pub(super) fn check_request(&mut self, request: Request, outcome: Outcome) {
         let now = self.now;
-        self.processes[request.process].last_request = now;
+        let of = &mut self.processes[request.process];
+        assert!(
+            now >= of.not_before,
+            "a request at {now:?}, and the endpoint has asked for none before {:?}",
+            of.not_before
+        );
+        of.last_request = now;
         self.requests.retain(|other| other.until > now);
         let lost = self.store.has_lost(request.owner, now);
         self.reached.see_if(lost, Reached::LeaseLost);

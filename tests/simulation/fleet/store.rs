@@ -18,7 +18,7 @@ pub(super) enum Health {
     Slow,
     /// Every operation fails.
     Down,
-    /// Nothing can be written any more. The lease of a directory takes no room.
+    /// Nothing can be written any more.
     Full,
 }
 
@@ -90,7 +90,7 @@ impl Store {
                 let left = |lying: &Lying| (self.kind == Kind::Redis).then(|| millis(lying.end - time));
                 Answer::Lying(self.lying.as_ref().map(|lying| (lying.plain.clone(), left(lying))))
             }
-            Op::Lease { .. } if self.kind == Kind::Redis && !may_write => Answer::Failed,
+            Op::Lease { .. } if !may_write => Answer::Failed,
             Op::Lease { length } => {
                 let end = if self.kind == Kind::Redis { time + *length } else { Duration::MAX };
                 let Held { owner: holder, .. } = *self.lease.get_or_insert(Held { owner, since: now, end });

@@ -132,7 +132,7 @@ impl Fleet {
             trouble,
             is_calm: !(trouble.store || trouble.processes || trouble.endpoint || trouble.routes),
             ttl,
-            request_timeout: random.pick(&[2, 10, 10, 30]) * SECOND,
+            request_timeout: random.pick(&[1, 2, 10, 10, 30]) * SECOND,
             reached: Coverage::default(),
             ends: BTreeMap::new(),
             newest: None,
@@ -262,13 +262,13 @@ impl Fleet {
     }
 
     fn new_life(&self) -> Life {
-        Life::new(None, self.request_timeout, policy::turn_takes(self.request_timeout), 0)
+        Life::new(None, self.request_timeout, policy::turns_take(self.request_timeout), 0)
     }
 
     fn start_machine(&mut self) {
         let boot_id = format!("start {}", self.new_number());
         let wall_ahead = self.wall_ahead();
-        self.machines.push(Machine { boot_id, started: self.now, wall_ahead, wall_set_at: self.now });
+        self.machines.push(Machine { boot_id, started: self.now, wall_ahead, wall_set_at: Duration::ZERO });
     }
 
     /// No clock is further from another than a directory reckons with.
