@@ -504,11 +504,10 @@ impl Life {
 
     /// The endpoint granted the very token that is held: no new token, so no new generation.
     fn extend(&mut self, held: Held, grant: Grant, chance: Chance) {
-        let grant_sent = grant.sent;
         let mut extended = self.hold(grant, held.generation, chance);
         if held.rejected {
             self.rejected_early += 1;
-            self.next_look = grant_sent.boot + policy::look_pause(chance);
+            self.next_look = extended.sent.boot + policy::look_pause(chance);
             extended.rejected = true;
             extended.due = extended.due_apart(self.rejected_early);
         }
