@@ -117,7 +117,7 @@ def check_calls(said: Said, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("others", ["alone", "beside"])
 def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, sandbox: Sandbox, others: str) -> None:
-    forks = 100  # each may take a sixth of a second
+    forks = 200  # each may take a sixth of a second
     said = programs.c("handler", others, forks, sandbox=sandbox)
     assert said.one("ended_well") == said.one("forked")
 
