@@ -199,7 +199,24 @@ fn tls_config(config: &Config) -> Result<Arc<ClientConfig>, Error> {
 }
 
 impl ServerVisit<'_> {
-    /// Sends commands all at once, and reads an answer to each.
+    /// Sends commands all at once, and reads an answer to each: over a new connection, where a server or a proxy has
+    /// ended the one at hand while this process waited for its turn, or for the endpoint.
+    fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        if !self.ended {
+            let answer = self.converse(commands);
+            if !self.ended {
+                return answer;
+            }
+        }
+        self.connection = self.server.connect().map_err(|error| {
+            self.leased = None;
+            self.server.broken(&error)
+        })?;
+        (self.parser, self.ended) = (Parser::new(), false);
+        self.converse(&self.server.greeting())?;
+        self.converse(commands)
+    }
+
     fn converse(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
         let mut asked = zeroize::Zeroizing::new(Vec::new());
         for command in commands {
@@ -212,24 +229,6 @@ impl ServerVisit<'_> {
             return Err(self.server.broken(&error));
         }
         commands.iter().map(|_| self.answer()).collect()
-    }
-
-    /// The same over a new connection, where the one at hand has ended meanwhile.
-    fn converse_again(&mut self, command: Cmd) -> Result<Vec<Value>, Error> {
-        let commands = [command];
-        if !self.ended {
-            let answer = self.converse(&commands);
-            if !self.ended {
-                return answer;
-            }
-        }
-        self.connection = self.server.connect().map_err(|error| {
-            self.leased = None;
-            self.server.broken(&error)
-        })?;
-        (self.parser, self.ended) = (Parser::new(), false);
-        self.converse(&self.server.greeting())?;
-        self.converse(&commands)
     }
 
     /// Who does not answer in time is not waited for again, and lets the lease end by itself.
@@ -271,7 +270,7 @@ impl Shelf for ServerVisit<'_> {
     fn read(&mut self) -> Result<Option<Lying>, Error> {
         // Redis tells how much is left after this: the end that it amounts to is early, if anything.
         let now = clock::now();
-        let answer = self.converse(&[self.script(READ, &[&self.server.token])])?;
+        let answer = self.ask(&[self.script(READ, &[&self.server.token])])?;
         let [Value::Array(parts)] = &answer[..] else { return Err(self.strange()) };
         match &parts[..] {
             [Value::Nil, _] => Ok(None),
@@ -289,7 +288,7 @@ impl Shelf for ServerVisit<'_> {
         let key = &self.server.lease;
         let ask = redis::cmd("SET").arg(key).arg(&self.owner).arg("NX").arg("PX").arg(millis(length)).to_owned();
         let whose = redis::cmd("GET").arg(key).to_owned();
-        let answer = self.converse(&[ask, whose, redis::cmd("TIME")])?;
+        let answer = self.ask(&[ask, whose, redis::cmd("TIME")])?;
         let [_, whose, Value::Array(time)] = &answer[..] else { return Err(self.strange()) };
         let numbers: Option<Vec<u64>> = time.iter().map(number).collect();
         let Some([seconds, micros]) = numbers.as_deref() else { return Err(self.strange()) };
@@ -309,8 +308,7 @@ impl Shelf for ServerVisit<'_> {
         let Some((leased, redis)) = self.leased else { return Ok(()) };
         let end = redis + millis(end.boot.saturating_sub(leased.boot));
         let mut script = self.script(WRITE, &[&self.server.token, &self.server.lease]);
-        // The connection was idle for as long as the request took: a server, or a proxy, may have ended it.
-        let answer = self.converse_again(script.arg(&self.owner).arg(sealed).arg(end).to_owned())?;
+        let answer = self.ask(&[script.arg(&self.owner).arg(sealed).arg(end).to_owned()])?;
         match answer[..] {
             [Value::Int(1)] => {
                 self.leased = None;
@@ -323,14 +321,14 @@ impl Shelf for ServerVisit<'_> {
 
     fn remove(&mut self) -> Result<(), Error> {
         let mut script = self.script(DELETE_IF, &[&self.server.token]);
-        self.converse(&[script.arg(&self.found).to_owned()]).map(drop)
+        self.ask(&[script.arg(&self.found).to_owned()]).map(drop)
     }
 
     fn end_lease(&mut self) {
         if self.leased.take().is_some() {
             let mut script = self.script(DELETE_IF, &[&self.server.lease]);
             // It ends by itself where this fails.
-            let _ = self.converse_again(script.arg(&self.owner).to_owned());
+            let _ = self.ask(&[script.arg(&self.owner).to_owned()]);
         }
     }
 }

@@ -18,8 +18,8 @@ from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 WITHOUT_MS = 4_000
 """A few operations of a second each, and a token request."""
 
-FAILOVER_MS = 2_000
-"""A request takes so long during which a failover happens, and far longer than that."""
+REQUEST_MS = 2_000
+"""A request takes so long during which connections are lost, and far longer than that."""
 
 NewCache = Callable[..., Cache]
 
@@ -49,6 +49,11 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 def keys(server: RedisServer, *words: object) -> list[str]:
     return server.ask(*words, "KEYS", "*").split()
+
+
+def connections(server: RedisServer) -> int:
+    """Those of clients, but for the one that asks."""
+    return len(server.ask("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
 
 
 def check_shared(new_cache: NewCache, sandbox: Sandbox, store: str, **config: Word) -> None:
@@ -208,6 +213,19 @@ def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
     assert other.stats().number("last_error.status") == Status.OK, "by a lease of its own"
 
 
+def test_waiting_for_a_turn_outlives_a_connection(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+    sandbox.settings(latency_ms=REQUEST_MS)
+    caches = [new_cache(server.url) for _ in range(8)]
+    caches[0].start(1)
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the holder's request")
+    for waiting in caches[1:]:
+        waiting.start(1)
+    wait_until(lambda: connections(server) == len(caches), within_s=1, what="all wait")
+    server.ask("CLIENT", "KILL", "TYPE", "normal")
+    tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
+    assert len(set(tokens)) == sandbox.token_requests() == 1
+
+
 @pytest.fixture
 def replica(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Another server, in sync with `server`."""
@@ -253,7 +271,7 @@ def test_a_failover_amid_a_fetch_fails_no_call(
 ) -> None:
     if lease == "lost":
         replica.ask("REPLICAOF", "NO", "ONE")
-    sandbox.settings(latency_ms=FAILOVER_MS)
+    sandbox.settings(latency_ms=REQUEST_MS)
     caches = [new_cache(url_at(address)) for _ in range(4)]
     caches[0].start(1)
     wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the holder's request")
