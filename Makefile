@@ -72,7 +72,7 @@ simulate: ## live through seeds that nobody has seen yet, until stopped; SIMULAT
 mutants: ## change life.rs, policy.rs and turn.rs in every small way, and list what no test notices
 	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
 	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --file src/turn.rs \
-	  --timeout 60 --output build -- --test simulation
+	  --timeout 60 --output build -- --lib --test simulation
 
 .PHONY: stores
 stores: build ## have 32 processes share a store 50 times, and kill one of four 200 times (a quarter of an hour)

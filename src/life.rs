@@ -937,6 +937,16 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_sends_nothing_is_given_up_as_if_it_had() {
+        let mut world = World::new();
+        assert!(world.life.wants_fetch(world.now));
+        world.life.begin_fetch(world.now);
+        world.pass(10.6);
+        let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
+        assert!(!error.message.contains("store"), "there is none: {error}");
+    }
+
+    #[test]
     fn a_token_that_another_process_fetched_ends_the_fetch_without_a_request() {
         let mut world = World::new();
         assert!(world.life.wants_fetch(world.now));
@@ -956,8 +966,8 @@ mod tests {
     fn a_found_token_is_taken_over_only_if_it_lasts_longer() {
         for (ttl, age, found) in [
             (600.0, 520.0, Found::Useless),
-            (600.0, 519.5, Found::Useless),
-            (600.0, 518.0, Found::Ended),
+            (600.0, 519.0, Found::Useless),
+            (600.0, 518.9, Found::Ended),
             (600.0, 0.0, Found::Ended),
             (600.0, 599.0, Found::Useless),
             (100.0, 0.0, Found::Ended),
@@ -1166,6 +1176,18 @@ mod tests {
         world.pass(25.6);
         let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
         assert!(error.message.contains("store"), "{error}");
+    }
+
+    #[test]
+    fn a_fetch_waits_for_its_turn_again_before_its_second_request() {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        assert_eq!(world.ask(), BEGAN);
+        assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)));
+        world.pass(25.4);
+        assert_eq!(world.ask(), JOINED);
+        world.pass(0.2);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)));
     }
 
     #[test]
