@@ -183,14 +183,21 @@ impl Cache {
             if !state.life.send_request(sent, chance()) {
                 return self.tell_all(process, state);
             }
-            drop(state);
-            let outcome = self.endpoint.exchange();
-            // First, so that it is there for others even if this process ends as soon as it has a token.
-            let stored = visit.map_or(Ok(()), |visit| share(visit, outcome.as_ref().ok(), sent));
-            let mut state = process.lock();
-            if let Err(failure) = stored {
-                state.life.store_failed(failure);
+            if visit.is_some() {
+                // Nobody waits for the turns of others any more, and so for less.
+                self.tell_all(process, state);
+            } else {
+                drop(state);
             }
+            let outcome = self.endpoint.exchange();
+            if let Some(visit) = visit {
+                process.lock().life.answered(clock::now());
+                // First, so that it is there for others even if this process ends as soon as it has a token.
+                if let Err(failure) = share(visit, outcome.as_ref().ok(), sent) {
+                    process.lock().life.store_failed(failure);
+                }
+            }
+            let mut state = process.lock();
             let now = clock::now();
             let next = match outcome {
                 Ok(issued) => state.life.granted(Grant { value: issued.value, ttl: issued.ttl, sent }, now, chance()),
@@ -328,7 +335,7 @@ impl Process {
     }
 }
 
-/// Puts the token into the store, if there is one, and lets the next go on.
+/// Puts the token into the store, if one was issued, and lets the next go on.
 fn share(mut visit: Visit<'_>, issued: Option<&Issued>, sent: Moment) -> Result<(), Error> {
     issued.map_or(Ok(()), |issued| visit.write(&issued.value, issued.ttl, sent))
 }

@@ -162,7 +162,7 @@ struct Fetch {
     overdue_at: Duration,
     /// Of the request before the one in flight.
     last_failure: Option<Error>,
-    /// The request in flight has outlasted its timeout: callers were told, and nobody waits for it any more.
+    /// It has outlasted its time: callers were told, and nobody waits for it any more.
     overdue: bool,
 }
 
@@ -170,6 +170,8 @@ struct Failing {
     error: Error,
     fetches: u32,
     next_attempt: Duration,
+    /// A token of another process was taken over since: no more than its backoff is left of it.
+    is_mended: bool,
 }
 
 impl Life {
@@ -247,7 +249,7 @@ impl Life {
                 // What forbids a request goes on to, whoever has a token.
                 let failing = self.failing.take().filter(|_| only_looks);
                 self.take(grant, chance);
-                self.failing = failing;
+                self.failing = failing.map(|failing| Failing { is_mended: true, ..failing });
                 Found::Ended
             }
             _ => Found::Useless,
@@ -294,9 +296,18 @@ impl Life {
             fetch.begun = now.boot;
         }
         fetch.requests += 1;
-        fetch.overdue_at = overdue_at;
+        // Its turn may have come late: callers wait again, for the request now.
+        (fetch.overdue_at, fetch.overdue) = (overdue_at, false);
         self.counts.requests += 1;
         true
+    }
+
+    /// The request in flight was answered. The store is told before any caller is, and has time of its own for that.
+    pub(crate) fn answered(&mut self, now: Moment) {
+        self.advance(now);
+        if let Some(fetch) = &mut self.fetch {
+            fetch.overdue_at = fetch.overdue_at.max(now.boot + policy::STORE_TOLD_MAX + policy::OVERDUE_GRACE);
+        }
     }
 
     /// The request in flight brought a token.
@@ -437,6 +448,7 @@ impl Life {
         {
             self.rejected_early = 0;
         }
+        self.failing.take_if(|failing| failing.is_mended && now.boot >= failing.next_attempt);
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
             let message = match &self.fetch {
                 Some(Fetch { requests: 0, .. }) if !self.turns_take.is_zero() => {
@@ -451,6 +463,8 @@ impl Life {
             if !only_looks || self.failing.is_none() {
                 let error = Error::new(Status::Unavailable, message);
                 self.back_off(Failure { error, retry_after: None }, now, Chance(u32::MAX));
+            } else if let Some(held) = &mut self.held {
+                held.withdrawn = false;
             }
             if let Some(fetch) = &mut self.fetch {
                 fetch.overdue = true;
@@ -558,7 +572,7 @@ impl Life {
         };
         let next_attempt = now.boot + policy::backoff(refused, fetches, failure.retry_after, chance);
         self.next_look = now.boot + policy::look_pause(chance);
-        self.failing = Some(Failing { error: failure.error, fetches, next_attempt });
+        self.failing = Some(Failing { error: failure.error, fetches, next_attempt, is_mended: false });
         if let Some(held) = &mut self.held {
             held.withdrawn = false;
         }
@@ -1082,8 +1096,11 @@ mod tests {
         world.pass(49.0);
         look(&mut world);
         assert!(!world.life.send_request(world.now, EVEN));
+        assert!(world.life.stats(world.now).last_error.is_some());
         world.pass(1.0);
         assert_eq!(world.ask(), BEGAN);
+        assert_eq!(world.life.stats(world.now).last_error, None, "that is past");
+        assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)), "nor is it the second in a row");
     }
 
     #[test]
@@ -1097,6 +1114,26 @@ mod tests {
         assert!(matches!(world.ask(), (Answer::Fail(_), false)), "nobody waits for what hangs");
         assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended);
         assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn a_look_that_hangs_keeps_no_rejected_token_from_callers() {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        world.ask();
+        world.grant("a", 6_000.0);
+        world.pass(5_400.0);
+        assert_eq!(world.ask(), FETCHED);
+        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(60.0)) };
+        world.life.failed(failure, world.now, EVEN);
+        world.pass(59.0);
+        assert!(look(&mut world));
+        world.pass(2.0);
+        assert_eq!(world.reject("a"), JOINED, "a replacement may follow at once");
+        world.pass(23.0);
+        assert_eq!(world.ask(), JOINED);
+        world.pass(1.0);
+        assert_eq!(world.ask(), SERVED);
     }
 
     #[test]
@@ -1176,6 +1213,21 @@ mod tests {
         world.pass(25.6);
         let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
         assert!(error.message.contains("store"), "{error}");
+        assert!(world.life.send_request(world.now, EVEN));
+        assert_eq!(world.ask(), JOINED, "its turn has come after all");
+    }
+
+    #[test]
+    fn a_store_may_take_its_time_after_an_answer_that_did() {
+        let mut world = World::new();
+        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        assert_eq!(world.ask(), BEGAN);
+        world.pass(10.4);
+        world.life.answered(world.now);
+        world.pass(2.4);
+        assert_eq!(world.ask(), JOINED);
+        world.pass(0.2);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "but not for ever");
     }
 
     #[test]

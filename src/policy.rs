@@ -46,6 +46,9 @@ const FOUND_LATER_SHARE: u32 = 10;
 /// How long one operation on a store may take: far more than one does, and little for a caller who waits for it.
 pub(crate) const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
 
+/// How long telling a store what became of a request may take: a token is put there, and the lease is ended.
+pub(crate) const STORE_TOLD_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2);
+
 /// How far clocks of different machines may be apart for a token in a file, which is judged by nothing else there.
 pub(crate) const WALL_CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
 

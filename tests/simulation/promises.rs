@@ -232,7 +232,8 @@ impl Promises {
         }
         fetch.requests += 1;
         assert!(fetch.requests <= numbers::REQUESTS_PER_FETCH, "request {} of a fetch", fetch.requests);
-        fetch.request_sent = at.boot;
+        // Where it should have gone out long before, callers wait from now on.
+        (fetch.request_sent, fetch.overdue) = (at.boot, false);
         self.in_flight = true;
         self.counts.requests += 1;
         self.requests.push_back(at.boot);

@@ -31,7 +31,8 @@ pub(super) struct Process {
     pub(super) rejected: Vec<u64>,
     pub(super) last_rejection: Duration,
     pub(super) stopped_until: Duration,
-    pub(super) last_request: Duration,
+    /// When it last sent a request, or got its answer.
+    pub(super) last_exchange: Duration,
     /// What the endpoint has asked it for.
     pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
@@ -72,7 +73,7 @@ impl Process {
             rejected: Vec::new(),
             last_rejection: Duration::ZERO,
             stopped_until: Duration::ZERO,
-            last_request: Duration::ZERO,
+            last_exchange: Duration::ZERO,
             not_before: Duration::ZERO,
             calls_since: now,
         }
@@ -244,6 +245,7 @@ impl Fleet {
         let asked_at = visit.asked.1;
         let is_ours = visit.is_ours;
         let mut grant = None;
+        visit.found.clear();
         if let Some((plain, left)) = lying {
             let token = Token::decode(&plain).expect("a store keeps what was put there");
             grant = token.into_grant(left.map(|left| asked_at.after(left)), Some(&boot_id), asked_at);
@@ -304,23 +306,35 @@ impl Fleet {
             return self.end_fetch(process);
         }
         let Visit { owner, is_alone, .. } = *self.visit_of(process);
-        let (outcome, latency, mood) = self.server.exchange(self.request_timeout, &mut self.random);
+        if !is_alone {
+            self.tell_all(process);
+        }
+        let (outcome, mut latency, mood) = self.server.exchange(self.request_timeout, &mut self.random);
+        if mood == Mood::Healthy && self.trouble.delays && self.random.one_in(2) {
+            latency = (self.request_timeout - SECOND / 100).min(self.ttl / 4);
+        }
         self.reached.see_if(mood == Mood::Hanging, Reached::Hanging);
         self.check_request(Request { process, owner, is_alone, until: self.now + latency }, outcome);
         self.after(latency, process, Event::Answered { owner, sent, outcome });
     }
 
     pub(super) fn answered(&mut self, process: usize, owner: u64, sent: Moment, outcome: Outcome) {
+        self.processes[process].last_exchange = self.now;
+        let now = self.moment(process);
         let visit = self.visit_of(process);
         assert_eq!(visit.owner, owner, "a process fetches once at a time");
         visit.outcome = Some((outcome, sent));
+        if !visit.is_alone {
+            self.processes[process].life.answered(now);
+        }
+        let visit = self.visit_of(process);
         let Outcome::Token { number, ttl } = outcome else { return self.stored(process, true) };
-        let (is_alone, leased) = (visit.is_alone, visit.leased);
+        let (is_alone, leased, found) = (visit.is_alone, visit.leased, visit.found.clone());
         let (Some((leased, time)), false) = (leased, is_alone) else { return self.stored(process, true) };
         let boot_id = &self.machines[self.processes[process].machine].boot_id;
         let plain = token::encode(&Secret::new(value(number)), ttl, sent, boot_id).to_vec();
         let end = time + sent.after(ttl).boot.saturating_sub(leased.boot);
-        self.ask_store(process, Op::Write { plain, number, end });
+        self.ask_store(process, Op::Write { plain, number, end, found });
     }
 
     /// The store has been told what there was to tell it, or could not be.

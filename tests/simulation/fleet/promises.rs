@@ -71,12 +71,14 @@ impl Fleet {
         if disturbed_until + 2 * SECOND > began {
             return;
         }
+        // One late answer after the other may bring a token that was revoked meanwhile.
+        let waited_for_others = self.trouble.delays && status == Status::Deadline;
         // A token that is refused at once may be gone again before all who waited for it have woken.
-        let excused = self.trouble.endpoint || of.last_rejection > began || !self.can_share();
+        let excused = self.trouble.endpoint || waited_for_others || of.last_rejection > began || !self.can_share();
         assert!(excused, "a call fails with {status:?} though the endpoint is well");
         let in_flight = self.requests.iter().any(|request| request.process == process && request.until > self.now);
         let busy =
-            in_flight || of.last_request + LEARNED_WITHIN > self.now || of.calls_since + LEARNED_WITHIN > self.now;
+            in_flight || of.last_exchange + LEARNED_WITHIN > self.now || of.calls_since + LEARNED_WITHIN > self.now;
         // Across machines, a token in a directory may look older than it is.
         if self.trouble.store || self.trouble.processes || busy || !self.store_tells_ages() {
             return;
@@ -100,7 +102,7 @@ impl Fleet {
             "a request at {now:?}, and the endpoint has asked for none before {:?}",
             of.not_before
         );
-        of.last_request = now;
+        of.last_exchange = now;
         self.requests.retain(|other| other.until > now);
         let lost = self.store.has_lost(request.owner, now);
         self.reached.see_if(lost, Reached::LeaseLost);
@@ -119,7 +121,9 @@ impl Fleet {
         self.requests.push(request);
         self.requests_sent += 1;
         if let Outcome::Token { number, ttl } = outcome {
-            self.ends.insert(number, now + ttl);
+            // Issued once more for a shorter time, it lasts for as long as was said before.
+            let end = self.ends.entry(number).or_default();
+            *end = (*end).max(now + ttl);
             self.newest = Some(Newest { number, sent: now, ttl });
         }
     }

@@ -28,7 +28,7 @@ pub(super) enum Op {
     Read,
     Lease { length: Duration },
     Remove { plain: Vec<u8> },
-    Write { plain: Vec<u8>, number: u64, end: Duration },
+    Write { plain: Vec<u8>, number: u64, end: Duration, found: Vec<u8> },
     EndLease,
 }
 
@@ -102,9 +102,9 @@ impl Store {
                 Answer::Removed
             }
             Op::Write { .. } if !may_write => Answer::Failed,
-            Op::Write { plain, number, end } => {
+            Op::Write { plain, number, end, found } => {
                 let ours = self.is_held_by(owner);
-                if !ours && self.lying.as_ref().is_some_and(|lying| lying.plain != *plain) {
+                if !ours && self.lying.as_ref().is_some_and(|lying| lying.plain != *plain && lying.plain != *found) {
                     return Answer::Written(false);
                 }
                 let end = if self.kind == Kind::Redis { *end } else { Duration::MAX };

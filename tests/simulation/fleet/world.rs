@@ -31,6 +31,8 @@ pub(super) struct Trouble {
     /// Some are stopped, or killed; machines sleep, start anew and have their wall clocks set.
     pub(super) processes: bool,
     pub(super) endpoint: bool,
+    /// The endpoint takes its time, and yet answers in time.
+    pub(super) delays: bool,
     /// Some routes answer 401 whatever the token.
     pub(super) routes: bool,
 }
@@ -118,6 +120,7 @@ impl Fleet {
             store: random.one_in(2),
             processes: random.one_in(2),
             endpoint: random.one_in(2),
+            delays: random.one_in(4),
             routes: random.one_in(6),
         };
         let kind = random.pick(&[Kind::Directory, Kind::Redis]);
@@ -130,7 +133,7 @@ impl Fleet {
             processes: Vec::new(),
             calls: Vec::new(),
             trouble,
-            is_calm: !(trouble.store || trouble.processes || trouble.endpoint || trouble.routes),
+            is_calm: !(trouble.store || trouble.processes || trouble.endpoint || trouble.delays || trouble.routes),
             ttl,
             request_timeout: random.pick(&[1, 2, 10, 10, 30]) * SECOND,
             reached: Coverage::default(),
@@ -400,7 +403,7 @@ impl Fleet {
 
     /// All is well from now on, and everybody gets a token.
     fn settle(&mut self) {
-        self.trouble.routes = false;
+        (self.trouble.routes, self.trouble.delays) = (false, false);
         (self.store.health, self.server.mood) = (store::Health::Well, Some(Mood::Healthy));
         for process in 0..self.processes.len() {
             for minute in 0..10 {
