@@ -162,9 +162,9 @@ impl Shelf for FolderVisit<'_> {
         if let Some(file) = self.lease.take() {
             // It is not there any more if the token was replaced.
             let _ = fs::remove_file(&self.folder.new);
-            LEASES.with(|leases| leases.retain(|lease| *lease != file.as_raw_fd()));
-            // Not by closing it alone: a child may have been forked meanwhile.
+            // Not by closing it alone: a child may have been forked meanwhile, and not have closed it yet.
             let _ = file.unlock();
+            LEASES.with(|leases| leases.retain(|lease| *lease != file.as_raw_fd()));
         }
     }
 }

@@ -72,7 +72,7 @@ struct Lying {
 }
 
 impl Store {
-    /// The store that is configured, if one is. Reads no file, and no network.
+    /// The store that is configured, if one is. Asks nothing of it yet.
     pub(crate) fn new(config: &Config) -> Result<Option<Self>, Error> {
         let Some(place) = &config.store else { return Ok(None) };
         let seal = Seal::new(config)?;

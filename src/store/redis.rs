@@ -34,12 +34,12 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// What lies there, and for how many milliseconds it will.
 const READ: &str = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}";
 
-/// Ends the lease, too. Who has lost it replaces nothing. The token's end is told in Redis's own time, because this may
-/// be executed long after it was sent.
+/// Ends the lease, too. Who has lost it replaces no more than what it was to replace. The token's end is told in
+/// Redis's own time, as this may be executed long after it was sent.
 const WRITE: &str = "\
 local owner = redis.call('GET', KEYS[2])
 local there = redis.call('GET', KEYS[1])
-if owner ~= ARGV[1] and there and there ~= ARGV[2] then return 0 end
+if owner ~= ARGV[1] and there and there ~= ARGV[2] and there ~= ARGV[4] then return 0 end
 local now = redis.call('TIME')
 local left = ARGV[3] - now[1] * 1000 - math.floor(now[2] / 1000)
 if left > 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', string.format('%.0f', left)) end
@@ -74,8 +74,8 @@ pub(super) struct ServerVisit<'s> {
 }
 
 trait Connection: Read + Write {
-    /// What is asked from now on must be answered within the time that an operation may take.
-    fn begin_operation(&mut self);
+    /// What is asked from now on must be answered by then (`boot`).
+    fn set_end(&mut self, until: Duration);
 }
 
 impl Server {
@@ -107,7 +107,7 @@ impl Server {
 
     pub(super) fn visit(&self) -> Result<ServerVisit<'_>, Error> {
         let owner = hexadecimal(&random::<16>()?);
-        let connection = self.connect().map_err(|error| self.broken(&error))?;
+        let connection = self.connect(operation_end()).map_err(|error| self.broken(&error))?;
         let (parser, found) = (Parser::new(), Vec::new());
         let mut visit = ServerVisit { server: self, connection, ended: false, parser, owner, found, leased: None };
         visit.converse(&self.greeting())?;
@@ -129,8 +129,8 @@ impl Server {
         greeting
     }
 
-    fn connect(&self) -> io::Result<Box<dyn Connection>> {
-        let until = operation_end();
+    /// What is then asked must be answered by that time, too.
+    fn connect(&self, until: Duration) -> io::Result<Box<dyn Connection>> {
         let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
         let addresses = self.look_up(until)?;
         for (index, address) in addresses.iter().enumerate() {
@@ -202,13 +202,15 @@ impl ServerVisit<'_> {
     /// Sends commands all at once, and reads an answer to each: over a new connection, where a server or a proxy has
     /// ended the one at hand while this process waited for its turn, or for the endpoint.
     fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        let until = operation_end();
         if !self.ended {
+            self.connection.set_end(until);
             let answer = self.converse(commands);
             if !self.ended {
                 return answer;
             }
         }
-        self.connection = self.server.connect().map_err(|error| {
+        self.connection = self.server.connect(until).map_err(|error| {
             self.leased = None;
             self.server.broken(&error)
         })?;
@@ -223,7 +225,6 @@ impl ServerVisit<'_> {
             command.write_packed_command(&mut asked);
         }
         let connection = &mut self.connection;
-        connection.begin_operation();
         if let Err(error) = connection.write_all(&asked).and_then(|()| connection.flush()) {
             self.lose_connection(is_late(&error));
             return Err(self.server.broken(&error));
@@ -270,6 +271,7 @@ impl Shelf for ServerVisit<'_> {
     fn read(&mut self) -> Result<Option<Lying>, Error> {
         // Redis tells how much is left after this: the end that it amounts to is early, if anything.
         let now = clock::now();
+        self.found.clear();
         let answer = self.ask(&[self.script(READ, &[&self.server.token])])?;
         let [Value::Array(parts)] = &answer[..] else { return Err(self.strange()) };
         match &parts[..] {
@@ -308,7 +310,7 @@ impl Shelf for ServerVisit<'_> {
         let Some((leased, redis)) = self.leased else { return Ok(()) };
         let end = redis + millis(end.boot.saturating_sub(leased.boot));
         let mut script = self.script(WRITE, &[&self.server.token, &self.server.lease]);
-        let answer = self.ask(&[script.arg(&self.owner).arg(sealed).arg(end).to_owned()])?;
+        let answer = self.ask(&[script.arg(&self.owner).arg(sealed).arg(end).arg(&self.found).to_owned()])?;
         match answer[..] {
             [Value::Int(1)] => {
                 self.leased = None;
@@ -358,14 +360,14 @@ impl Write for Bounded {
 }
 
 impl Connection for Bounded {
-    fn begin_operation(&mut self) {
-        self.until = operation_end();
+    fn set_end(&mut self, until: Duration) {
+        self.until = until;
     }
 }
 
 impl Connection for StreamOwned<ClientConnection, Bounded> {
-    fn begin_operation(&mut self) {
-        self.sock.begin_operation();
+    fn set_end(&mut self, until: Duration) {
+        self.sock.set_end(until);
     }
 }
 

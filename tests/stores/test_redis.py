@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import trustme
@@ -171,6 +174,35 @@ def test_without_it_each_goes_on_alone_and_joins_again(
     assert caches[0].stats().number("last_error.status") == Status.OK
 
 
+def test_a_server_that_stops_amid_a_late_request_fails_no_call(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+) -> None:
+    sandbox.settings(latency_ms=800)
+    cache = new_cache(server.url, request_timeout_ms=1_000)
+    cache.start(1)
+    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    with paused(server):
+        [answer] = cache.driver.join()
+    answer.ok()
+
+
+def test_an_operation_ends_in_time_over_one_connection_after_the_other(new_cache: NewCache, sandbox: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=end_each_connection_late, args=(listener,), daemon=True).start()
+        cache = new_cache(f"redis://127.0.0.1:{listener.getsockname()[1]}")
+        with at_most(1_500, "a token without the store, after one operation of a second"):
+            cache.get().ok()
+
+
+def end_each_connection_late(listener: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            time.sleep(0.9)
+            connection.close()
+
+
 def test_a_slow_server_is_waited_for(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
     caches = [new_cache(server.url) for _ in range(2)]
     server.ask("CLIENT", "PAUSE", 700)
@@ -224,6 +256,22 @@ def test_waiting_for_a_turn_outlives_a_connection(new_cache: NewCache, sandbox: 
     server.ask("CLIENT", "KILL", "TYPE", "normal")
     tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
     assert len(set(tokens)) == sandbox.token_requests() == 1
+
+
+def test_what_was_fetched_under_a_lost_lease_replaces_the_token_that_was_due(
+    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+) -> None:
+    caches = [new_cache(server.url, refresh_ahead_s=100) for _ in range(2)]
+    sandbox.settings(ttl=4)
+    assert len({cache.get().ok().value for cache in caches}) == 1
+    sandbox.settings(latency_ms=1_000, ttl=600)
+    wait_until(lambda: bool(caches[0].get().ok()) and sandbox.token_requests() == 2, within_s=5, what="the renewal")
+    [lease] = (key for key in keys(server) if key.endswith(":lease"))
+    server.ask("DEL", lease)
+    wait_until(lambda: not caches[0].stats().number("fetching"), within_s=5, what="the end of the renewal")
+    assert caches[0].stats().number("last_error.status") == Status.OK
+    assert new_cache(server.url).get().ok().value == caches[0].get().ok().value
+    assert sandbox.token_requests() == 2
 
 
 @pytest.fixture
