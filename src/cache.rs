@@ -183,7 +183,7 @@ impl Cache {
             if !state.life.send_request(sent, chance()) {
                 return self.tell_all(process, state);
             }
-            if visit.is_some() {
+            if self.store.is_some() {
                 // Nobody waits for the turns of others any more, and so for less.
                 self.tell_all(process, state);
             } else {
@@ -286,7 +286,7 @@ impl Cache {
         process.changed.notify_all();
     }
 
-    /// To be called whenever the life was told what happened, be it only what time it is: its token may be over.
+    /// To be called before a caller has an answer, or is to ask again: be it only that a token is over by now.
     fn publish(&self, state: &State) {
         // The slot of a closed cache may be another's by now.
         if state.closed {

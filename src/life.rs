@@ -448,7 +448,10 @@ impl Life {
         {
             self.rejected_early = 0;
         }
-        self.failing.take_if(|failing| failing.is_mended && now.boot >= failing.next_attempt);
+        // Who is told that a fetch is overdue is told until it ends.
+        if !self.fetch.as_ref().is_some_and(|fetch| fetch.overdue) {
+            self.failing.take_if(|failing| failing.is_mended && now.boot >= failing.next_attempt);
+        }
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
             let message = match &self.fetch {
                 Some(Fetch { requests: 0, .. }) if !self.turns_take.is_zero() => {
@@ -546,7 +549,7 @@ impl Life {
         (now.boot + pause <= fetch.begun + self.request_timeout).then_some(pause)
     }
 
-    /// Ends the fetch without a token. One that was overdue has been counted already.
+    /// Ends the fetch without a token. One that is overdue has been counted already.
     fn end_fetch(&mut self, failure: Failure, now: Moment, chance: Chance) -> Next {
         if self.end_look(now, chance) {
             self.store_failure = Some(failure.error);
@@ -1114,6 +1117,21 @@ mod tests {
         assert!(matches!(world.ask(), (Answer::Fail(_), false)), "nobody waits for what hangs");
         assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended);
         assert_eq!(world.ask(), BEGAN);
+    }
+
+    #[test]
+    fn a_look_that_hangs_after_one_that_found_a_token_is_waited_for_no_longer() {
+        let mut world = in_backoff(None);
+        assert!(!look(&mut world));
+        world.pass(5.0);
+        assert!(look(&mut world));
+        assert_eq!(world.find("a", 100.0, 80.0), Found::Ended);
+        world.pass(16.0);
+        assert!(look(&mut world));
+        world.pass(30.0);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)));
+        world.pass(10.0);
+        assert!(matches!(world.ask(), (Answer::Fail(_), false)), "although its backoff is over");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) struct Process {
     pub(super) stopped_until: Duration,
     /// When it last sent a request, or got its answer.
     pub(super) last_exchange: Duration,
+    /// When the request in flight is overdue, or was.
+    pub(super) overdue: Option<Duration>,
     /// What the endpoint has asked it for.
     pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
@@ -74,6 +76,7 @@ impl Process {
             last_rejection: Duration::ZERO,
             stopped_until: Duration::ZERO,
             last_exchange: Duration::ZERO,
+            overdue: None,
             not_before: Duration::ZERO,
             calls_since: now,
         }
@@ -99,7 +102,7 @@ impl Fleet {
             Answer::Fail(error) => self.check_failure(call, error.status),
             Answer::Wait if self.now >= deadline => self.check_failure(call, Status::Deadline),
             Answer::Wait => {
-                let overdue = self.processes[process].life.overdue_at().unwrap_or(now.boot);
+                let overdue = self.processes[process].life.overdue_at().expect("a caller waits for a fetch");
                 self.processes[process].waiting.push(call);
                 let wait = (deadline - self.now).min(overdue.saturating_sub(now.boot));
                 self.after(wait, process, Event::Wake { call });
@@ -306,9 +309,8 @@ impl Fleet {
             return self.end_fetch(process);
         }
         let Visit { owner, is_alone, .. } = *self.visit_of(process);
-        if !is_alone {
-            self.tell_all(process);
-        }
+        self.processes[process].overdue = Some(self.now + self.request_timeout + policy::OVERDUE_GRACE);
+        self.tell_all(process);
         let (outcome, mut latency, mood) = self.server.exchange(self.request_timeout, &mut self.random);
         if mood == Mood::Healthy && self.trouble.delays && self.random.one_in(2) {
             latency = (self.request_timeout - SECOND / 100).min(self.ttl / 4);
@@ -320,6 +322,7 @@ impl Fleet {
 
     pub(super) fn answered(&mut self, process: usize, owner: u64, sent: Moment, outcome: Outcome) {
         self.processes[process].last_exchange = self.now;
+        self.processes[process].overdue = None;
         let now = self.moment(process);
         let visit = self.visit_of(process);
         assert_eq!(visit.owner, owner, "a process fetches once at a time");

@@ -71,8 +71,15 @@ impl Fleet {
         if disturbed_until + 2 * SECOND > began {
             return;
         }
-        // One late answer after the other may bring a token that was revoked meanwhile.
-        let waited_for_others = self.trouble.delays && status == Status::Deadline;
+        if let Some(overdue) = of.overdue {
+            assert!(
+                self.now <= began.max(overdue) + SECOND,
+                "a caller is told late of a request overdue at {overdue:?}"
+            );
+        }
+        // While it waits for one late answer after the other, what each brings may be revoked.
+        let answers = self.answers.iter().rev().take_while(|at| **at > began).count();
+        let waited_for_others = self.trouble.delays && status == Status::Deadline && answers >= 3;
         // A token that is refused at once may be gone again before all who waited for it have woken.
         let excused = self.trouble.endpoint || waited_for_others || of.last_rejection > began || !self.can_share();
         assert!(excused, "a call fails with {status:?} though the endpoint is well");
@@ -118,6 +125,7 @@ impl Fleet {
             assert!(!request.is_alone && self.requests.is_empty(), "two requests in flight though all is well");
             self.check_need();
         }
+        self.answers.push(request.until);
         self.requests.push(request);
         self.requests_sent += 1;
         if let Outcome::Token { number, ttl } = outcome {

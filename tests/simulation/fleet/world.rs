@@ -97,6 +97,8 @@ pub(super) struct Fleet {
     pub(super) newest: Option<Newest>,
     pub(super) requests: Vec<Request>,
     pub(super) requests_sent: u64,
+    /// When each request is answered, in the order that they were sent in.
+    pub(super) answers: Vec<Duration>,
     numbers: u64,
     /// Nobody is stopped twice in a while.
     stopped: Duration,
@@ -141,6 +143,7 @@ impl Fleet {
             newest: None,
             requests: Vec::new(),
             requests_sent: 0,
+            answers: Vec::new(),
             numbers: 0,
             stopped: Duration::ZERO,
             agenda: Agenda::new(),
