@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,29 +79,35 @@ func main() {
 
 // table prints a line for each way, and returns the first one's share of the second one's time on 1 and 2 goroutines.
 func table(ways []way, rounds, calls int) (one, two float64) {
-	ns := [2][]float64{medians(ways, 1, rounds, calls), medians(ways, 2, rounds, calls)}
+	ns := [2][][]float64{times(ways, 1, rounds, calls), times(ways, 2, rounds, calls)}
 	for i, way := range ways {
-		fmt.Println(strings.Join([]string{"| " + way.name, cell(ns[0][i]), cell(ns[1][i]) + " |"}, " | "))
+		fmt.Printf("| %s | %.1f | %.1f |\n", way.name, median(ns[0][i]), median(ns[1][i]))
 	}
-	return ns[0][0] / ns[0][1], ns[1][0] / ns[1][1]
+	return share(ns[0]), share(ns[1])
 }
 
-func cell(ns float64) string { return fmt.Sprintf("%.1f", ns) }
-
-// medians returns nanoseconds a call, of rounds in which all ways take their turns.
-func medians(ways []way, goroutines, rounds, calls int) []float64 {
-	times := make([][]float64, len(ways))
+// times returns nanoseconds a call of each way in rounds, in which all ways take their turns.
+func times(ways []way, goroutines, rounds, calls int) [][]float64 {
+	ns := make([][]float64, len(ways))
 	for range rounds {
 		for i, way := range ways {
-			times[i] = append(times[i], round(way.call, goroutines, calls))
+			ns[i] = append(ns[i], round(way.call, goroutines, calls))
 		}
 	}
-	result := make([]float64, len(ways))
-	for i := range times {
-		slices.Sort(times[i])
-		result[i] = times[i][rounds/2]
+	return ns
+}
+
+// share compares within a round: a machine may be slower in some rounds than in others.
+func share(ns [][]float64) float64 {
+	shares := make([]float64, len(ns[0]))
+	for i := range shares {
+		shares[i] = ns[0][i] / ns[1][i]
 	}
-	return result
+	return median(shares)
+}
+
+func median(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 // round has every goroutine measure itself, from when all of them run: Go takes its time to wake a processor.
