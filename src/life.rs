@@ -364,6 +364,7 @@ impl Life {
     pub(crate) fn rejected(&mut self, token: &str, now: Moment) -> bool {
         self.advance(now);
         let failing = self.failing.as_ref().is_some_and(|failing| now.boot < failing.next_attempt);
+        let overdue = self.is_overdue();
         let Some(held) = self.held.as_mut().filter(|held| held.value.expose() == token) else {
             self.counts.ignored_rejections += 1;
             return false;
@@ -379,7 +380,6 @@ impl Life {
         if !early {
             self.rejected_early = 0;
         }
-        let overdue = self.fetch.as_ref().is_some_and(|fetch| fetch.overdue);
         held.withdrawn = self.rejected_early == 0 && !failing && !overdue;
         held.due = match self.rejected_early {
             0 => now.boot,
@@ -435,7 +435,7 @@ impl Life {
 
     fn error_of(&self, failing: &Failing, now: Moment) -> Error {
         let mut left = failing.next_attempt.saturating_sub(now.boot);
-        if self.fetch.as_ref().is_some_and(|fetch| fetch.overdue) {
+        if self.is_overdue() {
             left = left.max(policy::OVERDUE_LOOK_AGAIN);
         }
         Error { retry_after: (!left.is_zero()).then_some(left), ..failing.error.clone() }
@@ -449,7 +449,7 @@ impl Life {
             self.rejected_early = 0;
         }
         // Who is told that a fetch is overdue is told until it ends.
-        if !self.fetch.as_ref().is_some_and(|fetch| fetch.overdue) {
+        if !self.is_overdue() {
             self.failing.take_if(|failing| failing.is_mended && now.boot >= failing.next_attempt);
         }
         if self.overdue_at().is_some_and(|overdue| now.boot >= overdue) {
@@ -507,6 +507,10 @@ impl Life {
             self.next_look = now.boot + policy::look_pause(chance);
         }
         looked
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.overdue)
     }
 
     fn overdue_after(&self, sent: Duration) -> Duration {
@@ -618,16 +622,29 @@ mod tests {
             Self { life: Life::new(None, seconds(10.0), Duration::ZERO, 0), now }
         }
 
+        /// One in which others share a store.
+        fn sharing() -> Self {
+            Self { life: Life::new(None, seconds(10.0), seconds(15.0), 0), ..Self::new() }
+        }
+
         fn pass(&mut self, time: f64) {
             self.now.boot += seconds(time);
             self.now.wall += seconds(time);
         }
 
-        /// Somebody asks; says whether that began a fetch.
-        fn ask(&mut self) -> (Answer, bool) {
+        /// Somebody asks; says whether that began a fetch, which has sent no request yet, and may be only to look.
+        fn begin(&mut self) -> bool {
             let began = self.life.wants_fetch(self.now);
             if began {
                 self.life.begin_fetch(self.now);
+            }
+            began
+        }
+
+        /// The same, and the request goes out at once.
+        fn ask(&mut self) -> (Answer, bool) {
+            let began = self.begin();
+            if began {
                 assert!(self.life.send_request(self.now, EVEN));
             }
             (self.life.answer(self.now), began)
@@ -648,6 +665,12 @@ mod tests {
         fn fail(&mut self, status: Status) -> Next {
             let failure = Failure { error: Error::new(status, "no"), retry_after: None };
             self.life.failed(failure, self.now, EVEN)
+        }
+
+        /// The endpoint asks for no request for so long.
+        fn fail_for(&mut self, time: f64) -> Next {
+            let error = Error::new(Status::Unavailable, "no");
+            self.life.failed(Failure { error, retry_after: Some(seconds(time)) }, self.now, EVEN)
         }
 
         /// All requests of a fetch fail, each at once.
@@ -814,8 +837,7 @@ mod tests {
     fn a_retry_after_ends_the_fetch_and_is_kept() {
         let mut world = World::new();
         world.ask();
-        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(7.0)) };
-        assert_eq!(world.life.failed(failure, world.now, EVEN), Next::End);
+        assert_eq!(world.fail_for(7.0), Next::End);
         world.pass(6.9);
         assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(0.1))));
         world.pass(0.1);
@@ -898,8 +920,7 @@ mod tests {
         world.grant("a", 600.0);
         world.pass(520.0);
         assert_eq!(world.ask(), FETCHED);
-        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(7.0)) };
-        world.life.failed(failure, world.now, EVEN);
+        world.fail_for(7.0);
         world.pass(7.0);
         assert_eq!(world.life.stats(world.now).next_attempt_at, 0);
         assert_eq!(world.reject("a"), BEGAN, "withdrawn, because its replacement may be fetched now");
@@ -956,8 +977,7 @@ mod tests {
     #[test]
     fn a_thread_that_sends_nothing_is_given_up_as_if_it_had() {
         let mut world = World::new();
-        assert!(world.life.wants_fetch(world.now));
-        world.life.begin_fetch(world.now);
+        assert!(world.begin());
         world.pass(10.6);
         let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
         assert!(!error.message.contains("store"), "there is none: {error}");
@@ -966,8 +986,7 @@ mod tests {
     #[test]
     fn a_token_that_another_process_fetched_ends_the_fetch_without_a_request() {
         let mut world = World::new();
-        assert!(world.life.wants_fetch(world.now));
-        world.life.begin_fetch(world.now);
+        assert!(world.begin());
         assert_eq!(world.find("a", 600.0, 100.0), Found::Ended);
         assert_eq!(world.ask(), SERVED);
         world.check_held("a", 1);
@@ -1027,39 +1046,28 @@ mod tests {
 
     /// A life with a store, and a fetch that has failed, so that no request goes out for a minute.
     fn in_backoff(token: Option<&str>) -> World {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        let mut world = World::sharing();
         world.ask();
         if let Some(token) = token {
             world.grant(token, 600.0);
             assert_eq!(world.reject(token), BEGAN);
         }
-        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(60.0)) };
-        world.life.failed(failure, world.now, EVEN);
+        world.fail_for(60.0);
         world
-    }
-
-    /// Somebody asks; says whether that began a look into the store.
-    fn look(world: &mut World) -> bool {
-        let began = world.life.wants_fetch(world.now);
-        if began {
-            world.life.begin_fetch(world.now);
-        }
-        began
     }
 
     #[test]
     fn who_may_not_fetch_looks_for_the_token_of_another_process() {
         let mut world = in_backoff(None);
         world.pass(4.9);
-        assert!(!look(&mut world));
+        assert!(!world.begin());
         world.pass(0.1);
-        assert!(look(&mut world));
+        assert!(world.begin());
         assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(55.0))));
         assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended, "no request follows");
-        assert!(!look(&mut world));
+        assert!(!world.begin());
         world.pass(5.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         assert_eq!(world.find("a", 600.0, 1.0), Found::Ended);
         assert_eq!(world.ask(), SERVED);
         world.check_held("a", 1);
@@ -1071,7 +1079,7 @@ mod tests {
         for end in 0..3 {
             let mut world = in_backoff(None);
             world.pass(5.0);
-            assert!(look(&mut world));
+            assert!(world.begin());
             let failure = || Failure { error: Error::new(Status::Internal, "no"), retry_after: None };
             match end {
                 0 => assert!(!world.life.send_request(world.now, EVEN), "the store failed"),
@@ -1088,16 +1096,16 @@ mod tests {
     fn a_token_found_in_a_backoff_does_not_end_it() {
         let mut world = in_backoff(None);
         world.pass(5.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         assert_eq!(world.find("a", 600.0, 520.0), Found::Ended);
         assert_eq!(world.ask(), SERVED, "it is due, but may not be renewed yet");
         world.pass(5.0);
-        assert!(look(&mut world), "but another process may have renewed it");
+        assert!(world.begin(), "but another process may have renewed it");
         assert_eq!(world.find("a", 600.0, 520.0), Found::Ended);
         assert!(world.life.rejected("a", world.now));
         assert!(world.held().is_some(), "nor replaced, and so is not withdrawn");
         world.pass(49.0);
-        look(&mut world);
+        world.begin();
         assert!(!world.life.send_request(world.now, EVEN));
         assert!(world.life.stats(world.now).last_error.is_some());
         world.pass(1.0);
@@ -1110,7 +1118,7 @@ mod tests {
     fn a_look_that_hangs_changes_nothing_of_the_backoff() {
         let mut world = in_backoff(None);
         world.pass(5.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         world.pass(50.0);
         assert!(matches!(world.ask(), (Answer::Fail(error), false) if error.retry_after == Some(seconds(5.0))));
         world.pass(10.0);
@@ -1122,12 +1130,12 @@ mod tests {
     #[test]
     fn a_look_that_hangs_after_one_that_found_a_token_is_waited_for_no_longer() {
         let mut world = in_backoff(None);
-        assert!(!look(&mut world));
+        assert!(!world.begin());
         world.pass(5.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         assert_eq!(world.find("a", 100.0, 80.0), Found::Ended);
         world.pass(16.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         world.pass(30.0);
         assert!(matches!(world.ask(), (Answer::Fail(_), false)));
         world.pass(10.0);
@@ -1136,16 +1144,14 @@ mod tests {
 
     #[test]
     fn a_look_that_hangs_keeps_no_rejected_token_from_callers() {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        let mut world = World::sharing();
         world.ask();
         world.grant("a", 6_000.0);
         world.pass(5_400.0);
         assert_eq!(world.ask(), FETCHED);
-        let failure = Failure { error: Error::new(Status::Unavailable, "no"), retry_after: Some(seconds(60.0)) };
-        world.life.failed(failure, world.now, EVEN);
+        world.fail_for(60.0);
         world.pass(59.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         world.pass(2.0);
         assert_eq!(world.reject("a"), JOINED, "a replacement may follow at once");
         world.pass(23.0);
@@ -1156,13 +1162,12 @@ mod tests {
 
     #[test]
     fn who_was_granted_the_rejected_token_again_does_not_look_for_it_at_once() {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        let mut world = World::sharing();
         world.ask();
         world.grant("a", 600.0);
         assert_eq!(world.reject("a"), BEGAN);
         world.grant("a", 600.0);
-        assert!(!look(&mut world));
+        assert!(!world.begin());
     }
 
     #[test]
@@ -1189,7 +1194,7 @@ mod tests {
     fn callers_wait_for_a_look_that_outlasts_the_backoff() {
         let mut world = in_backoff(None);
         world.pass(59.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         world.pass(1.0);
         assert_eq!(world.ask(), JOINED);
         assert_eq!(world.life.looked(None, world.now, EVEN), Found::Ended);
@@ -1201,23 +1206,21 @@ mod tests {
         let mut world = in_backoff(Some("a"));
         assert_eq!(world.held().as_ref().map(|(value, _)| value.as_str()), Some("a"));
         world.pass(5.0);
-        assert!(look(&mut world));
+        assert!(world.begin());
         assert_eq!(world.ask(), SERVED);
         assert_eq!(world.find("b", 600.0, 0.0), Found::Ended);
         world.check_held("b", 2);
-        assert!(!look(&mut world), "who has a good token does not look");
+        assert!(!world.begin(), "who has a good token does not look");
         assert!(world.life.rejected("b", world.now));
-        assert!(look(&mut world), "at once, although the next request is to be a second apart");
+        assert!(world.begin(), "at once, although the next request is to be a second apart");
         assert!(!world.life.send_request(world.now, EVEN));
         world.check_held("b", 2);
     }
 
     #[test]
     fn a_fetch_that_waits_for_its_turn_is_not_overdue_before_a_turn_may_have_passed() {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
-        assert!(world.life.wants_fetch(world.now));
-        world.life.begin_fetch(world.now);
+        let mut world = World::sharing();
+        assert!(world.begin());
         world.pass(25.4);
         assert_eq!(world.ask(), JOINED);
         assert!(world.life.send_request(world.now, EVEN));
@@ -1226,8 +1229,7 @@ mod tests {
         assert!(matches!(world.fail(Status::Unavailable), Next::End), "a request takes its own time");
 
         world.pass(60.0);
-        assert!(world.life.wants_fetch(world.now));
-        world.life.begin_fetch(world.now);
+        assert!(world.begin());
         world.pass(25.6);
         let (Answer::Fail(error), false) = world.ask() else { panic!("nobody waits for ever") };
         assert!(error.message.contains("store"), "{error}");
@@ -1237,8 +1239,7 @@ mod tests {
 
     #[test]
     fn a_store_may_take_its_time_after_an_answer_that_did() {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        let mut world = World::sharing();
         assert_eq!(world.ask(), BEGAN);
         world.pass(10.4);
         world.life.answered(world.now);
@@ -1250,8 +1251,7 @@ mod tests {
 
     #[test]
     fn a_fetch_waits_for_its_turn_again_before_its_second_request() {
-        let mut world = World::new();
-        world.life = Life::new(None, seconds(10.0), seconds(15.0), 0);
+        let mut world = World::sharing();
         assert_eq!(world.ask(), BEGAN);
         assert!(matches!(world.fail(Status::Unavailable), Next::RequestAgain(_)));
         world.pass(25.4);

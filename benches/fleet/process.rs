@@ -21,10 +21,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// One that shares a store waits there for another as long as `turn_takes`; zero: it has none.
-    pub(crate) fn new(seed: u64, jitter: bool, turn_takes: Duration) -> Self {
+    /// One that shares a store waits there for others as long as `turns_take`; zero: it has none.
+    pub(crate) fn new(seed: u64, jitter: bool, turns_take: Duration) -> Self {
         Self {
-            life: Life::new(None, REQUEST_TIMEOUT, turn_takes, 0),
+            life: Life::new(None, REQUEST_TIMEOUT, turns_take, 0),
             random: fastrand::Rng::with_seed(seed),
             jitter,
             last_chance: Chance(0),

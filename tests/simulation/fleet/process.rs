@@ -327,12 +327,11 @@ impl Fleet {
         let visit = self.visit_of(process);
         assert_eq!(visit.owner, owner, "a process fetches once at a time");
         visit.outcome = Some((outcome, sent));
-        if !visit.is_alone {
+        let (is_alone, leased, found) = (visit.is_alone, visit.leased, visit.found.clone());
+        if !is_alone {
             self.processes[process].life.answered(now);
         }
-        let visit = self.visit_of(process);
         let Outcome::Token { number, ttl } = outcome else { return self.stored(process, true) };
-        let (is_alone, leased, found) = (visit.is_alone, visit.leased, visit.found.clone());
         let (Some((leased, time)), false) = (leased, is_alone) else { return self.stored(process, true) };
         let boot_id = &self.machines[self.processes[process].machine].boot_id;
         let plain = token::encode(&Secret::new(value(number)), ttl, sent, boot_id).to_vec();
