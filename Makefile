@@ -12,7 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 .PHONY: demo
-demo: build ## show it working in every language, against the sandbox or the server in BANKHUB_BASE_URL
+demo: build ## show it working in every language, against the mock server or the server in BANKHUB_BASE_URL
 	$(PYTHON) examples/run.py
 
 .PHONY: test
@@ -20,7 +20,7 @@ test: build/setup.mk ## run every check and test of every language; the last lin
 	$(PYTHON) tests/suite.py
 
 .PHONY: build
-build: cargo ## build the library, the sandbox and every language's programs
+build: cargo ## build the library, the mock server and every language's programs
 
 .PHONY: library
 LIBRARY = cargo build --release -p bankhub --lib --features wiping-allocator
@@ -139,11 +139,11 @@ benches: build/bench-first-token $(call unless,go,build/storm-go build/bench-go)
   $(call unless,csharp,build/bench-csharp.exe) | cargo
 	cargo build --release -p bankhub-benches
 
-# One package at a time: together, the library would carry features that only the sandbox asks its dependencies for.
+# One package at a time: together, the library would carry features that only the mock server asks its dependencies for.
 .PHONY: cargo
 cargo: build/setup.mk
 	cargo build --release -p bankhub --examples
-	cargo build --release -p bankhub-sandbox
+	cargo build --release -p bankhub-mock-server
 	$(LIBRARY)
 	DESTDIR= scripts/install build/install
 

@@ -1,8 +1,8 @@
 """Runs the demo program of every language and puts what they printed into one table; `make demo` builds them first.
 
-Without further words it starts the sandbox of this tree, revokes every token on the way, and compares what the programs
-say with what the sandbox counted. With BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET and BANKHUB_BASE_URL set it uses that
-server instead, and revokes nothing.
+By default it starts the mock server of this tree, revokes every token on the way, and compares what the programs
+say with what the mock server counted. With BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET and BANKHUB_BASE_URL set it uses
+that server instead, and revokes nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SERVER = ("BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET", "BANKHUB_BASE_URL")
 REVOKE_URL = "BANKHUB_DEMO_REVOKE_URL"
 PROGRAM_LIMIT_S = 60
 
-# The sandbox's defaults.
-SANDBOX_ID, SANDBOX_SECRET, SANDBOX_TTL_S = "sandbox-id", "sandbox-secret", 60_000
+# The mock server's defaults.
+MOCK_SERVER_ID, MOCK_SERVER_SECRET, MOCK_SERVER_TTL_S = "mock-id", "mock-secret", 60_000
 EXPIRES_SLACK_S = 10
 # What one program costs: a token, a new one after the revocation, and one for the 64 threads together.
-SANDBOX_COUNTS = {
+MOCK_SERVER_COUNTS = {
     "token_requests": 3,
     "tokens_issued": 3,
     "token_requests_at_once_max": 1,
@@ -87,12 +87,12 @@ def main() -> int:
     if given:
         print(f"Against {os.environ['BANKHUB_BASE_URL']}; no token is revoked there.\n")
         return run_all(None)
-    with Sandbox() as sandbox:
-        print(f"Against the sandbox of this tree, {sandbox.address}.\n")
-        return run_all(sandbox)
+    with MockServer() as mock_server:
+        print(f"Against the mock server of this tree, {mock_server.address}.\n")
+        return run_all(mock_server)
 
 
-def run_all(sandbox: Sandbox | None) -> int:
+def run_all(mock_server: MockServer | None) -> int:
     """Prints the table, then what went wrong, then the count."""
     missing = dict(line.split(": ", 1) for line in (ROOT / "build/missing").read_text().splitlines())
     print_row("language", [column.title for column in COLUMNS])
@@ -103,7 +103,7 @@ def run_all(sandbox: Sandbox | None) -> int:
             skipped += 1
             print_row(demo.language, [f"skipped, {'; '.join(reasons)}"])
             continue
-        result = run(demo, sandbox)
+        result = run(demo, mock_server)
         print_row(demo.language, result.cells)
         problems += [f"{demo.language}: {problem}" for problem in result.problems]
         passed, failed = passed + (not result.problems), failed + bool(result.problems)
@@ -119,16 +119,16 @@ def print_row(language: str, cells: list[str]) -> None:
     print("  ".join(padded).rstrip(), flush=True)
 
 
-def run(demo: Demo, sandbox: Sandbox | None) -> Result:
-    """Runs one program and judges what it printed and what the sandbox saw of it."""
-    if sandbox:
-        sandbox.post("/sandbox/reset")
+def run(demo: Demo, mock_server: MockServer | None) -> Result:
+    """Runs one program and judges what it printed and what the mock server saw of it."""
+    if mock_server:
+        mock_server.post("/mock/reset")
     started = datetime.now(timezone.utc)
     try:
         done = subprocess.run(
             demo.command,
             cwd=ROOT,
-            env=environment(sandbox),
+            env=environment(mock_server),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -137,25 +137,25 @@ def run(demo: Demo, sandbox: Sandbox | None) -> Result:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Result(["FAILED"], [str(error)])
-    result = judge(done.stdout, started, revoked=sandbox is not None)
+    result = judge(done.stdout, started, revoked=mock_server is not None)
     if done.returncode != 0:
         return Result(result.cells, [f"ended with code {done.returncode}: {done.stderr.strip()}"])
-    if sandbox:
-        result.problems.extend(compare(sandbox.counters()))
+    if mock_server:
+        result.problems.extend(compare(mock_server.counters()))
     return result
 
 
-def environment(sandbox: Sandbox | None) -> dict[str, str]:
-    """The caller's environment, pointed at the library of this tree and, if there is one, at the sandbox."""
+def environment(mock_server: MockServer | None) -> dict[str, str]:
+    """The caller's environment, pointed at the library of this tree and, if there is one, at the mock server."""
     kept = {name: value for name, value in os.environ.items() if name != REVOKE_URL}
     kept["BANKHUB_LIBRARY"] = str(ROOT / "target/release/libbankhub.so")
     kept["PYTHONPATH"] = str(ROOT / "bindings/python/src")
     kept["LC_ALL"] = "C.UTF-8"
-    if sandbox:
+    if mock_server:
         for name in ("BANKHUB_STORE", "BANKHUB_CA_FILE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             kept.pop(name, None)
-        kept.update(zip(SERVER, (SANDBOX_ID, SANDBOX_SECRET, sandbox.address)))
-        kept[REVOKE_URL] = sandbox.address + "/sandbox/revoke"
+        kept.update(zip(SERVER, (MOCK_SERVER_ID, MOCK_SERVER_SECRET, mock_server.address)))
+        kept[REVOKE_URL] = mock_server.address + "/mock/revoke"
     return kept
 
 
@@ -179,12 +179,12 @@ def judge(output: str, started: datetime, revoked: bool) -> Result:
             cells.append("FAILED")
             problems.append(f"its {column.key} line is not {column.pattern}")  # without the value: it may be a secret
     if not problems:
-        problems += judge_end(values["expires"], started, SANDBOX_TTL_S if revoked else None)
+        problems += judge_end(values["expires"], started, MOCK_SERVER_TTL_S if revoked else None)
     return Result(cells, problems)
 
 
 def judge_end(expires: str, started: datetime, ttl_s: int | None) -> list[str]:
-    """A token ends in the future, and with the sandbox just when it should."""
+    """A token ends in the future, and with the mock server just when it should."""
     end = datetime.strptime(expires, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc)
     left_s = (end - started).total_seconds()
     if left_s <= 0:
@@ -195,19 +195,19 @@ def judge_end(expires: str, started: datetime, ttl_s: int | None) -> list[str]:
 
 
 def compare(counters: dict[str, object]) -> list[str]:
-    """What the sandbox counted against what the programs have to cost."""
+    """What the mock server counted against what the programs have to cost."""
     return [
-        f"the sandbox counted {counters.get(name)} as {name}, not {count}"
-        for name, count in SANDBOX_COUNTS.items()
+        f"the mock server counted {counters.get(name)} as {name}, not {count}"
+        for name, count in MOCK_SERVER_COUNTS.items()
         if counters.get(name) != count
     ]
 
 
-class Sandbox:
-    """The sandbox program, for as long as the `with` block lasts."""
+class MockServer:
+    """The mock server program, for as long as the `with` block lasts."""
 
-    def __enter__(self) -> Sandbox:
-        program = [str(ROOT / "target/release/bankhub-sandbox"), "--until-eof"]
+    def __enter__(self) -> MockServer:
+        program = [str(ROOT / "target/release/bankhub-mock-server"), "--until-eof"]
         self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         self.address = self._process.stdout.readline().strip()
@@ -226,8 +226,8 @@ class Sandbox:
         self._open(urllib.request.Request(self.address + path, method="POST"), timeout=PROGRAM_LIMIT_S).close()
 
     def counters(self) -> dict[str, object]:
-        """What the sandbox has seen since it was last reset."""
-        with self._open(self.address + "/sandbox/counters", timeout=PROGRAM_LIMIT_S) as answer:
+        """What the mock server has seen since it was last reset."""
+        with self._open(self.address + "/mock/counters", timeout=PROGRAM_LIMIT_S) as answer:
             counters: dict[str, object] = json.load(answer)
         return counters
 

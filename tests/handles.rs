@@ -1,5 +1,5 @@
 //! Handles never dangle: freed, freed twice, freed under running calls, reused, or made up, each is a status.
-//! Through the C ABI, against the sandbox.
+//! Through the C ABI, against the mock server.
 
 use std::io::{BufRead, BufReader};
 use std::mem::MaybeUninit;
@@ -9,15 +9,15 @@ use std::{env, ptr, thread};
 
 use bankhub::ffi::*;
 
-struct Sandbox {
+struct MockServer {
     process: Child,
     url: String,
 }
 
-impl Sandbox {
+impl MockServer {
     /// The program that `cargo test --workspace` has built beside this test.
     fn start() -> Self {
-        let name = format!("bankhub-sandbox{}", env::consts::EXE_SUFFIX);
+        let name = format!("bankhub-mock-server{}", env::consts::EXE_SUFFIX);
         let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name(name);
         let started = Command::new(&program).stdout(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|error| {
@@ -32,8 +32,8 @@ impl Sandbox {
         let base_url = format!("{}\0", self.url);
         let config = bankhub_config {
             size: size_of::<bankhub_config>(),
-            client_id: c"sandbox-id".as_ptr(),
-            client_secret: c"sandbox-secret".as_ptr(),
+            client_id: c"mock-id".as_ptr(),
+            client_secret: c"mock-secret".as_ptr(),
             base_url: base_url.as_ptr().cast(),
             ca_file: ptr::null(),
             proxy: ptr::null(),
@@ -54,7 +54,7 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for MockServer {
     fn drop(&mut self) {
         let _ = self.process.kill().and_then(|()| self.process.wait());
     }
@@ -106,8 +106,8 @@ fn check_closed(handle: *mut bankhub_token) {
 
 #[test]
 fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
-    let sandbox = Sandbox::start();
-    let freed = sandbox.open();
+    let mock_server = MockServer::start();
+    let freed = mock_server.open();
     assert_eq!(get(freed, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK);
     bankhub_token_free(freed);
     check_closed(freed);
@@ -116,7 +116,7 @@ fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
     let room = |handle: *mut bankhub_token| handle.addr() & (usize::MAX >> (usize::BITS / 2));
     let mut others = Vec::new();
     let again = loop {
-        let other = sandbox.open();
+        let other = mock_server.open();
         if room(other) == room(freed) {
             break other;
         }
@@ -132,8 +132,8 @@ fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
 
 #[test]
 fn numbers_that_never_were_handles_are_closed() {
-    let sandbox = Sandbox::start();
-    let live = sandbox.open();
+    let mock_server = MockServer::start();
+    let live = mock_server.open();
     let (_, value) = get(live, BANKHUB_TIMEOUT_DEFAULT);
     let mut number: u64 = 0x9E37_79B9_7F4A_7C15;
     for _ in 0..10_000 {
@@ -148,7 +148,7 @@ fn numbers_that_never_were_handles_are_closed() {
     for near in [1, 2, 4096, live_at - 1, live_at + 1, live_at ^ turn, live_at ^ top, usize::MAX] {
         check_closed(ptr::without_provenance_mut(near));
     }
-    check_closed((&raw const sandbox).cast_mut().cast());
+    check_closed((&raw const mock_server).cast_mut().cast());
     assert_eq!(get(live, 0), (BANKHUB_OK, value));
     bankhub_token_free(live);
 }
@@ -164,9 +164,9 @@ fn null_is_an_argument_that_was_forgotten() {
 
 #[test]
 fn a_handle_may_be_freed_while_eight_threads_call() {
-    let sandbox = Sandbox::start();
+    let mock_server = MockServer::start();
     for round in 0..50 {
-        let handle = sandbox.open().addr();
+        let handle = mock_server.open().addr();
         let (status, own) = get(ptr::without_provenance(handle), BANKHUB_TIMEOUT_DEFAULT);
         assert_eq!(status, BANKHUB_OK);
         let freed = AtomicBool::new(false);
@@ -178,7 +178,7 @@ fn a_handle_may_be_freed_while_eight_threads_call() {
             thread::yield_now();
             bankhub_token_free(ptr::without_provenance_mut(handle));
             freed.store(true, Ordering::Release);
-            let next = sandbox.open();
+            let next = mock_server.open();
             assert_eq!(get(next, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK, "round {round}");
             bankhub_token_free(next);
         });

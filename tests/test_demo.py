@@ -61,11 +61,11 @@ def test_a_whole_token_is_not_shown() -> None:
     assert "5e79079684d9f164" not in str(result)
 
 
-@pytest.mark.parametrize("name", demo.SANDBOX_COUNTS)
-def test_the_sandbox_is_believed(name: str) -> None:
-    assert demo.compare(demo.SANDBOX_COUNTS) == []
-    assert demo.compare({**demo.SANDBOX_COUNTS, name: 64}) == [
-        f"the sandbox counted 64 as {name}, not {demo.SANDBOX_COUNTS[name]}"
+@pytest.mark.parametrize("name", demo.MOCK_SERVER_COUNTS)
+def test_the_mock_server_is_believed(name: str) -> None:
+    assert demo.compare(demo.MOCK_SERVER_COUNTS) == []
+    assert demo.compare({**demo.MOCK_SERVER_COUNTS, name: 64}) == [
+        f"the mock server counted 64 as {name}, not {demo.MOCK_SERVER_COUNTS[name]}"
     ]
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from languages import BUILD, LIBRARIES
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 
 PROGRAM = [str(BUILD / "bench-first-token"), str(LIBRARIES / "libbankhub.so")]
 CURL = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--user", f"{CLIENT_ID}:{CLIENT_SECRET}"]
@@ -25,16 +25,16 @@ def main() -> None:
     """Prints the table."""
     rounds = 3 if "--tiny" in sys.argv[1:] else 51
     with tempfile.TemporaryDirectory() as folder:
-        sandbox = Sandbox(ca_file=Path(folder) / "ca.pem")
+        mock_server = MockServer(ca_file=Path(folder) / "ca.pem")
         print("| from nothing to a token, median of each | plain HTTP | TLS |")
         print("|---|--:|--:|")
-        over = [(sandbox.url, []), (sandbox.tls["right"], [str(sandbox.ca_file)])]
+        over = [(mock_server.url, []), (mock_server.tls["right"], [str(mock_server.ca_file)])]
         measured = [measure(url, ca, rounds) for url, ca in over]
     for row, name in enumerate(
         ["from `dlopen` to the token", "the same, as a whole process", "`curl`, a whole process"]
     ):
         print(f"| {name} | " + " | ".join(f"{column[row] * 1e3:.1f} ms" for column in measured) + " |")
-    sandbox.kill()
+    mock_server.kill()
 
 
 def measure(url: str, ca_file: list[str], rounds: int) -> list[float]:

@@ -79,7 +79,7 @@ def down(stage: Stage, scale: Scale) -> Figures:
 
 
 def short_lived(stage: Stage, _: Scale) -> Figures:
-    stage.sandbox.settings(ttl=5)
+    stage.mock_server.settings(ttl=5)
     stage.calls(Plan.turns(20, period_ms=1000, seconds=1))
     requests = stage.requests()
     return Figures(f"{requests}", requests == 1)

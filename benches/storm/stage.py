@@ -1,4 +1,4 @@
-"""Where one measurement is played: a library's caller, started anew, and a sandbox that takes its time."""
+"""Where one measurement is played: a library's caller, started anew, and a mock server that takes its time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 from languages import ROOT, clean_environment
 from libraries import Library
 from line_process import LineProcess
-from sandbox import Sandbox
+from mock_server import MockServer
 
 LATENCY_MS = 200
 LONG_TTL = 60_000
 OUTAGE_ANSWERS = 100_000
-"""More than a minute's; the sandbox keeps no more in mind."""
+"""More than a minute's; the mock server keeps no more in mind."""
 
 LEAD_S = 0.1
 """How long after it was told its plan a caller starts."""
@@ -54,14 +54,14 @@ class Call(NamedTuple):
 
 
 class Stage:
-    """The sandbox is of this measurement alone as long as it lasts."""
+    """The mock server is of this measurement alone as long as it lasts."""
 
-    def __init__(self, library: Library, sandbox: Sandbox) -> None:
+    def __init__(self, library: Library, mock_server: MockServer) -> None:
         self.library = library
-        self.sandbox = sandbox
+        self.mock_server = mock_server
         environment = {
             **clean_environment(),
-            **self.sandbox.environment,
+            **self.mock_server.environment,
             "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
         }
         self._caller = LineProcess(library.command, environment)
@@ -69,8 +69,8 @@ class Stage:
         self._first_token_at = time.monotonic()
         self.calls(Plan.burst(0))  # is answered once the caller has started
         # Not before that, so that the last requests of the caller before it, which was killed, are forgotten, too.
-        self.sandbox.reset()
-        self.sandbox.settings(latency_ms=LATENCY_MS)
+        self.mock_server.reset()
+        self.mock_server.settings(latency_ms=LATENCY_MS)
 
     def __enter__(self) -> Stage:
         return self
@@ -80,10 +80,10 @@ class Stage:
 
     def first_token(self, ttl: int, *, next_ttl: int = LONG_TTL) -> None:
         """Has the library fetch one that lives so long; its successors live longer."""
-        self.sandbox.settings(ttl=ttl)
+        self.mock_server.settings(ttl=ttl)
         self.burst(1)
         self._first_token_at = time.monotonic()
-        self.sandbox.settings(ttl=next_ttl)
+        self.mock_server.settings(ttl=next_ttl)
         self._first_requests = self.requests()
 
     def due_token(self) -> None:
@@ -97,7 +97,7 @@ class Stage:
 
     def outage(self) -> None:
         """From now on the endpoint answers 503, after the same time."""
-        self.sandbox.answer(503, count=OUTAGE_ANSWERS)
+        self.mock_server.answer(503, count=OUTAGE_ANSWERS)
 
     def burst(self, callers: int) -> list[Call]:
         """The call of each. All of them are to be served."""
@@ -123,4 +123,4 @@ class Stage:
     def requests(self) -> int:
         """Token requests since the first token, those on their way included."""
         time.sleep(MARGIN_S)
-        return self.sandbox.token_requests() - self._first_requests
+        return self.mock_server.token_requests() - self._first_requests

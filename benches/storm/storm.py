@@ -16,8 +16,8 @@ from queue import SimpleQueue
 from typing import Optional
 
 from libraries import COLUMNS, Library
+from mock_server import MockServer
 from rows import ROWS, Figures, Row, Scale
-from sandbox import Sandbox
 from stage import LATENCY_MS, Stage
 
 FULL = Scale(callers=64, seconds=60, outage_s=10)
@@ -31,19 +31,19 @@ def main(arguments: Optional[list[str]] = None) -> int:
     options = parser.parse_args(arguments)
     scale, at_once = (TINY, 8) if options.tiny else (FULL, 1)
     cells = [(row, library) for row in ROWS for library in COLUMNS]
-    sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
+    mock_servers: SimpleQueue[MockServer] = SimpleQueue()
     with ExitStack() as ending:
         for _ in range(at_once):
-            sandbox = Sandbox()
-            ending.callback(sandbox.kill)
-            sandboxes.put(sandbox)
+            mock_server = MockServer()
+            ending.callback(mock_server.kill)
+            mock_servers.put(mock_server)
         with ThreadPoolExecutor(at_once) as pool:
-            figures = list(pool.map(functools.partial(measured, scale, sandboxes), cells))
+            figures = list(pool.map(functools.partial(measured, scale, mock_servers), cells))
         print(*table(scale, [text for text, _ in figures]), sep="\n")
         if options.picture:
             from picture import draw  # here, because matplotlib takes its time
 
-            draw(options.picture, sandboxes.get())
+            draw(options.picture, mock_servers.get())
     missed = [
         f"{library.name} missed a bar. {row.title.format(scale)}: {text}, not {row.bar}."
         for (row, library), (text, good) in zip(cells, figures)
@@ -53,14 +53,14 @@ def main(arguments: Optional[list[str]] = None) -> int:
     return 1 if missed else 0
 
 
-def measured(scale: Scale, sandboxes: SimpleQueue[Sandbox], cell: tuple[Row, Library]) -> Figures:
+def measured(scale: Scale, mock_servers: SimpleQueue[MockServer], cell: tuple[Row, Library]) -> Figures:
     row, library = cell
-    sandbox = sandboxes.get()
+    mock_server = mock_servers.get()
     try:
-        with Stage(library, sandbox) as stage:
+        with Stage(library, mock_server) as stage:
             figures = row.measure(stage, scale)
     finally:
-        sandboxes.put(sandbox)  # or whoever is next waits for it forever
+        mock_servers.put(mock_server)  # or whoever is next waits for it forever
     print(f"{row.title.format(scale)}, {library.name}: {figures.text}", file=sys.stderr)
     return figures
 

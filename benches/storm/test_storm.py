@@ -51,7 +51,7 @@ def test_an_endpoint_that_is_down_is_spared(table: Table) -> None:
 def test_a_bar_that_this_library_misses_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], column: int, code: int
 ) -> None:
-    def measured(_: Scale, sandboxes: object, cell: tuple[Row, Library]) -> Figures:
+    def measured(_: Scale, mock_servers: object, cell: tuple[Row, Library]) -> Figures:
         return Figures("64", good=cell != (ROWS[0], COLUMNS[column]))
 
     monkeypatch.setattr(storm, "measured", measured)

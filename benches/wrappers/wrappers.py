@@ -23,7 +23,7 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]
 from authlib.integrations.requests_client.oauth2_session import OAuth2Auth  # type: ignore[import-untyped]
 from languages import BUILD, LIBRARIES
-from sandbox import Sandbox
+from mock_server import MockServer
 
 import bankhub
 import bankhub.httpx
@@ -41,25 +41,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measures what a wrapper adds to a call.")
     parser.add_argument("--tiny", action="store_true", help="too brief to say anything")
     tiny = parser.parse_args().tiny
-    sandbox = Sandbox()
+    mock_server = MockServer()
     try:
-        missed = python(sandbox, tiny)
+        missed = python(mock_server, tiny)
         for command in others():
             print(flush=True)
-            missed |= run(command, sandbox, tiny) != 0
+            missed |= run(command, mock_server, tiny) != 0
     finally:
-        sandbox.kill()
+        mock_server.kill()
     return 1 if missed else 0
 
 
-def python(sandbox: Sandbox, tiny: bool) -> bool:
+def python(mock_server: MockServer, tiny: bool) -> bool:
     """Whether a bar was missed."""
     rounds, calls = (3, 100) if tiny else (15, 20_000)
-    with bankhub.TokenCache(sandbox.client_id, sandbox.client_secret, base_url=sandbox.url) as cache:
+    with bankhub.TokenCache(mock_server.client_id, mock_server.client_secret, base_url=mock_server.url) as cache:
         cache.get()
         gets = ways_to_a_token(cache)
         one, two = (measured(gets, threads, rounds, calls) for threads in (1, 2))
-        adapters = ways_to_sign(cache, sandbox.url)
+        adapters = ways_to_sign(cache, mock_server.url)
         signing = [measured(adapters, threads, rounds, calls // 10) for threads in (1, 2)]
     print(
         f"| ns a call, CPython {sys.version_info[0]}.{sys.version_info[1]}, of so many threads | 1 | 2 |\n|---|--:|--:|"
@@ -86,12 +86,12 @@ def others() -> Iterator[list[str]]:
         yield ["mono", str(csharp)]
 
 
-def run(command: list[str], sandbox: Sandbox, tiny: bool) -> int:
+def run(command: list[str], mock_server: MockServer, tiny: bool) -> int:
     """The code that it ended with."""
     environment = {
         **os.environ,
         "BANKHUB_LIBRARY": str(LIBRARIES / "libbankhub.so.0"),
-        **sandbox.environment,
+        **mock_server.environment,
     }
     return subprocess.run([*command, *(["--tiny"] if tiny else [])], env=environment).returncode
 

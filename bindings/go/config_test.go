@@ -28,7 +28,7 @@ func TestArgumentsThatCannotBePassedAreNamed(t *testing.T) {
 			t.Errorf("%s: the message shows the secret", c.field)
 		}
 	}
-	_, tokens := newSandbox(t)
+	_, tokens := newMockServer(t)
 	if err := tokens.Invalidate("a\x00b"); !errors.Is(err, ErrInvalidArgument) {
 		t.Errorf("Invalidate: got %v", err)
 	}

@@ -34,7 +34,7 @@ func TestErrorIsItsStatusAndItsCauseAlone(t *testing.T) {
 }
 
 func TestErrorCarriesWhatTheLibrarySaid(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	s.post(t, "/answers", `{"count":1,"status":429,"headers":{"Retry-After":"7"},"body":""}`)
 	_, err := tokens.Get(t.Context())
 	var failure *Error
@@ -54,7 +54,7 @@ func TestErrorCarriesWhatTheLibrarySaid(t *testing.T) {
 }
 
 func TestClosedCacheSaysSo(t *testing.T) {
-	_, tokens := newSandbox(t)
+	_, tokens := newMockServer(t)
 	tokens.Close()
 	tokens.Close()
 	_, err := tokens.Stats()

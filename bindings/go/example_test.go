@@ -86,7 +86,7 @@ func ExampleTokenCache_Transport() {
 
 func ExampleError() {
 	cache, err := bankhub.New(bankhub.Config{
-		ClientID:     "sandbox-id",
+		ClientID:     "mock-id",
 		ClientSecret: "wrong",
 		BaseURL:      os.Getenv("BANKHUB_BASE_URL"),
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 func TestCancelEndsTheWaitButNotTheFetch(t *testing.T) {
-	_, tokens := newSandbox(t, "--latency-ms", "3000")
+	_, tokens := newMockServer(t, "--latency-ms", "3000")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
@@ -44,7 +44,7 @@ func TestCancelEndsTheWaitButNotTheFetch(t *testing.T) {
 }
 
 func TestDeadlineNamesTheLastFailure(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	s.post(t, "/answers", `{"count":3,"status":503,"headers":{},"body":""}`)
 	_, failure := tokens.Get(t.Context())
 	if !errors.Is(failure, ErrUnavailable) {
@@ -67,7 +67,7 @@ func TestDeadlineNamesTheLastFailure(t *testing.T) {
 }
 
 func TestGetTimeoutHoldsWithoutADeadline(t *testing.T) {
-	s, _ := newSandbox(t, "--latency-ms", "60000")
+	s, _ := newMockServer(t, "--latency-ms", "60000")
 	config := s.config()
 	config.GetTimeout = 50 * time.Millisecond
 	tokens, err := New(config)
@@ -81,7 +81,7 @@ func TestGetTimeoutHoldsWithoutADeadline(t *testing.T) {
 }
 
 func TestValidTokenIsHandedOutWhateverTheContext(t *testing.T) {
-	_, tokens := newSandbox(t)
+	_, tokens := newMockServer(t)
 	want, err := tokens.Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestValidTokenIsHandedOutWhateverTheContext(t *testing.T) {
 }
 
 func TestCachedGetAllocatesNothing(t *testing.T) {
-	_, tokens := newSandbox(t)
+	_, tokens := newMockServer(t)
 	ctx := t.Context()
 	get := func() {
 		if _, err := tokens.Get(ctx); err != nil {
@@ -110,7 +110,7 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 // Without a bound, each waiting goroutine would hold a thread, and Go would end the program.
 func TestThousandsOfGoroutinesWait(t *testing.T) {
 	defer debug.SetMaxThreads(debug.SetMaxThreads(500))
-	_, tokens := newSandbox(t, "--latency-ms", "1000")
+	_, tokens := newMockServer(t, "--latency-ms", "1000")
 	failures := make([]error, 4000)
 	var group sync.WaitGroup
 	for i := range failures {
@@ -130,7 +130,7 @@ func TestThousandsOfGoroutinesWait(t *testing.T) {
 }
 
 func TestForgottenCacheIsClosed(t *testing.T) {
-	s, _ := newSandbox(t)
+	s, _ := newMockServer(t)
 	var forgotten handle
 	func() {
 		tokens, err := New(s.config())
@@ -152,7 +152,7 @@ func TestForgottenCacheIsClosed(t *testing.T) {
 }
 
 func TestForgottenCacheIsNotClosedWhileACallWaits(t *testing.T) {
-	s, _ := newSandbox(t, "--latency-ms", "300")
+	s, _ := newMockServer(t, "--latency-ms", "300")
 	ended := make(chan error)
 	go func() {
 		tokens, err := New(s.config())

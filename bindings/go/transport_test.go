@@ -28,7 +28,7 @@ func (c *closing) Close() error {
 }
 
 func TestTransportKeepsTheContractOfARoundTripper(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	broken := errors.New("broken")
 	client := tokens.Transport(roundTripper(func(request *http.Request) (*http.Response, error) {
 		request.Header.Set("X-Of-Base", "1")
@@ -44,7 +44,7 @@ func TestTransportKeepsTheContractOfARoundTripper(t *testing.T) {
 }
 
 func TestTransportClosesTheBodyOfARequestThatItCannotSend(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	tokens.Close()
 	body := &closing{Reader: strings.NewReader("text")}
 	request, _ := http.NewRequest("POST", s.url+"/v1/company", body)
@@ -57,7 +57,7 @@ func TestTransportClosesTheBodyOfARequestThatItCannotSend(t *testing.T) {
 }
 
 func TestTransportReadsEveryBodyOnceAndClosesTheAnswerThatNobodyGets(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	var sent []string
 	unwanted := &closing{Reader: strings.NewReader("no")}
 	base := roundTripper(func(request *http.Request) (*http.Response, error) {
@@ -82,7 +82,7 @@ func TestTransportReadsEveryBodyOnceAndClosesTheAnswerThatNobodyGets(t *testing.
 }
 
 func TestTransportHasItsBaseRefuseWhatIsNoRequest(t *testing.T) {
-	s, tokens := newSandbox(t)
+	s, tokens := newMockServer(t)
 	company, _ := url.Parse(s.url + "/v1/company")
 	for _, request := range []*http.Request{{URL: company}, {Header: http.Header{}}} {
 		_, want := http.DefaultTransport.RoundTrip(request)
@@ -100,7 +100,7 @@ type idle struct {
 func (i *idle) CloseIdleConnections() { i.closed++ }
 
 func TestTransportHasItsBaseCloseIdleConnections(t *testing.T) {
-	_, tokens := newSandbox(t)
+	_, tokens := newMockServer(t)
 	var base idle
 	(&http.Client{Transport: tokens.Transport(&base)}).CloseIdleConnections()
 	if base.closed != 1 {
@@ -109,8 +109,8 @@ func TestTransportHasItsBaseCloseIdleConnections(t *testing.T) {
 }
 
 func TestTransportReportsTheSecondRejectionToo(t *testing.T) {
-	s, tokens := newSandbox(t)
-	response, err := tokens.HTTPClient().Get(s.url + "/v1/sandbox/unauthorized")
+	s, tokens := newMockServer(t)
+	response, err := tokens.HTTPClient().Get(s.url + "/v1/mock/unauthorized")
 	if err != nil {
 		t.Fatal(err)
 	}

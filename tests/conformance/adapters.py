@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from languages import BUILD, HERE, ROOT, Language, binary, clean_environment
 from line_process import LineProcess, ProcessFailed
-from sandbox import Sandbox
+from mock_server import MockServer
 from secrecy import Secrecy
 
 DEADLINE_S = 20
@@ -57,18 +57,18 @@ class Answer:
 
 
 class Caller:
-    """A running program with a cache for the sandbox, for which its environment may say more."""
+    """A running program with a cache for the mock server, for which its environment may say more."""
 
-    def __init__(self, name: str, sandbox: Sandbox, **config: str) -> None:
+    def __init__(self, name: str, mock_server: MockServer, **config: str) -> None:
         language = CALLERS[name]
         self.name = name
-        self._sandbox = sandbox
+        self._mock_server = mock_server
         self._secrecy = Secrecy()
-        self._secrecy.keep_credentials(sandbox.client_id, sandbox.client_secret)
+        self._secrecy.keep_credentials(mock_server.client_id, mock_server.client_secret)
         environment = {
             **clean_environment(),
             **language.environment,
-            **sandbox.environment,
+            **mock_server.environment,
             **{f"BANKHUB_{field.upper()}": text for field, text in config.items()},
         }
         self._process = LineProcess(language.command, environment)
@@ -92,7 +92,7 @@ class Caller:
         """In the words of PROTOCOL.md."""
         self._process.write(" ".join([verb, *(urllib.parse.quote(str(word), safe="=") for word in words)]))
         answer = self._process.read(DEADLINE_S)
-        seen = self._sandbox.counters().last_resource_request
+        seen = self._mock_server.counters().last_resource_request
         if seen:
             self._secrecy.keep(seen.headers.get("authorization", "").removeprefix("Bearer "))
         return self._parse(answer)

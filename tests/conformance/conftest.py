@@ -1,4 +1,4 @@
-"""Every scenario against every language: which are there, one driver process for each, a sandbox for each scenario."""
+"""Every scenario against every language: which are there, one driver process for each, a mock server for each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from adapters import CALLERS, Caller
 from driver_process import DEADLINE_S, Cache, Driver, Word
 from languages import LANGUAGES, Language
 from line_process import ProcessFailed
+from mock_server import MockServer
 from redis_server import RedisServer
-from sandbox import Sandbox
 
 HANGS_TOLERATED = 2
 """A language that hangs more often is not waited for again: the suite itself has to end."""
@@ -143,37 +143,37 @@ def driver(drivers: Drivers, language: str) -> Iterator[Driver]:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox()
-    yield sandbox
-    sandbox.kill()
+def mock_server() -> Iterator[MockServer]:
+    mock_server = MockServer()
+    yield mock_server
+    mock_server.kill()
 
 
 @pytest.fixture
-def tls_sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+def tls_mock_server(tmp_path: Path) -> Iterator[MockServer]:
     """One that listens with TLS, too."""
-    sandbox = Sandbox(ca_file=tmp_path / "ca.pem")
-    yield sandbox
-    sandbox.kill()
+    mock_server = MockServer(ca_file=tmp_path / "ca.pem")
+    yield mock_server
+    mock_server.kill()
 
 
-def new_tls_cache(driver: Driver, sandbox: Sandbox, base_url: str, **config: Word) -> Cache:
-    """For one of the addresses of a sandbox that listens with TLS, whose authority is trusted."""
-    credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-    return driver.new(**credentials, base_url=base_url, ca_file=str(sandbox.ca_file), **config)
+def new_tls_cache(driver: Driver, mock_server: MockServer, base_url: str, **config: Word) -> Cache:
+    """For one of the addresses of a mock server that listens with TLS, whose authority is trusted."""
+    credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
+    return driver.new(**credentials, base_url=base_url, ca_file=str(mock_server.ca_file), **config)
 
 
 @pytest.fixture
-def caller(require: Require, adapter: str, sandbox: Sandbox, store: dict[str, str]) -> Iterator[Caller]:
-    """Anew for each scenario, since its cache is of the scenario's sandbox."""
+def caller(require: Require, adapter: str, mock_server: MockServer, store: dict[str, str]) -> Iterator[Caller]:
+    """Anew for each scenario, since its cache is of the scenario's mock server."""
     require(CALLERS[adapter])
-    caller = Caller(adapter, sandbox, **store)
+    caller = Caller(adapter, mock_server, **store)
     yield caller
     caller.end()
 
 
 class NewCache(Protocol):
-    """Makes a cache for the scenario's sandbox, with anything else set as asked for."""
+    """Makes a cache for the scenario's mock server, with anything else set as asked for."""
 
     def __call__(self, **config: Word) -> Cache: ...
 
@@ -197,17 +197,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def new_cache(driver: Driver, sandbox: Sandbox, store: dict[str, str]) -> Iterator[NewCache]:
+def new_cache(driver: Driver, mock_server: MockServer, store: dict[str, str]) -> Iterator[NewCache]:
     made = []
 
     def new(**config: Word) -> Cache:
-        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-        defaults = {**credentials, "base_url": sandbox.url, **store}
+        credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
+        defaults = {**credentials, "base_url": mock_server.url, **store}
         made.append(driver.new(**{**defaults, **config}))
         return made[-1]
 
     yield new
-    at_once = sandbox.counters().token_requests_at_once_max
+    at_once = mock_server.counters().token_requests_at_once_max
     assert at_once <= len(made), f"{driver.name} had {at_once} requests of {len(made)} caches in flight at once"
 
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import NewCache
 from driver_process import Answer, Cache, Driver, Status, Word
 from languages import version
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import wait_until
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 CREDENTIALS: dict[str, Word] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 SIZE_MAX = 4096
@@ -49,9 +49,9 @@ def test_a_refusal_leaves_a_null_handle(driver: Driver) -> None:
 
 
 @no_pointers
-def test_get_without_out(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
+def test_get_without_out(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     invalid(driver.ask("token", cache.name, "default", out="null"), "out")
-    assert sandbox.token_requests() == 0
+    assert mock_server.token_requests() == 0
 
 
 @no_pointers
@@ -99,8 +99,8 @@ def test_a_number_that_never_was_a_handle(driver: Driver, handle: int) -> None:
 
 
 @no_handles
-def test_a_handle_with_one_bit_changed(driver: Driver, sandbox: Sandbox) -> None:
-    answer = driver.ask("new", "original", **CREDENTIALS, base_url=sandbox.url).ok()
+def test_a_handle_with_one_bit_changed(driver: Driver, mock_server: MockServer) -> None:
+    answer = driver.ask("new", "original", **CREDENTIALS, base_url=mock_server.url).ok()
     handle = answer.number("handle")
     token = driver.ask("token", f"@{handle}", "default").ok().value
 
@@ -194,8 +194,8 @@ def test_the_error_is_written_with_ok_too(cache: Cache, driver: Driver, new_cach
 
 
 @no_structs
-def test_the_error_says_what_the_call_returned(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.credentials(enabled=False)
+def test_the_error_says_what_the_call_returned(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.credentials(enabled=False)
     error = cache.token().expect(Status.UNAUTHENTICATED)
     assert error.number("error.status") == Status.UNAUTHENTICATED
     assert error.number("error.reserved_nonzero") == 0
@@ -209,9 +209,9 @@ def test_a_token_fills_its_struct(cache: Cache) -> None:
 
 
 @no_structs
-def test_a_failure_leaves_no_token(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.credentials(enabled=False)
-    sandbox.settings(latency_ms=200)
+def test_a_failure_leaves_no_token(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.credentials(enabled=False)
+    mock_server.settings(latency_ms=200)
     late, refused = cache.token(timeout=0), cache.token()
     cache.close()
     for answer, status in ((late, Status.DEADLINE), (refused, Status.UNAUTHENTICATED), (cache.token(), Status.CLOSED)):
@@ -225,11 +225,11 @@ def test_wipe_leaves_only_zeros(cache: Cache) -> None:
 
 
 @pytest.mark.only("c", because="the other languages have threads of their own")
-def test_one_thread_while_fetching_and_none_else(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=500)
+def test_one_thread_while_fetching_and_none_else(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=500)
     wait_until(lambda: driver.threads() == 1, within_s=15, what="the end of fetches of the scenarios before")
     cache.get(timeout=0).expect(Status.DEADLINE)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     assert driver.threads() == 2
     cache.get().ok()
     wait_until(lambda: driver.threads() == 1, within_s=5, what="the end of the fetch's thread")

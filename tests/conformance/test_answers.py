@@ -12,8 +12,8 @@ import pytest
 
 from conftest import NewCache
 from driver_process import Cache, Driver, Status
+from mock_server import MockServer
 from patience import at_most, wait_until
-from sandbox import Sandbox
 
 HTML = "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>"
 TOKEN = "5e79079684d93027ed1d7e414b04543b1d6ef164"
@@ -122,24 +122,24 @@ FAILURES = [
 
 @pytest.mark.with_a_store("c", because="there are many, and none has to do with the store")
 @pytest.mark.parametrize("failure", [pytest.param(failure, id=failure.name) for failure in FAILURES])
-def test_failure(cache: Cache, sandbox: Sandbox, failure: Failure) -> None:
-    sandbox.answer(failure.http_status, failure.body)
+def test_failure(cache: Cache, mock_server: MockServer, failure: Failure) -> None:
+    mock_server.answer(failure.http_status, failure.body)
 
     error = cache.get().expect(failure.status)
 
     assert error.http_status == (failure.meant or failure.http_status)
-    assert sandbox.address.split(":")[0] in error.message, "an operator wants to know who answered so"
+    assert mock_server.address.split(":")[0] in error.message, "an operator wants to know who answered so"
     assert "\n" not in error.message
     least, most = failure.backoff_ms
     assert least - 200 <= error.retry_after_ms <= most
-    requests = sandbox.token_requests()
+    requests = mock_server.token_requests()
     assert 1 <= requests <= failure.requests
 
     with at_most(400, "get during backoff"):
         again = cache.get().expect(failure.status)
     assert (again.http_status, again.message) == (error.http_status, error.message)
     assert 0 < again.retry_after_ms <= error.retry_after_ms
-    assert sandbox.token_requests() == requests
+    assert mock_server.token_requests() == requests
     stats = cache.stats().ok()
     assert stats.number("last_error.status") == failure.status
     assert stats.number("last_error.http_status") == error.http_status
@@ -160,28 +160,28 @@ SUCCESSES = [
 
 
 @pytest.mark.parametrize("http_status, body, token, ttl", SUCCESSES)
-def test_success(cache: Cache, sandbox: Sandbox, http_status: int, body: str, token: str, ttl: int) -> None:
-    sandbox.answer(http_status, body)
+def test_success(cache: Cache, mock_server: MockServer, http_status: int, body: str, token: str, ttl: int) -> None:
+    mock_server.answer(http_status, body)
     before = time.time()
 
     answer = cache.token().ok()
 
     assert answer.value == cache.get().ok().value == token
     assert int(before) + ttl <= answer.expires_at <= time.time() + ttl
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 @pytest.mark.parametrize("http_status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(cache: Cache, sandbox: Sandbox, http_status: int) -> None:
-    elsewhere = Sandbox()
+def test_redirects_are_not_followed(cache: Cache, mock_server: MockServer, http_status: int) -> None:
+    elsewhere = MockServer()
     try:
-        sandbox.answer(http_status, "", {"Location": f"{elsewhere.url}/v1/token"})
+        mock_server.answer(http_status, "", {"Location": f"{elsewhere.url}/v1/token"})
         error = cache.get().expect(Status.BAD_RESPONSE)
         assert elsewhere.token_requests() == 0, "the credentials went to the wrong place"
     finally:
         elsewhere.kill()
     assert error.http_status == http_status
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 @pytest.mark.parametrize("http_status, status", [(429, Status.RATE_LIMITED), (503, Status.UNAVAILABLE)])
@@ -197,32 +197,38 @@ def test_redirects_are_not_followed(cache: Cache, sandbox: Sandbox, http_status:
     ],
 )
 def test_retry_after(
-    cache: Cache, sandbox: Sandbox, http_status: int, status: Status, retry_after: str, least_s: float, most_s: float
+    cache: Cache,
+    mock_server: MockServer,
+    http_status: int,
+    status: Status,
+    retry_after: str,
+    least_s: float,
+    most_s: float,
 ) -> None:
     if retry_after.startswith("+"):
         retry_after = email.utils.formatdate(time.time() + int(retry_after.split()[0]), usegmt=True)
-    sandbox.answer(http_status, error_body(http_status), {"Retry-After": retry_after})
+    mock_server.answer(http_status, error_body(http_status), {"Retry-After": retry_after})
 
     error = cache.get().expect(status)
 
     assert least_s * 1000 <= error.retry_after_ms <= most_s * 1000
-    assert sandbox.token_requests() == 1, "the server said when, well or badly; nothing is tried again before"
+    assert mock_server.token_requests() == 1, "the server said when, well or badly; nothing is tried again before"
 
 
-def test_wrong_credentials_are_unauthenticated(new_cache: NewCache, sandbox: Sandbox) -> None:
+def test_wrong_credentials_are_unauthenticated(new_cache: NewCache, mock_server: MockServer) -> None:
     error = new_cache(client_secret="Nq5Wt9Xc3Hv7Jb1M").get().expect(Status.UNAUTHENTICATED)
 
     assert error.http_status == 401
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_disabled_credentials_are_unauthenticated(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.credentials(enabled=False)
+def test_disabled_credentials_are_unauthenticated(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.credentials(enabled=False)
     assert cache.get().expect(Status.UNAUTHENTICATED).http_status == 401
 
 
-def test_a_path_that_is_not_there_is_a_bad_response(new_cache: NewCache, sandbox: Sandbox) -> None:
-    error = new_cache(base_url=f"{sandbox.url}/elsewhere").get().expect(Status.BAD_RESPONSE)
+def test_a_path_that_is_not_there_is_a_bad_response(new_cache: NewCache, mock_server: MockServer) -> None:
+    error = new_cache(base_url=f"{mock_server.url}/elsewhere").get().expect(Status.BAD_RESPONSE)
 
     assert error.http_status == 404
     assert "base_url" in error.message, "the one setting that can be wrong here"
@@ -232,33 +238,33 @@ def test_a_path_that_is_not_there_is_a_bad_response(new_cache: NewCache, sandbox
     "http_status, status", [(401, Status.UNAUTHENTICATED), (429, Status.RATE_LIMITED), (503, Status.UNAVAILABLE)]
 )
 def test_a_failing_endpoint_is_not_hammered(
-    cache: Cache, driver: Driver, sandbox: Sandbox, http_status: int, status: Status
+    cache: Cache, driver: Driver, mock_server: MockServer, http_status: int, status: Status
 ) -> None:
-    sandbox.answer(http_status, error_body(http_status))
+    mock_server.answer(http_status, error_body(http_status))
     cache.start(64)
     assert {answer.status for answer in driver.join()} == {status}
     for _ in range(20):
         cache.get(timeout=0).expect(status)
         assert cache.generation() == 0
 
-    assert sandbox.token_requests() <= REQUESTS_PER_FETCH
+    assert mock_server.token_requests() <= REQUESTS_PER_FETCH
 
 
-def test_callers_recover_with_the_endpoint(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.answer(429, error_body(429), count=1)
+def test_callers_recover_with_the_endpoint(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.answer(429, error_body(429), count=1)
     cache.get().expect(Status.RATE_LIMITED)
 
     wait_until(lambda: cache.get().status == Status.OK, within_s=3, what="a token after the backoff")
 
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
     stats = cache.stats().ok()
     assert stats.number("consecutive_failures") == 0
     assert stats.number("last_error.status") == Status.OK
 
 
-def test_one_failure_in_between_is_not_seen(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.answer(503, HTML, count=1)
+def test_one_failure_in_between_is_not_seen(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.answer(503, HTML, count=1)
 
     cache.get().ok()
 
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2

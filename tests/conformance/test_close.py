@@ -6,31 +6,31 @@ import pytest
 
 from conftest import Drivers, NewCache
 from driver_process import Cache, Driver, Status
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import at_most, wait_until
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 ROUNDS = 30
 
 
-def test_close_wakes_16_waiting_threads(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=10_000)
+def test_close_wakes_16_waiting_threads(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=10_000)
     cache.start(16)
     wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
 
     with at_most(1000, "waking"):
         cache.close().ok()
         answers = driver.join()
 
     assert [answer.status for answer in answers] == [Status.CLOSED] * 16
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 @pytest.mark.parametrize("used", [True, False], ids=["used", "never-used"])
-def test_every_call_after_close_says_so(cache: Cache, sandbox: Sandbox, used: bool) -> None:
+def test_every_call_after_close_says_so(cache: Cache, mock_server: MockServer, used: bool) -> None:
     token = cache.token().ok().value if used else "f00df00df00df00df00df00df00df00df00df00d"
     cache.close().ok()
-    requests = sandbox.token_requests()
+    requests = mock_server.token_requests()
 
     for answer in (
         cache.get(),
@@ -44,7 +44,7 @@ def test_every_call_after_close_says_so(cache: Cache, sandbox: Sandbox, used: bo
         assert "closed" in error.message.lower()
     cache.stats().expect(Status.CLOSED)
     assert cache.generation() == 0
-    assert sandbox.token_requests() == requests == int(used)
+    assert mock_server.token_requests() == requests == int(used)
 
 
 def test_close_twice(cache: Cache) -> None:
@@ -54,11 +54,13 @@ def test_close_twice(cache: Cache) -> None:
     cache.get().expect(Status.CLOSED)
 
 
-def test_a_fetch_in_flight_outlives_its_cache(new_cache: NewCache, sandbox: Sandbox, store: dict[str, str]) -> None:
-    sandbox.settings(latency_ms=800)
+def test_a_fetch_in_flight_outlives_its_cache(
+    new_cache: NewCache, mock_server: MockServer, store: dict[str, str]
+) -> None:
+    mock_server.settings(latency_ms=800)
     closed = new_cache()
     closed.get(timeout=0).expect(Status.DEADLINE)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     with at_most(400, "close"):
         closed.close().ok()
 
@@ -66,10 +68,10 @@ def test_a_fetch_in_flight_outlives_its_cache(new_cache: NewCache, sandbox: Sand
     other = new_cache()
     other.get().ok()
     closed.get().expect(Status.CLOSED)
-    assert sandbox.token_requests() == (1 if store else 2), "what it brings is of use in a store"
+    assert mock_server.token_requests() == (1 if store else 2), "what it brings is of use in a store"
 
 
-def test_a_closed_cache_never_becomes_another(new_cache: NewCache, sandbox: Sandbox) -> None:
+def test_a_closed_cache_never_becomes_another(new_cache: NewCache, mock_server: MockServer) -> None:
     """Its memory is used again: what still holds the old one must not reach the new."""
     closed = []
     for _ in range(ROUNDS):
@@ -84,10 +86,10 @@ def test_a_closed_cache_never_becomes_another(new_cache: NewCache, sandbox: Sand
         cache.invalidate(token).expect(Status.CLOSED)
         cache.close().ok()
     assert alive.get(timeout=0).ok().value == token
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_close_beside_8_calling_threads(new_cache: NewCache, driver: Driver, sandbox: Sandbox) -> None:
+def test_close_beside_8_calling_threads(new_cache: NewCache, driver: Driver, mock_server: MockServer) -> None:
     for _ in range(ROUNDS):
         cache = new_cache()
         cache.start(8)
@@ -99,11 +101,11 @@ def test_close_beside_8_calling_threads(new_cache: NewCache, driver: Driver, san
 
 @pytest.mark.parametrize("fetching", [False, True], ids=["idle", "fetching"])
 def test_a_program_ends_with_its_caches_open(
-    drivers: Drivers, language: str, sandbox: Sandbox, store: dict[str, str], fetching: bool
+    drivers: Drivers, language: str, mock_server: MockServer, store: dict[str, str], fetching: bool
 ) -> None:
-    sandbox.settings(latency_ms=5000 if fetching else 0)
+    mock_server.settings(latency_ms=5000 if fetching else 0)
     driver = drivers.start(language)
-    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=sandbox.url, **store)
+    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=mock_server.url, **store)
     answer = cache.get(timeout=0 if fetching else 5000)
     assert answer.status == (Status.DEADLINE if fetching else Status.OK)
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import NewCache
 from driver_process import Cache, Driver, Status
 from languages import version
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import Stopwatch, at_most, wait_until
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 takes_long = pytest.mark.with_a_store("c", because="it waits for seconds, and what for is the core's affair")
 
@@ -21,12 +21,12 @@ PROMPT_MS = 400
 """What a call that does not wait may take on a busy machine."""
 
 
-def test_first_get_sends_the_documented_request(cache: Cache, sandbox: Sandbox) -> None:
-    assert sandbox.token_requests() == 0, "a cache that nobody asked sends nothing"
+def test_first_get_sends_the_documented_request(cache: Cache, mock_server: MockServer) -> None:
+    assert mock_server.token_requests() == 0, "a cache that nobody asked sends nothing"
 
     token = cache.get().ok().value
 
-    counters = sandbox.counters()
+    counters = mock_server.counters()
     assert counters.token_requests == 1
     request = counters.last_token_request
     assert request is not None
@@ -36,12 +36,12 @@ def test_first_get_sends_the_documented_request(cache: Cache, sandbox: Sandbox) 
         == "Basic " + base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
     )
     assert request.headers["user-agent"] == f"bankhub/{version()}"
-    assert request.headers["host"] == sandbox.address
+    assert request.headers["host"] == mock_server.address
     assert request.body_length == 0
-    assert sandbox.resource(token) == 200
+    assert mock_server.resource(token) == 200
 
 
-def test_token_tells_generation_and_end(cache: Cache, sandbox: Sandbox) -> None:
+def test_token_tells_generation_and_end(cache: Cache, mock_server: MockServer) -> None:
     before = time.time()
     token = cache.token().ok()
 
@@ -52,75 +52,75 @@ def test_token_tells_generation_and_end(cache: Cache, sandbox: Sandbox) -> None:
 
 
 @takes_long
-def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=2500)
+def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=2500)
     before = time.time()
     token = cache.token().ok()
 
     assert token.expires_at <= before + TTL_S + 1 < time.time() + TTL_S
 
 
-def test_second_get_sends_nothing(cache: Cache, sandbox: Sandbox) -> None:
+def test_second_get_sends_nothing(cache: Cache, mock_server: MockServer) -> None:
     first = cache.token().ok()
     for _ in range(5):
         assert cache.get().ok().value == first.value
         assert cache.token().ok() == first
         assert cache.get(timeout=0).ok().value == first.value
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 def test_generation_of_an_empty_cache_is_zero(cache: Cache) -> None:
     assert cache.generation() == 0
 
 
-def test_64_threads_on_an_empty_cache_cause_one_request(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=300)
+def test_64_threads_on_an_empty_cache_cause_one_request(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=300)
     cache.start(64)
     answers = driver.join()
 
     assert len({answer.ok().value for answer in answers}) == 1
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_64_threads_on_a_full_cache_cause_none(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
+def test_64_threads_on_a_full_cache_cause_none(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     token = cache.get().ok().value
     cache.start(64)
 
     assert {answer.ok().value for answer in driver.join()} == {token}
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 def test_two_caches_are_two_unless_they_share_a_store(
-    new_cache: NewCache, sandbox: Sandbox, store: dict[str, str]
+    new_cache: NewCache, mock_server: MockServer, store: dict[str, str]
 ) -> None:
     tokens = {new_cache().get().ok().value for _ in range(2)}
 
-    assert len(tokens) == sandbox.token_requests() == (1 if store else 2)
+    assert len(tokens) == mock_server.token_requests() == (1 if store else 2)
 
 
-def test_timeout_0_starts_the_fetch_and_does_not_wait(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=700)
+def test_timeout_0_starts_the_fetch_and_does_not_wait(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=700)
     with at_most(PROMPT_MS, "get with timeout 0"):
         error = cache.get(timeout=0).expect(Status.DEADLINE)
     assert error.http_status == 0
     assert cache.stats().ok().number("fetching") == 1
 
     cache.get().ok()
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_a_timeout_ends_the_wait_and_not_the_fetch(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=700)
+def test_a_timeout_ends_the_wait_and_not_the_fetch(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=700)
     elapsed_ms = Stopwatch()
     cache.get(timeout=150).expect(Status.DEADLINE)
     assert 150 <= elapsed_ms() <= 150 + PROMPT_MS
 
     cache.get(timeout=5000).ok()
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_a_timeout_names_what_failed_before_it(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.answer(503)
+def test_a_timeout_names_what_failed_before_it(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.answer(503)
     cache.get(timeout=0).expect(Status.DEADLINE)
     wait_until(lambda: cache.stats().ok().number("failures") > 0, within_s=5, what="a failed request")
 
@@ -128,32 +128,32 @@ def test_a_timeout_names_what_failed_before_it(cache: Cache, sandbox: Sandbox) -
     assert "503" in error.message
 
 
-def test_the_default_timeout_is_the_configured_one(new_cache: NewCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=700)
+def test_the_default_timeout_is_the_configured_one(new_cache: NewCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=700)
     cache = new_cache(get_timeout_ms=150)
     elapsed_ms = Stopwatch()
     cache.get().expect(Status.DEADLINE)
     assert 150 <= elapsed_ms() <= 150 + PROMPT_MS
 
 
-def test_each_caller_waits_by_its_own_deadline(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=800)
+def test_each_caller_waits_by_its_own_deadline(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=800)
     cache.start(8, timeout=100)
     cache.start(8, timeout=5000)
     answers = driver.join()
 
     assert [answer.status for answer in answers] == [Status.DEADLINE] * 8 + [Status.OK] * 8
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_a_slow_server_is_unavailable(new_cache: NewCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=5000)
+def test_a_slow_server_is_unavailable(new_cache: NewCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=5000)
     cache = new_cache(request_timeout_ms=200)
     with at_most(3000, "get"):
         error = cache.get().expect(Status.UNAVAILABLE)
     assert error.http_status == 0
     assert error.retry_after_ms > 0
-    assert 1 <= sandbox.token_requests() <= 3
+    assert 1 <= mock_server.token_requests() <= 3
 
 
 def test_a_closed_port_is_unavailable(new_cache: NewCache) -> None:
@@ -183,29 +183,29 @@ def test_an_unknown_host_is_unavailable(new_cache: NewCache) -> None:
     ],
 )
 def test_credentials_arrive_as_they_are(new_cache: NewCache, client_id: str, client_secret: str) -> None:
-    sandbox = Sandbox(client_id=client_id, client_secret=client_secret)
+    mock_server = MockServer(client_id=client_id, client_secret=client_secret)
     try:
-        new_cache(client_id=client_id, client_secret=client_secret, base_url=sandbox.url).get().ok()
-        request = sandbox.counters().last_token_request
+        new_cache(client_id=client_id, client_secret=client_secret, base_url=mock_server.url).get().ok()
+        request = mock_server.counters().last_token_request
     finally:
-        sandbox.kill()
+        mock_server.kill()
     assert request is not None
     basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
     assert request.headers["authorization"] == f"Basic {basic}"
 
 
-def test_a_slash_at_the_end_of_the_base_url_changes_nothing(new_cache: NewCache, sandbox: Sandbox) -> None:
-    new_cache(base_url=f"{sandbox.url}/").get().ok()
+def test_a_slash_at_the_end_of_the_base_url_changes_nothing(new_cache: NewCache, mock_server: MockServer) -> None:
+    new_cache(base_url=f"{mock_server.url}/").get().ok()
 
-    request = sandbox.counters().last_token_request
+    request = mock_server.counters().last_token_request
     assert request is not None and request.path == "/v1/token"
 
 
 @takes_long
-def test_renewal_runs_beside_the_callers(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(ttl=3)
+def test_renewal_runs_beside_the_callers(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(ttl=3)
     first = cache.token().ok()
-    sandbox.settings(latency_ms=600)
+    mock_server.settings(latency_ms=600)
 
     def renewed() -> bool:
         with at_most(PROMPT_MS, "get beside a renewal"):
@@ -214,34 +214,34 @@ def test_renewal_runs_beside_the_callers(cache: Cache, sandbox: Sandbox) -> None
     wait_until(renewed, within_s=5, what="the renewed token")
     second = cache.token().ok()
     assert second.generation > first.generation
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
 
 
 @takes_long
-def test_generation_sets_the_renewal_going(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(ttl=3)
+def test_generation_sets_the_renewal_going(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(ttl=3)
     first = cache.token().ok().generation
 
     wait_until(lambda: cache.generation() not in (0, first), within_s=5, what="another generation")
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
 
 
 @takes_long
-def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(ttl=3)
+def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(ttl=3)
     token = cache.token().ok()
-    sandbox.answer(503)
+    mock_server.answer(503)
     served_beside_failure = False
 
     def ended() -> bool:
         nonlocal served_beside_failure
-        failed = sandbox.token_requests() > 1
+        failed = mock_server.token_requests() > 1
         asked = time.time()
         answer = cache.get(timeout=0)
         if answer.status == Status.OK:
             assert answer.value == token.value
             assert asked < token.expires_at + 1, "an expired token is handed out"
-            assert sandbox.resource(answer.value) == 200, "a token that no resource takes is handed out"
+            assert mock_server.resource(answer.value) == 200, "a token that no resource takes is handed out"
             served_beside_failure |= failed
         else:
             assert answer.status in (Status.UNAVAILABLE, Status.DEADLINE)
@@ -253,12 +253,12 @@ def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cac
 
 
 @takes_long
-def test_an_expired_token_is_replaced(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.settings(ttl=1)
+def test_an_expired_token_is_replaced(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.settings(ttl=1)
     first = cache.token().ok()
     # stats, unlike get and generation, sets no renewal going.
     wait_until(lambda: cache.stats().ok().generation == 0, within_s=3, what="the end of the token")
 
     assert cache.get().ok().value != first.value
     assert cache.token().ok().generation > first.generation
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2

@@ -7,53 +7,53 @@ from typing import Optional
 import pytest
 
 from driver_process import Cache, Driver, Status
+from mock_server import MockServer
 from patience import at_most, wait_until
-from sandbox import Sandbox
 
 ROUNDS = 40
 
 
-def test_the_current_token_is_replaced(cache: Cache, sandbox: Sandbox) -> None:
+def test_the_current_token_is_replaced(cache: Cache, mock_server: MockServer) -> None:
     first = cache.token().ok()
-    sandbox.revoke()
-    assert sandbox.resource(first.value) == 401
+    mock_server.revoke()
+    assert mock_server.resource(first.value) == 401
 
     cache.invalidate(first.value).ok()
 
     second = cache.token().ok()
     assert second.value != first.value
     assert second.generation > first.generation
-    assert sandbox.resource(second.value) == 200
-    assert sandbox.token_requests() == 2
+    assert mock_server.resource(second.value) == 200
+    assert mock_server.token_requests() == 2
     assert cache.stats().ok().number("rejections") == 1
 
 
-def test_the_replacement_is_fetched_before_anybody_asks(cache: Cache, sandbox: Sandbox) -> None:
+def test_the_replacement_is_fetched_before_anybody_asks(cache: Cache, mock_server: MockServer) -> None:
     cache.invalidate(cache.get().ok().value).ok()
-    wait_until(lambda: sandbox.token_requests() == 2, within_s=5, what="the request for the new token")
+    wait_until(lambda: mock_server.token_requests() == 2, within_s=5, what="the request for the new token")
 
 
-def test_callers_wait_for_the_replacement(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
+def test_callers_wait_for_the_replacement(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     first = cache.get().ok().value
-    sandbox.settings(latency_ms=300)
+    mock_server.settings(latency_ms=300)
     cache.invalidate(first).ok()
     cache.start(16)
 
     values = {answer.ok().value for answer in driver.join()}
     assert len(values) == 1 and first not in values
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
 
 
-def test_invalidate_does_not_wait(cache: Cache, sandbox: Sandbox) -> None:
+def test_invalidate_does_not_wait(cache: Cache, mock_server: MockServer) -> None:
     token = cache.get().ok().value
-    sandbox.settings(latency_ms=2000)
+    mock_server.settings(latency_ms=2000)
     with at_most(400, "invalidate"):
         cache.invalidate(token).ok()
 
 
-def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, sandbox: Sandbox) -> None:
+def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, mock_server: MockServer) -> None:
     first = cache.get().ok().value
-    sandbox.settings(latency_ms=200)
+    mock_server.settings(latency_ms=200)
     for _ in range(50):
         cache.invalidate(first).ok()
     second = cache.get().ok().value
@@ -61,10 +61,10 @@ def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, sandbox: 
         cache.invalidate(first).ok()
 
     assert cache.get().ok().value == second != first
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
 
 
-def test_an_old_token_changes_nothing(cache: Cache, sandbox: Sandbox) -> None:
+def test_an_old_token_changes_nothing(cache: Cache, mock_server: MockServer) -> None:
     first = cache.get().ok().value
     cache.invalidate(first).ok()
     second = cache.token().ok()
@@ -72,7 +72,7 @@ def test_an_old_token_changes_nothing(cache: Cache, sandbox: Sandbox) -> None:
     cache.invalidate(first).ok()
 
     assert cache.token().ok() == second
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
     stats = cache.stats().ok()
     assert (stats.number("rejections"), stats.number("ignored_rejections")) == (1, 1)
 
@@ -87,51 +87,51 @@ def test_an_old_token_changes_nothing(cache: Cache, sandbox: Sandbox) -> None:
         pytest.param(None, id="null"),
     ],
 )
-def test_any_other_text_changes_nothing(cache: Cache, sandbox: Sandbox, rejected: Optional[str]) -> None:
+def test_any_other_text_changes_nothing(cache: Cache, mock_server: MockServer, rejected: Optional[str]) -> None:
     token = cache.token().ok()
 
     cache.invalidate(rejected).ok()
 
     assert cache.token().ok() == token
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
     stats = cache.stats().ok()
     assert (stats.number("rejections"), stats.number("ignored_rejections")) == (0, 1)
 
 
 @pytest.mark.parametrize("change", ["prefix", "longer", "case"])
-def test_nearly_the_current_token_changes_nothing(cache: Cache, sandbox: Sandbox, change: str) -> None:
+def test_nearly_the_current_token_changes_nothing(cache: Cache, mock_server: MockServer, change: str) -> None:
     token = cache.get().ok().value
     nearly = {"prefix": token[:-1], "longer": token + "0", "case": token.swapcase()}[change]
 
     cache.invalidate(nearly).ok()
 
     assert cache.get().ok().value == token
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 @pytest.mark.but("c", because="a C string ends at its first NUL")
-def test_a_nul_behind_the_current_token_makes_another_text(cache: Cache, sandbox: Sandbox) -> None:
+def test_a_nul_behind_the_current_token_makes_another_text(cache: Cache, mock_server: MockServer) -> None:
     token = cache.get().ok().value
 
     answer = cache.invalidate(token + "\0")
 
     assert answer.status in (Status.OK, Status.INVALID_ARGUMENT)
     assert cache.get().ok().value == token
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_an_empty_cache_ignores_reports(cache: Cache, sandbox: Sandbox) -> None:
+def test_an_empty_cache_ignores_reports(cache: Cache, mock_server: MockServer) -> None:
     cache.invalidate("f00df00df00df00df00df00df00df00df00df00d").ok()
-    assert sandbox.token_requests() == 0
+    assert mock_server.token_requests() == 0
 
     cache.get().ok()
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_a_server_that_rejects_every_token_is_not_hammered(cache: Cache, sandbox: Sandbox) -> None:
+def test_a_server_that_rejects_every_token_is_not_hammered(cache: Cache, mock_server: MockServer) -> None:
     for _ in range(ROUNDS):
         token = cache.get().ok().value
         cache.invalidate(token).ok()
 
     # One for the first token, one for its rejection; those after it are at least a second apart.
-    assert sandbox.token_requests() <= 4
+    assert mock_server.token_requests() <= 4

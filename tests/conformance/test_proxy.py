@@ -14,46 +14,46 @@ import pytest
 
 from conftest import Drivers, new_tls_cache
 from driver_process import Cache, Driver, Status
+from mock_server import MockServer
 from proxy import PASSWORD, USER, Proxy
-from sandbox import Sandbox
 
 pytestmark = pytest.mark.only("c", because="the proxy is met by the core alone")
 
 
 @pytest.fixture
-def proxy(tls_sandbox: Sandbox, tmp_path: Path) -> Iterator[Proxy]:
-    proxy = Proxy(tmp_path, port_of(tls_sandbox))
+def proxy(tls_mock_server: MockServer, tmp_path: Path) -> Iterator[Proxy]:
+    proxy = Proxy(tmp_path, port_of(tls_mock_server))
     yield proxy
     proxy.kill()
 
 
-def port_of(sandbox: Sandbox) -> int:
-    port = urlsplit(sandbox.tls["right"]).port
+def port_of(mock_server: MockServer) -> int:
+    port = urlsplit(mock_server.tls["right"]).port
     assert port
     return port
 
 
-def cache_of(driver: Driver, sandbox: Sandbox, certificate: str = "right", **config: str) -> Cache:
-    return new_tls_cache(driver, sandbox, sandbox.tls[certificate], **config)
+def cache_of(driver: Driver, mock_server: MockServer, certificate: str = "right", **config: str) -> Cache:
+    return new_tls_cache(driver, mock_server, mock_server.tls[certificate], **config)
 
 
 def base64_of(text: str) -> bytes:
     return base64.b64encode(text.encode())
 
 
-def test_a_token_through_a_proxy_that_sees_no_secret(driver: Driver, tls_sandbox: Sandbox, proxy: Proxy) -> None:
-    token = cache_of(driver, tls_sandbox, proxy=proxy.url).get().ok().value
-    assert tls_sandbox.token_requests() == 1
+def test_a_token_through_a_proxy_that_sees_no_secret(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
+    token = cache_of(driver, tls_mock_server, proxy=proxy.url).get().ok().value
+    assert tls_mock_server.token_requests() == 1
     seen = proxy.seen()
     assert seen.startswith(b"CONNECT localhost:")
     assert base64_of(f"{USER}:{PASSWORD}") in seen, "it wants credentials"
-    assert base64_of(f"{tls_sandbox.client_id}:{tls_sandbox.client_secret}") not in seen
+    assert base64_of(f"{tls_mock_server.client_id}:{tls_mock_server.client_secret}") not in seen
     assert token.encode() not in seen
 
 
-def test_a_proxy_that_wants_no_credentials(driver: Driver, tls_sandbox: Sandbox, tmp_path: Path) -> None:
-    proxy = Proxy(tmp_path, port_of(tls_sandbox), open_to_all=True)
-    cache_of(driver, tls_sandbox, proxy=f"http://{proxy.address}").get().ok()
+def test_a_proxy_that_wants_no_credentials(driver: Driver, tls_mock_server: MockServer, tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, port_of(tls_mock_server), open_to_all=True)
+    cache_of(driver, tls_mock_server, proxy=f"http://{proxy.address}").get().ok()
     assert proxy.seen().startswith(b"CONNECT localhost:")
     assert b"uthorization" not in proxy.seen()
     proxy.kill()
@@ -61,25 +61,27 @@ def test_a_proxy_that_wants_no_credentials(driver: Driver, tls_sandbox: Sandbox,
 
 @pytest.mark.parametrize("credentials", ["", "proxy-user:wr0ngPa55w0rd@"])
 def test_a_proxy_that_wants_other_credentials(
-    driver: Driver, tls_sandbox: Sandbox, proxy: Proxy, credentials: str
+    driver: Driver, tls_mock_server: MockServer, proxy: Proxy, credentials: str
 ) -> None:
     driver.secrecy.keep("wr0ngPa55w0rd")
-    error = cache_of(driver, tls_sandbox, proxy=f"http://{credentials}{proxy.address}").get().expect(Status.UNAVAILABLE)
+    error = (
+        cache_of(driver, tls_mock_server, proxy=f"http://{credentials}{proxy.address}").get().expect(Status.UNAVAILABLE)
+    )
     assert f"through the proxy {proxy.address}" in error.message, error.message
     assert "refused" in error.message, error.message
-    assert tls_sandbox.token_requests() == 0
+    assert tls_mock_server.token_requests() == 0
 
 
-def test_a_proxy_that_connects_to_other_ports_only(driver: Driver, tls_sandbox: Sandbox, proxy: Proxy) -> None:
+def test_a_proxy_that_connects_to_other_ports_only(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
     driver.secrecy.keep(PASSWORD)
-    error = cache_of(driver, tls_sandbox, "expired", proxy=proxy.url).get().expect(Status.UNAVAILABLE)
+    error = cache_of(driver, tls_mock_server, "expired", proxy=proxy.url).get().expect(Status.UNAVAILABLE)
     assert "refused" in error.message and proxy.address in error.message, error.message
 
 
-def test_no_proxy_listens_there(driver: Driver, tls_sandbox: Sandbox) -> None:
+def test_no_proxy_listens_there(driver: Driver, tls_mock_server: MockServer) -> None:
     driver.secrecy.keep(PASSWORD)
     url = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
-    error = cache_of(driver, tls_sandbox, proxy=url).get().expect(Status.UNAVAILABLE)
+    error = cache_of(driver, tls_mock_server, proxy=url).get().expect(Status.UNAVAILABLE)
     assert "through the proxy 127.0.0.1:1" in error.message, error.message
 
 
@@ -97,22 +99,22 @@ def test_no_proxy_listens_there(driver: Driver, tls_sandbox: Sandbox) -> None:
 def test_the_environment_names_a_proxy(
     drivers: Drivers,
     language: str,
-    tls_sandbox: Sandbox,
+    tls_mock_server: MockServer,
     proxy: Proxy,
     variable: str,
     exceptions: dict[str, str],
     used: bool,
 ) -> None:
     driver = drivers.start(language, environment={variable: proxy.url, **exceptions})
-    cache_of(driver, tls_sandbox).get().ok()
+    cache_of(driver, tls_mock_server).get().ok()
     assert (b"CONNECT" in proxy.seen()) == used
     driver.end()
 
 
 def test_the_configuration_overrules_the_environment(
-    drivers: Drivers, language: str, tls_sandbox: Sandbox, proxy: Proxy
+    drivers: Drivers, language: str, tls_mock_server: MockServer, proxy: Proxy
 ) -> None:
     driver = drivers.start(language, environment={"HTTPS_PROXY": proxy.url})
-    cache_of(driver, tls_sandbox, proxy="").get().ok()
+    cache_of(driver, tls_mock_server, proxy="").get().ok()
     assert proxy.seen() == b""
     driver.end()

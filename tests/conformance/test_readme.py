@@ -1,4 +1,4 @@
-"""The README's example of each language, compiled and run as a reader would, against the sandbox."""
+"""The README's example of each language, compiled and run as a reader would, against the mock server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Callable
 
 from conftest import Drivers
 from languages import BUILD, LANGUAGES, LIBRARIES, ROOT, clean_environment
-from sandbox import Sandbox
+from mock_server import MockServer
 
 HEADING = "Ten lines"
 LINES_MAX = 25
@@ -83,7 +83,7 @@ def build(command: Command, folder: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_example(drivers: Drivers, language: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_example(drivers: Drivers, language: str, mock_server: MockServer, tmp_path: Path) -> None:
     drivers.require(language)
     name, prepare = EXAMPLES[language]
     source = example(language)
@@ -92,7 +92,7 @@ def test_example(drivers: Drivers, language: str, sandbox: Sandbox, tmp_path: Pa
         **clean_environment(),
         **LANGUAGES[language].environment,
         "MONO_PATH": str(BUILD),
-        **sandbox.environment,
+        **mock_server.environment,
     }
 
     run = subprocess.run(
@@ -100,7 +100,7 @@ def test_example(drivers: Drivers, language: str, sandbox: Sandbox, tmp_path: Pa
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert sandbox.client_secret not in run.stdout + run.stderr
+    assert mock_server.client_secret not in run.stdout + run.stderr
     assert run.stdout == "generation 2\n", "one token, and one that replaced it"
-    assert sandbox.counters().tokens_issued == sandbox.token_requests() == 2
+    assert mock_server.counters().tokens_issued == mock_server.token_requests() == 2
     assert len(source.splitlines()) <= LINES_MAX, "the README promises ten lines"

@@ -6,8 +6,8 @@ import time
 
 from conftest import NewCache
 from driver_process import Answer, Cache, Driver, Status
+from mock_server import MockServer
 from patience import wait_until
-from sandbox import Sandbox
 
 COUNTERS = (
     "requests",
@@ -78,11 +78,11 @@ def test_caches_do_not_renew_together(new_cache: NewCache) -> None:
     assert max(renewals) - min(renewals) > 1
 
 
-def test_while_16_threads_wait(cache: Cache, driver: Driver, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=700)
+def test_while_16_threads_wait(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=700)
     cache.start(16)
     wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
 
     check(cache.stats().ok(), requests=1, waiters=16, fetching=1)
     for answer in driver.join():
@@ -90,8 +90,8 @@ def test_while_16_threads_wait(cache: Cache, driver: Driver, sandbox: Sandbox) -
     check(cache.stats().ok(), requests=1, successes=1)
 
 
-def test_after_a_refusal(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.credentials(enabled=False)
+def test_after_a_refusal(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.credentials(enabled=False)
     error = cache.get().expect(Status.UNAUTHENTICATED)
     stats = cache.stats().ok()
 
@@ -103,8 +103,8 @@ def test_after_a_refusal(cache: Cache, sandbox: Sandbox) -> None:
     assert stats.fields["last_error.message"] == error.message
 
 
-def test_after_failures_within_a_fetch_that_succeeds(cache: Cache, sandbox: Sandbox) -> None:
-    sandbox.answer(503, count=2)
+def test_after_failures_within_a_fetch_that_succeeds(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.answer(503, count=2)
     cache.get().ok()
     stats = cache.stats().ok()
 

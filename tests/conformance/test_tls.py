@@ -16,8 +16,8 @@ import trustme
 from conftest import Drivers
 from driver_process import Answer, Cache, Driver, Status, Word
 from forwarder import Forwarder
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import at_most
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 @contextmanager
 def forwarder(
-    authority: trustme.CA, name: str, sandbox: Sandbox, version: Optional[ssl.TLSVersion] = None
+    authority: trustme.CA, name: str, mock_server: MockServer, version: Optional[ssl.TLSVersion] = None
 ) -> Iterator[Forwarder]:
     """Speaks one version of TLS, if any is named."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,7 +42,7 @@ def forwarder(
         tls.minimum_version = tls.maximum_version = version
         tls.set_ciphers("ALL:@SECLEVEL=0")  # or there is no TLS 1.1 to refuse
     authority.issue_cert(name).configure_cert(tls)
-    forwarder = Forwarder(sandbox.address, tls=tls)
+    forwarder = Forwarder(mock_server.address, tls=tls)
     try:
         yield forwarder
     finally:
@@ -53,27 +53,29 @@ def cache_for(driver: Driver, base_url: str, **config: Word) -> Cache:
     return driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url=base_url, **config)
 
 
-def assert_untrusted(error: Answer, host: str, sandbox: Sandbox) -> None:
+def assert_untrusted(error: Answer, host: str, mock_server: MockServer) -> None:
     error.expect(Status.UNAVAILABLE)
     assert error.http_status == 0
     assert "certificate" in error.message.lower()
     assert host in error.message
-    assert sandbox.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
+    assert mock_server.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_token_through_tls(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str, host: str) -> None:
-    with forwarder(authority, host, sandbox) as tls:
+def test_a_token_through_tls(
+    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str, host: str
+) -> None:
+    with forwarder(authority, host, mock_server) as tls:
         token = cache_for(driver, f"https://{host}:{tls.port}", ca_file=ca_file).get().ok().value
 
-    assert sandbox.resource(token) == 200
-    assert sandbox.token_requests() == 1
-    request = sandbox.counters().last_token_request
+    assert mock_server.resource(token) == 200
+    assert mock_server.token_requests() == 1
+    request = mock_server.counters().last_token_request
     assert request is not None and request.headers["host"] == f"{host}:{tls.port}"
 
 
-def test_ca_file_is_read_once(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str) -> None:
-    with forwarder(authority, "localhost", sandbox) as tls:
+def test_ca_file_is_read_once(driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str) -> None:
+    with forwarder(authority, "localhost", mock_server) as tls:
         cache = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file)
         os.remove(ca_file)
         cache.get().ok()
@@ -86,36 +88,38 @@ def test_ca_file_is_read_once(driver: Driver, sandbox: Sandbox, authority: trust
     ids=lambda value: str(value),
 )
 def test_versions_of_tls(
-    driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str, version: ssl.TLSVersion, spoken: bool
+    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str, version: ssl.TLSVersion, spoken: bool
 ) -> None:
-    with forwarder(authority, "localhost", sandbox, version) as tls:
+    with forwarder(authority, "localhost", mock_server, version) as tls:
         answer = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
     if spoken:
         answer.ok()
     else:
         assert "localhost failed the TLS handshake" in answer.expect(Status.UNAVAILABLE).message
-    assert sandbox.token_requests() == spoken
+    assert mock_server.token_requests() == spoken
 
 
-def test_a_certificate_of_an_unknown_authority(driver: Driver, sandbox: Sandbox, authority: trustme.CA) -> None:
-    with forwarder(authority, "localhost", sandbox) as tls:
+def test_a_certificate_of_an_unknown_authority(driver: Driver, mock_server: MockServer, authority: trustme.CA) -> None:
+    with forwarder(authority, "localhost", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}").get()
 
-    assert_untrusted(error, "localhost", sandbox)
+    assert_untrusted(error, "localhost", mock_server)
 
 
-def test_a_certificate_of_another_authority(driver: Driver, sandbox: Sandbox, ca_file: str) -> None:
-    with forwarder(trustme.CA(), "localhost", sandbox) as tls:
+def test_a_certificate_of_another_authority(driver: Driver, mock_server: MockServer, ca_file: str) -> None:
+    with forwarder(trustme.CA(), "localhost", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
 
-    assert_untrusted(error, "localhost", sandbox)
+    assert_untrusted(error, "localhost", mock_server)
 
 
-def test_a_certificate_for_another_host(driver: Driver, sandbox: Sandbox, authority: trustme.CA, ca_file: str) -> None:
-    with forwarder(authority, "elsewhere.example", sandbox) as tls:
+def test_a_certificate_for_another_host(
+    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str
+) -> None:
+    with forwarder(authority, "elsewhere.example", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
 
-    assert_untrusted(error, "localhost", sandbox)
+    assert_untrusted(error, "localhost", mock_server)
 
 
 def test_a_handshake_that_never_ends(driver: Driver) -> None:
@@ -127,21 +131,21 @@ def test_a_handshake_that_never_ends(driver: Driver) -> None:
     assert "127.0.0.1" in error.message
 
 
-def test_https_to_a_plain_port(driver: Driver, sandbox: Sandbox) -> None:
-    error = cache_for(driver, sandbox.url.replace("http:", "https:")).get()
+def test_https_to_a_plain_port(driver: Driver, mock_server: MockServer) -> None:
+    error = cache_for(driver, mock_server.url.replace("http:", "https:")).get()
 
     error.expect(Status.UNAVAILABLE)
-    assert sandbox.token_requests() == 0
+    assert mock_server.token_requests() == 0
 
 
 @pytest.mark.only("c", because="TLS is spoken by the core alone")
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_the_environment_names_the_roots(
-    drivers: Drivers, language: str, tls_sandbox: Sandbox, tmp_path: Path, variable: str
+    drivers: Drivers, language: str, tls_mock_server: MockServer, tmp_path: Path, variable: str
 ) -> None:
     roots = tmp_path / "5e790796.0"  # as OpenSSL names the files of such a folder
     roots.write_bytes((tmp_path / "ca.pem").read_bytes())
     driver = drivers.start(language, environment={variable: str(roots if variable == "SSL_CERT_FILE" else tmp_path)})
-    cache_for(driver, tls_sandbox.tls["right"]).get().ok()
-    cache_for(driver, tls_sandbox.tls["self-signed"]).get().expect(Status.UNAVAILABLE)
+    cache_for(driver, tls_mock_server.tls["right"]).get().ok()
+    cache_for(driver, tls_mock_server.tls["self-signed"]).get().expect(Status.UNAVAILABLE)
     driver.end()

@@ -14,8 +14,8 @@ import pytest
 
 from conftest import NewCache, new_tls_cache
 from driver_process import Cache, Driver, Status
+from mock_server import RESET, MockServer, Step, drip, pause_ms, repeat, send
 from patience import at_most
-from sandbox import RESET, Sandbox, Step, drip, pause_ms, repeat, send
 
 only_c = pytest.mark.only("c", because="what the wire does, the core meets alone")
 
@@ -90,22 +90,24 @@ FAULTS = [
 
 @only_c
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_a_fault_ends_in_time_and_says_why(new_cache: NewCache, sandbox: Sandbox, fault: Fault) -> None:
-    sandbox.wire(*fault.steps)
+def test_a_fault_ends_in_time_and_says_why(new_cache: NewCache, mock_server: MockServer, fault: Fault) -> None:
+    mock_server.wire(*fault.steps)
     cache = new_cache(request_timeout_ms=REQUEST_TIMEOUT_MS)
     with at_most(REQUEST_TIMEOUT_MS + SLACK_MS, fault.name):
         error = cache.get().expect(fault.status)
     assert fault.says in error.message, error.message
     assert "127.0.0.1" in error.message, "an operator wants to know which host"
     assert error.http_status == (fault.http_status or error.http_status)
-    assert 1 <= sandbox.token_requests() <= REQUESTS_PER_FETCH
+    assert 1 <= mock_server.token_requests() <= REQUESTS_PER_FETCH
 
 
 @only_c
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_flood_of_interim_answers_ends(driver: Driver, tls_sandbox: Sandbox, scheme: str) -> None:
-    tls_sandbox.wire(repeat("HTTP/1.1 100 Continue\r\n\r\n", times=GIB // 25))
-    cache = cache_of(driver, tls_sandbox, {"http": tls_sandbox.url, "https": tls_sandbox.tls["right"]}[scheme])
+def test_a_flood_of_interim_answers_ends(driver: Driver, tls_mock_server: MockServer, scheme: str) -> None:
+    tls_mock_server.wire(repeat("HTTP/1.1 100 Continue\r\n\r\n", times=GIB // 25))
+    cache = cache_of(
+        driver, tls_mock_server, {"http": tls_mock_server.url, "https": tls_mock_server.tls["right"]}[scheme]
+    )
     with at_most(REQUEST_TIMEOUT_MS + SLACK_MS, "the flood"):
         error = cache.get()
     # By whichever bound is met first: that of the head, or the timeout.
@@ -113,14 +115,14 @@ def test_a_flood_of_interim_answers_ends(driver: Driver, tls_sandbox: Sandbox, s
 
 
 @only_c
-def test_an_answer_without_end_is_not_kept(driver: Driver, new_cache: NewCache, sandbox: Sandbox) -> None:
+def test_an_answer_without_end_is_not_kept(driver: Driver, new_cache: NewCache, mock_server: MockServer) -> None:
     endless = [fault for fault in FAULTS if "without end" in fault.name or "GiB" in fault.name]
     assert len(endless) > 3
-    sandbox.wire(whole("not JSON"), count=1)
+    mock_server.wire(whole("not JSON"), count=1)
     new_cache().get().expect(Status.BAD_RESPONSE)
     before = driver.peak_memory_bytes()
     for fault in endless:
-        sandbox.wire(*fault.steps, count=1)
+        mock_server.wire(*fault.steps, count=1)
         new_cache().get().expect(fault.status)
     assert driver.peak_memory_bytes() - before < MIB
 
@@ -157,25 +159,25 @@ GOOD = {
 
 @only_c
 @pytest.mark.parametrize("name", GOOD, ids=lambda name: name.replace(" ", "-"))
-def test_what_is_odd_but_clear_is_a_token(new_cache: NewCache, sandbox: Sandbox, name: str) -> None:
-    sandbox.wire(*GOOD[name], count=1)
+def test_what_is_odd_but_clear_is_a_token(new_cache: NewCache, mock_server: MockServer, name: str) -> None:
+    mock_server.wire(*GOOD[name], count=1)
     assert new_cache().get().ok().value.startswith("5e790796")
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def cache_of(driver: Driver, sandbox: Sandbox, url: str) -> Cache:
-    return new_tls_cache(driver, sandbox, url, request_timeout_ms=REQUEST_TIMEOUT_MS)
+def cache_of(driver: Driver, mock_server: MockServer, url: str) -> Cache:
+    return new_tls_cache(driver, mock_server, url, request_timeout_ms=REQUEST_TIMEOUT_MS)
 
 
 @only_c
 def test_an_address_of_ipv6(driver: Driver, tmp_path: Path) -> None:
-    sandbox = Sandbox(address="::1", ca_file=tmp_path / "ca.pem")
-    assert sandbox.url.startswith("http://[::1]:")
-    cache_of(driver, sandbox, sandbox.url).get().ok()
-    cache_of(driver, sandbox, sandbox.tls["right"].replace("localhost", "[::1]")).get().ok()
-    error = cache_of(driver, sandbox, sandbox.tls["wrong-host"].replace("localhost", "[::1]")).get()
+    mock_server = MockServer(address="::1", ca_file=tmp_path / "ca.pem")
+    assert mock_server.url.startswith("http://[::1]:")
+    cache_of(driver, mock_server, mock_server.url).get().ok()
+    cache_of(driver, mock_server, mock_server.tls["right"].replace("localhost", "[::1]")).get().ok()
+    error = cache_of(driver, mock_server, mock_server.tls["wrong-host"].replace("localhost", "[::1]")).get()
     assert "[::1]" in error.expect(Status.UNAVAILABLE).message
-    sandbox.kill()
+    mock_server.kill()
 
 
 @only_c
@@ -183,26 +185,28 @@ def test_an_address_of_ipv6(driver: Driver, tmp_path: Path) -> None:
     ("certificate", "says"),
     [("wrong-host", "elsewhere.invalid"), ("expired", "expired"), ("self-signed", "UnknownIssuer")],
 )
-def test_a_certificate_that_proves_nothing(driver: Driver, tls_sandbox: Sandbox, certificate: str, says: str) -> None:
-    error = cache_of(driver, tls_sandbox, tls_sandbox.tls[certificate]).get().expect(Status.UNAVAILABLE)
+def test_a_certificate_that_proves_nothing(
+    driver: Driver, tls_mock_server: MockServer, certificate: str, says: str
+) -> None:
+    error = cache_of(driver, tls_mock_server, tls_mock_server.tls[certificate]).get().expect(Status.UNAVAILABLE)
     assert "localhost failed the TLS handshake" in error.message and says in error.message, error.message
-    assert tls_sandbox.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
+    assert tls_mock_server.token_requests() == 0, "the credentials went to somebody who did not prove who they are"
 
 
 @only_c
-def test_tls_is_not_spoken_there(driver: Driver, tls_sandbox: Sandbox) -> None:
-    url = tls_sandbox.url.replace("http://", "https://")
-    error = cache_of(driver, tls_sandbox, url).get().expect(Status.UNAVAILABLE)
+def test_tls_is_not_spoken_there(driver: Driver, tls_mock_server: MockServer) -> None:
+    url = tls_mock_server.url.replace("http://", "https://")
+    error = cache_of(driver, tls_mock_server, url).get().expect(Status.UNAVAILABLE)
     assert "TLS" in error.message, error.message
-    assert tls_sandbox.token_requests() == 0
+    assert tls_mock_server.token_requests() == 0
 
 
 @only_c
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_a_fault_within_tls(driver: Driver, tls_sandbox: Sandbox, fault: Fault) -> None:
-    tls_sandbox.wire(*fault.steps)
-    cache = cache_of(driver, tls_sandbox, tls_sandbox.tls["right"])
+def test_a_fault_within_tls(driver: Driver, tls_mock_server: MockServer, fault: Fault) -> None:
+    tls_mock_server.wire(*fault.steps)
+    cache = cache_of(driver, tls_mock_server, tls_mock_server.tls["right"])
     with at_most(REQUEST_TIMEOUT_MS + SLACK_MS, fault.name):
         error = cache.get().expect(fault.status)
     assert "localhost" in error.message
-    assert 1 <= tls_sandbox.token_requests() <= REQUESTS_PER_FETCH
+    assert 1 <= tls_mock_server.token_requests() <= REQUESTS_PER_FETCH

@@ -64,7 +64,7 @@ static long status(const Handle &curl) {
 
 static void revoke() {
   const Handle curl(curl_easy_init(), curl_easy_cleanup);
-  curl_easy_setopt(curl.get(), CURLOPT_URL, (base_url + "/sandbox/revoke").c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_URL, (base_url + "/mock/revoke").c_str());
   curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, "");
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, ignore);
   curl_easy_perform(curl.get());
@@ -84,7 +84,7 @@ static void test() {
   answers(200, base_url, company, "the token goes along");
   answers(200, "http://LOCALHOST" + port, elsewhere, "also where the host is in capitals");
   answers(401, base_url, elsewhere, "not to another host, with the same CURL");
-  answers(401, base_url, base_url + "/v1/sandbox/redirect?to=" + elsewhere, "nor along a redirect to it");
+  answers(401, base_url, base_url + "/v1/mock/redirect?to=" + elsewhere, "nor along a redirect to it");
   answers(401, base_url, after_scheme + "/v1/company", "nor where libcurl guesses the scheme");
   answers(401, "", after_scheme + "/v1/company", "nor where there is no origin at all");
   answers(200, base_url, company, "and then it does again");
@@ -92,7 +92,7 @@ static void test() {
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
   revoke();
   answers(200, base_url, company, "a 401 is got over, also with CURLOPT_FAILONERROR");
-  const auto code = language.perform(curl.get(), base_url, base_url + "/v1/sandbox/unauthorized");
+  const auto code = language.perform(curl.get(), base_url, base_url + "/v1/mock/unauthorized");
   expect(code == CURLE_HTTP_RETURNED_ERROR, Language::name + std::string("and is an error where it stays"));
 }
 
@@ -100,7 +100,7 @@ static void test_exceptions() {
   const auto cache = bankhub::TokenCache::from_env();
   const Handle curl(curl_easy_init(), curl_easy_cleanup);
   const Authorized api(cache, base_url);
-  for (const auto path : {"/v1/company", "/v1/sandbox/unauthorized"}) {
+  for (const auto path : {"/v1/company", "/v1/mock/unauthorized"}) {
     try {
       api.perform(curl.get(), base_url + path, true, [](std::string_view) { throw std::string("own"); });
       expect(false, "an exception of one's own is lost");

@@ -1,7 +1,7 @@
 /* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that it looks
  * into the library, one rule of the header broken: everything | read | write | use-after-free | leak.
  *
- * Expects the sandbox in BANKHUB_BASE_URL, tokens of some seconds there, and where it fails, as `fail_everywhere` and
+ * Expects the mock server in BANKHUB_BASE_URL, tokens of some seconds there, and where it fails, as `fail_everywhere` and
  * SLOW_URL say. */
 #define _GNU_SOURCE
 #include <bankhub.h>

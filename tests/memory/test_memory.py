@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from languages import BUILD, clean_environment
-from sandbox import RESET, Sandbox, send
+from mock_server import RESET, MockServer, send
 
 LIMIT_S = 120
 TTL_S = 4
@@ -37,39 +37,39 @@ CHECKERS = {
 
 
 @pytest.fixture
-def failing() -> Iterator[Mapping[str, Sandbox]]:
+def failing() -> Iterator[Mapping[str, MockServer]]:
     """Sandboxes that never hand out a token."""
-    sandboxes = {name: Sandbox() for name in ("BUSY", "GARBAGE", "CUT", "SLOW")}
-    sandboxes["BUSY"].answer(503)
-    sandboxes["GARBAGE"].answer(200, "<html>")
-    sandboxes["CUT"].wire(send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), RESET)
-    sandboxes["SLOW"].settings(latency_ms=NEVER_MS)
-    yield sandboxes
-    for sandbox in sandboxes.values():
-        sandbox.kill()
+    mock_servers = {name: MockServer() for name in ("BUSY", "GARBAGE", "CUT", "SLOW")}
+    mock_servers["BUSY"].answer(503)
+    mock_servers["GARBAGE"].answer(200, "<html>")
+    mock_servers["CUT"].wire(send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), RESET)
+    mock_servers["SLOW"].settings(latency_ms=NEVER_MS)
+    yield mock_servers
+    for mock_server in mock_servers.values():
+        mock_server.kill()
 
 
 @pytest.fixture
 def environment(
-    request: pytest.FixtureRequest, failing: Mapping[str, Sandbox], tmp_path: Path
+    request: pytest.FixtureRequest, failing: Mapping[str, MockServer], tmp_path: Path
 ) -> Iterator[Mapping[str, str]]:
-    """Of the program: a sandbox, in clear or with TLS, and what fails."""
+    """Of the program: a mock server, in clear or with TLS, and what fails."""
     ca_file, no_roots = tmp_path / "ca.pem", tmp_path / "no-roots.pem"
     no_roots.touch()
-    sandbox = Sandbox(ca_file=ca_file)
-    sandbox.settings(ttl=TTL_S)
+    mock_server = MockServer(ca_file=ca_file)
+    mock_server.settings(ttl=TTL_S)
     yield {
         **clean_environment(),
-        **sandbox.environment,
-        "BANKHUB_BASE_URL": {"http": sandbox.url, "https": sandbox.tls["right"]}[request.param],
+        **mock_server.environment,
+        "BANKHUB_BASE_URL": {"http": mock_server.url, "https": mock_server.tls["right"]}[request.param],
         "BANKHUB_CA_FILE": str(ca_file),
         "SSL_CERT_FILE": str(no_roots),  # the program opens hundreds of handles
         "CLOSED_URL": "http://127.0.0.1:1",
-        "UNTRUSTED_URL": sandbox.tls["self-signed"],
+        "UNTRUSTED_URL": mock_server.tls["self-signed"],
         **{f"{name}_URL": failure.url for name, failure in failing.items()},
         "ASAN_OPTIONS": "detect_leaks=1",
     }
-    sandbox.kill()
+    mock_server.kill()
 
 
 @pytest.mark.parametrize(

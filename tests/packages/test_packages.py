@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from languages import BUILD, ROOT
-from sandbox import Sandbox
+from mock_server import MockServer
 
 MACHINE = platform.machine()
 WHEEL_TOOLS = BUILD / "wheel-tools" / "bin" / "python"
@@ -91,13 +91,13 @@ TOKEN_LENGTH = "40"
 class Place:
     """An empty folder, and an environment in which nothing of the tree is named."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+    def __init__(self, folder: Path, mock_server: MockServer) -> None:
         self.folder = folder
         kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
         self.environment = {
             **kept,
             "LC_ALL": "C.UTF-8",
-            **sandbox.environment,
+            **mock_server.environment,
         }
 
     def run(self, *command: object, **more: str) -> str:
@@ -119,9 +119,9 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    sandbox = Sandbox()
-    yield Place(tmp_path, sandbox)
-    sandbox.kill()
+    mock_server = MockServer()
+    yield Place(tmp_path, mock_server)
+    mock_server.kill()
 
 
 @pytest.fixture

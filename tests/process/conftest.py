@@ -1,4 +1,4 @@
-"""A sandbox for each test, in clear and with TLS, and the programs it is played with."""
+"""A mock server for each test, in clear and with TLS, and the programs it is played with."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox import Sandbox
+from mock_server import MockServer
 
 from .programs import Programs
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    sandbox = Sandbox(ca_file=tmp_path / "ca.pem")
-    yield sandbox
-    sandbox.kill()
+def mock_server(tmp_path: Path) -> Iterator[MockServer]:
+    mock_server = MockServer(ca_file=tmp_path / "ca.pem")
+    yield mock_server
+    mock_server.kill()
 
 
 @pytest.fixture
-def https(sandbox: Sandbox) -> tuple[str, str]:
-    """The address where the sandbox speaks TLS, without a name to look up, and a file that makes it trusted."""
-    return sandbox.tls["right"].replace("localhost", "127.0.0.1"), str(sandbox.ca_file)
+def https(mock_server: MockServer) -> tuple[str, str]:
+    """The address where the mock server speaks TLS, without a name to look up, and a file that makes it trusted."""
+    return mock_server.tls["right"].replace("localhost", "127.0.0.1"), str(mock_server.ca_file)
 
 
 @pytest.fixture(scope="session")

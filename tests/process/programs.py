@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from languages import HEADER, LIBRARIES, ROOT, clean_environment
-from sandbox import Sandbox
+from mock_server import MockServer
 
 HERE = Path(__file__).resolve().parent
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
@@ -46,33 +46,39 @@ class Programs:
         self._no_roots.touch()
 
     def c(
-        self, name: str, *words: object, sandbox: Sandbox, base_url: str = "", ca_file: str = "", tunables: str = ""
+        self,
+        name: str,
+        *words: object,
+        mock_server: MockServer,
+        base_url: str = "",
+        ca_file: str = "",
+        tunables: str = "",
     ) -> Said:
-        """Runs `name`.c, linked with the library, against the sandbox; what it says. Tunables are those of glibc."""
-        environment = {**self._environment(sandbox, base_url, ca_file), "GLIBC_TUNABLES": tunables}
+        """Runs `name`.c, linked with the library, against the mock server. Tunables are those of glibc."""
+        environment = {**self._environment(mock_server, base_url, ca_file), "GLIBC_TUNABLES": tunables}
         return Said(self._run([str(self._built(name, LINK)), *map(str, words)], environment))
 
-    def c_without_library(self, name: str, *words: object, sandbox: Sandbox) -> Said:
+    def c_without_library(self, name: str, *words: object, mock_server: MockServer) -> Said:
         """The same, with a program that is not linked with the library."""
-        return Said(self._run([str(self._built(name, [])), *map(str, words)], self._environment(sandbox)))
+        return Said(self._run([str(self._built(name, [])), *map(str, words)], self._environment(mock_server)))
 
-    def python(self, script: str, *words: object, sandbox: Sandbox) -> Said:
+    def python(self, script: str, *words: object, mock_server: MockServer) -> Said:
         """Runs a script of this folder, as a user's program would import the package."""
-        return Said(self._run(self.python_command(script, *words), self.python_environment(sandbox)))
+        return Said(self._run(self.python_command(script, *words), self.python_environment(mock_server)))
 
     def python_command(self, script: str, *words: object) -> list[str]:
         # From Python 3.12 on, os.fork says of any process with threads that it may deadlock.
         return [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(HERE / script), *map(str, words)]
 
-    def python_environment(self, sandbox: Sandbox) -> dict[str, str]:
-        return {**self._environment(sandbox), "PYTHONPATH": str(ROOT / "bindings/python/src")}
+    def python_environment(self, mock_server: MockServer) -> dict[str, str]:
+        return {**self._environment(mock_server), "PYTHONPATH": str(ROOT / "bindings/python/src")}
 
-    def _environment(self, sandbox: Sandbox, base_url: str = "", ca_file: str = "") -> dict[str, str]:
+    def _environment(self, mock_server: MockServer, base_url: str = "", ca_file: str = "") -> dict[str, str]:
         named = {"BANKHUB_CA_FILE": ca_file} if ca_file else {}
         return {
             **clean_environment(),
-            **sandbox.environment,
-            "BANKHUB_BASE_URL": base_url or sandbox.url,
+            **mock_server.environment,
+            "BANKHUB_BASE_URL": base_url or mock_server.url,
             "SSL_CERT_FILE": str(self._no_roots),  # hundreds of processes need not read the system's
             **named,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sandbox import Sandbox
+from mock_server import MockServer
 
 from .programs import Programs
 
@@ -28,11 +28,11 @@ TTL_S = 600
         pytest.param("wall-4000000000", "A A", 1, id="set to before 1970"),
     ],
 )
-def test_clocks(programs: Programs, sandbox: Sandbox, changes: str, tokens: str, requests: int) -> None:
-    sandbox.settings(ttl=TTL_S)
-    said = programs.c("clocks", *changes.split(), sandbox=sandbox)
+def test_clocks(programs: Programs, mock_server: MockServer, changes: str, tokens: str, requests: int) -> None:
+    mock_server.settings(ttl=TTL_S)
+    said = programs.c("clocks", *changes.split(), mock_server=mock_server)
     got = said.of("get")
     assert {status for status, *_ in got} == {"BANKHUB_OK"}
     names: dict[str, str] = {}
     assert [names.setdefault(token, "ABC"[len(names)]) for *_, token in got] == tokens.split()
-    assert sandbox.token_requests() == requests
+    assert mock_server.token_requests() == requests

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from languages import LIBRARIES
-from sandbox import Sandbox
+from mock_server import MockServer
 
 from .programs import Programs, Said
 
@@ -25,21 +25,21 @@ AS_IF_NOBODY_HAD_FORKED = ["1", "1", "0", "0", "0"]
 """Statistics: requests, successes, failures, waiters, and whether a fetch is in flight."""
 
 
-def test_forked_while_others_fetch_and_wait(programs: Programs, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
-    said = programs.c("fork", "fetching", CHILDREN, LATENCY_MS * 1000, sandbox=sandbox)
-    check_fetching(said, CHILDREN, sandbox)
+def test_forked_while_others_fetch_and_wait(programs: Programs, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    said = programs.c("fork", "fetching", CHILDREN, LATENCY_MS * 1000, mock_server=mock_server)
+    check_fetching(said, CHILDREN, mock_server)
 
 
-def test_forked_while_others_speak_tls(programs: Programs, sandbox: Sandbox, https: tuple[str, str]) -> None:
+def test_forked_while_others_speak_tls(programs: Programs, mock_server: MockServer, https: tuple[str, str]) -> None:
     url, ca_file = https
     said = programs.c(
-        "fork", "fetching", CHILDREN_WITH_TLS, HANDSHAKE_US, sandbox=sandbox, base_url=url, ca_file=ca_file
+        "fork", "fetching", CHILDREN_WITH_TLS, HANDSHAKE_US, mock_server=mock_server, base_url=url, ca_file=ca_file
     )
-    check_fetching(said, CHILDREN_WITH_TLS, sandbox)
+    check_fetching(said, CHILDREN_WITH_TLS, mock_server)
 
 
-def check_fetching(said: Said, children: int, sandbox: Sandbox) -> None:
+def check_fetching(said: Said, children: int, mock_server: MockServer) -> None:
     rounds = children // ROUND
     assert said.of("failure") == []
     assert statuses(said, "inherited", "grandchild") == {"BANKHUB_OK": children}
@@ -48,11 +48,11 @@ def check_fetching(said: Said, children: int, sandbox: Sandbox) -> None:
     assert statuses(said, "waiter") == {"BANKHUB_OK": WAITERS * rounds}
     check_children(said, children + rounds)
     assert said.of("stats") == [AS_IF_NOBODY_HAD_FORKED] * rounds
-    check_calls(said, sandbox)
+    check_calls(said, mock_server)
 
 
-def test_forked_while_others_publish_and_open_and_free(programs: Programs, sandbox: Sandbox) -> None:
-    said = programs.c("fork", "writing", CHILDREN, sandbox=sandbox)
+def test_forked_while_others_publish_and_open_and_free(programs: Programs, mock_server: MockServer) -> None:
+    said = programs.c("fork", "writing", CHILDREN, mock_server=mock_server)
     rounds = CHILDREN // ROUND
     assert said.of("failure") == []
     assert statuses(said, "steady") == {"BANKHUB_OK": 2 * 3 * rounds}
@@ -64,12 +64,12 @@ def test_forked_while_others_publish_and_open_and_free(programs: Programs, sandb
     assert len({token for *_, token in said.of("parent", "steady", "inherited")}) == 1
     assert said.one("stats") == AS_IF_NOBODY_HAD_FORKED
     check_parent(said)
-    check_calls(said, sandbox)
+    check_calls(said, mock_server)
 
 
-def test_forked_while_tokens_end_and_are_renewed(programs: Programs, sandbox: Sandbox) -> None:
-    sandbox.settings(ttl=2)
-    said = programs.c("fork", "writing", CHILDREN, sandbox=sandbox)
+def test_forked_while_tokens_end_and_are_renewed(programs: Programs, mock_server: MockServer) -> None:
+    mock_server.settings(ttl=2)
+    said = programs.c("fork", "writing", CHILDREN, mock_server=mock_server)
     assert said.of("failure") == []
     assert statuses(said, "inherited") == {"BANKHUB_OK": CHILDREN // ROUND}
     assert statuses(said, "own") == {"BANKHUB_OK": CHILDREN}
@@ -77,19 +77,19 @@ def test_forked_while_tokens_end_and_are_renewed(programs: Programs, sandbox: Sa
     check_parent(said)
 
 
-def test_forked_beside_the_first_call_of_a_process(programs: Programs, sandbox: Sandbox) -> None:
-    said = programs.c("first", FIRST_CALLS, sandbox=sandbox)
+def test_forked_beside_the_first_call_of_a_process(programs: Programs, mock_server: MockServer) -> None:
+    said = programs.c("first", FIRST_CALLS, mock_server=mock_server)
     check_children(said, FIRST_CALLS * 2)
     assert statuses(said, "child", "parent") == {"BANKHUB_OK": FIRST_CALLS * 2}
 
 
-def test_forked_with_many_handles(programs: Programs, sandbox: Sandbox) -> None:
-    said = programs.c("handles", HANDLES, sandbox=sandbox)
+def test_forked_with_many_handles(programs: Programs, mock_server: MockServer) -> None:
+    said = programs.c("handles", HANDLES, mock_server=mock_server)
     check_children(said, 1)
     before, inherited, after = ([token for *_, token in said.of(who)] for who in ("before", "inherited", "after"))
     assert statuses(said, "before", "inherited", "after") == {"BANKHUB_OK": HANDLES * 3}
     assert before == inherited == after
-    assert sandbox.token_requests() == len(set(before)) == HANDLES
+    assert mock_server.token_requests() == len(set(before)) == HANDLES
 
 
 def statuses(said: Said, *who: str) -> Counter[str]:
@@ -107,22 +107,24 @@ def check_parent(said: Said) -> None:
     assert failures == 0
 
 
-def check_calls(said: Said, sandbox: Sandbox) -> None:
-    """None took too long; and no token is torn or made up: the sandbox, which ends none here, knows each."""
+def check_calls(said: Said, mock_server: MockServer) -> None:
+    """None took too long; and no token is torn or made up: the mock server, which ends none here, knows each."""
     calls = said.of("inherited", "grandchild", "own", "waiter", "parent", "steady", "churned")
     assert max(int(ms) for _, ms, _ in calls) <= NORMAL_FETCH_MS
     tokens = {token for status, _, token in calls if status == "BANKHUB_OK"}
-    assert {sandbox.resource(token) for token in tokens} == {200}
+    assert {mock_server.resource(token) for token in tokens} == {200}
 
 
 @pytest.mark.parametrize("others", ["alone", "beside"])
-def test_forked_by_a_signal_handler_that_interrupts_a_call(programs: Programs, sandbox: Sandbox, others: str) -> None:
+def test_forked_by_a_signal_handler_that_interrupts_a_call(
+    programs: Programs, mock_server: MockServer, others: str
+) -> None:
     forks = 200  # each may take a sixth of a second
-    said = programs.c("handler", others, forks, sandbox=sandbox)
+    said = programs.c("handler", others, forks, mock_server=mock_server)
     assert said.one("ended_well") == said.one("forked")
 
 
-def test_fork_handlers_of_the_program_call_the_library(programs: Programs, sandbox: Sandbox) -> None:
-    said = programs.c_without_library("atfork", LIBRARIES / "libbankhub.so", sandbox=sandbox)
+def test_fork_handlers_of_the_program_call_the_library(programs: Programs, mock_server: MockServer) -> None:
+    said = programs.c_without_library("atfork", LIBRARIES / "libbankhub.so", mock_server=mock_server)
     assert said.of("new", "stats") == [["before", "0"], ["before", "0"], ["parent", "0"], ["parent", "0"]]
     check_children(said, 1)

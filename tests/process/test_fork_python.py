@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from line_process import LineProcess
+from mock_server import MockServer
 from patience import wait_until
-from sandbox import Sandbox
 
 from .programs import Programs
 
@@ -26,24 +26,24 @@ REQUESTS = 100
 KILL_EVERY = 4
 
 
-def test_os_fork_while_threads_fetch_and_wait(programs: Programs, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
-    said = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, sandbox=sandbox)
+def test_os_fork_while_threads_fetch_and_wait(programs: Programs, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    said = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, mock_server=mock_server)
     assert said.of("ended") == [["0"]] * CHILDREN
     assert len(said.of("inherited")) == len(said.of("own")) == CHILDREN
     assert len(said.of("waiter")) == WAITERS * CHILDREN
     # The parent does not notice: one fetch each time, for all that wait.
     assert len({token for _, token in said.of("waiter")}) == CHILDREN
     calls = said.of("inherited", "own", "waiter")
-    assert {sandbox.resource(token) for _, token in calls} == {200}
+    assert {mock_server.resource(token) for _, token in calls} == {200}
     assert max(int(ms) for ms, _ in calls) <= NORMAL_FETCH_MS
 
 
-def test_a_pool_of_processes(programs: Programs, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
-    said = programs.python("process_pool.py", CHILDREN, sandbox=sandbox)
+def test_a_pool_of_processes(programs: Programs, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    said = programs.python("process_pool.py", CHILDREN, mock_server=mock_server)
     assert len(said.of("task")) == CHILDREN
-    assert {sandbox.resource(token) for [token] in said.of("task", "parent")} == {200}
+    assert {mock_server.resource(token) for [token] in said.of("task", "parent")} == {200}
 
 
 class Prefork:
@@ -68,8 +68,8 @@ class Prefork:
 
 
 @contextmanager
-def started(programs: Programs, sandbox: Sandbox) -> Iterator[Prefork]:
-    process = LineProcess(programs.python_command("prefork.py"), programs.python_environment(sandbox))
+def started(programs: Programs, mock_server: MockServer) -> Iterator[Prefork]:
+    process = LineProcess(programs.python_command("prefork.py"), programs.python_environment(mock_server))
     try:
         yield Prefork(process)
         process.end(REQUEST_DEADLINE_S)
@@ -78,8 +78,10 @@ def started(programs: Programs, sandbox: Sandbox) -> Iterator[Prefork]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_workers_that_are_killed_and_forked_anew(programs: Programs, sandbox: Sandbox, end: signal.Signals) -> None:
-    with started(programs, sandbox) as prefork:
+def test_workers_that_are_killed_and_forked_anew(
+    programs: Programs, mock_server: MockServer, end: signal.Signals
+) -> None:
+    with started(programs, mock_server) as prefork:
         tokens, seen = set(), set()
         for request in range(REQUESTS):
             worker, token = prefork.ask()
@@ -88,17 +90,17 @@ def test_workers_that_are_killed_and_forked_anew(programs: Programs, sandbox: Sa
             if request % KILL_EVERY == 0:
                 prefork.kill(worker, end)
         # Every worker goes on with the token that the parent got before the first fork.
-        assert sandbox.token_requests() == len(tokens) == 1
+        assert mock_server.token_requests() == len(tokens) == 1
         assert len(seen) > REQUESTS // KILL_EVERY
 
-        sandbox.revoke()
+        mock_server.revoke()
         reports = 0
         for request in range(REQUESTS):
             worker, token = prefork.ask()
-            if sandbox.resource(token) == 401:
+            if mock_server.resource(token) == 401:
                 worker, token = prefork.ask(rejected=token)
                 reports += 1
-            assert sandbox.resource(token) == 200
+            assert mock_server.resource(token) == 200
             if request % KILL_EVERY == 0:
                 prefork.kill(worker, end)
-        assert 0 < sandbox.token_requests() - 1 <= reports
+        assert 0 < mock_server.token_requests() - 1 <= reports

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 
 from .programs import Programs, Said
 
 BASIC = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
 
 
-def test_nothing_is_left_of_what_was_replaced_or_freed(programs: Programs, sandbox: Sandbox) -> None:
-    assert_nothing_is_left(programs.c("secrets", BASIC, sandbox=sandbox))
+def test_nothing_is_left_of_what_was_replaced_or_freed(programs: Programs, mock_server: MockServer) -> None:
+    assert_nothing_is_left(programs.c("secrets", BASIC, mock_server=mock_server))
 
 
-def test_nor_where_it_went_through_tls(programs: Programs, sandbox: Sandbox, https: tuple[str, str]) -> None:
+def test_nor_where_it_went_through_tls(programs: Programs, mock_server: MockServer, https: tuple[str, str]) -> None:
     base_url, ca_file = https
-    assert_nothing_is_left(programs.c("secrets", BASIC, sandbox=sandbox, base_url=base_url, ca_file=ca_file))
+    assert_nothing_is_left(programs.c("secrets", BASIC, mock_server=mock_server, base_url=base_url, ca_file=ca_file))
 
 
 def assert_nothing_is_left(said: Said) -> None:

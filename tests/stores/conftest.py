@@ -1,4 +1,4 @@
-"""A sandbox and an empty store for each test, and processes in every language that share it."""
+"""A mock server and an empty store for each test, and processes in every language that share it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
+from mock_server import MockServer
 from redis_server import RedisServer
-from sandbox import Sandbox
 
 from .processes import Processes
 
@@ -21,10 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox()
-    yield sandbox
-    sandbox.kill()
+def mock_server() -> Iterator[MockServer]:
+    mock_server = MockServer()
+    yield mock_server
+    mock_server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Callable, TypeVar
 
 from driver_process import Cache, Driver, Word
 from languages import LANGUAGES
-from sandbox import Sandbox
+from mock_server import MockServer
 
 Result = TypeVar("Result")
 
@@ -25,11 +25,15 @@ class Processes:
         self._drivers: list[Driver] = []
         self._pool = ThreadPoolExecutor(64)
 
-    def caches(self, count: int, sandbox: Sandbox, **config: Word) -> list[Cache]:
+    def caches(self, count: int, mock_server: MockServer, **config: Word) -> list[Cache]:
         """So many, each in a process of its own."""
         while len(self._drivers) < count:
             self._drivers.append(Driver(next(self._languages)))
-        defaults = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "base_url": sandbox.url}
+        defaults = {
+            "client_id": mock_server.client_id,
+            "client_secret": mock_server.client_secret,
+            "base_url": mock_server.url,
+        }
         return self.at_once(self._drivers[:count], lambda driver: driver.new(**{**defaults, **config}))
 
     def at_once(self, whom: Sequence[Word | Cache | Driver], ask: Callable[..., Result]) -> list[Result]:

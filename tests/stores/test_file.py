@@ -15,8 +15,8 @@ from typing import Union
 import pytest
 from driver_process import Cache, Driver, Status
 from languages import ROOT, clean_environment
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import at_most, wait_until
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 PROMPTLY_MS = 1_000
 FORKING = Path(__file__).with_name("forking.py")
@@ -28,14 +28,14 @@ MAY_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True).
 
 
 @pytest.fixture
-def new_cache(sandbox: Sandbox, folder: Path) -> Iterator[NewCache]:
+def new_cache(mock_server: MockServer, folder: Path) -> Iterator[NewCache]:
     """Each in a process of its own, written in C."""
     drivers = []
 
     def new(place: Union[Path, None] = None, **config: int) -> Cache:
         drivers.append(Driver("c"))
-        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-        return drivers[-1].new(**credentials, base_url=sandbox.url, store=f"file:{place or folder}", **config)
+        credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
+        return drivers[-1].new(**credentials, base_url=mock_server.url, store=f"file:{place or folder}", **config)
 
     yield new
     for driver in drivers:
@@ -56,28 +56,30 @@ def check_alone(cache: Cache, reason: str) -> None:
     assert re.search(reason, stats.fields["last_error.message"])
 
 
-def test_what_lies_there_is_private_and_tells_nothing(new_cache: NewCache, sandbox: Sandbox, folder: Path) -> None:
+def test_what_lies_there_is_private_and_tells_nothing(
+    new_cache: NewCache, mock_server: MockServer, folder: Path
+) -> None:
     token = new_cache().get().ok().value
     assert {path.suffix for path in folder.iterdir()} == {".token", ".lock"}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for path in folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        for secret in (token, CLIENT_ID, CLIENT_SECRET, sandbox.url, "127.0.0.1"):
+        for secret in (token, CLIENT_ID, CLIENT_SECRET, mock_server.url, "127.0.0.1"):
             assert secret not in path.name
             assert secret.encode() not in path.read_bytes()
 
 
-def test_a_token_there_serves_a_process_that_starts_later(new_cache: NewCache, sandbox: Sandbox) -> None:
+def test_a_token_there_serves_a_process_that_starts_later(new_cache: NewCache, mock_server: MockServer) -> None:
     first = new_cache()
     token = first.token().ok()
     first.driver.kill()
     later = new_cache().token().ok()
     assert (later.value, later.expires_at) == (token.value, token.expires_at)
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "empty", "longer", "huge", "another's"])
-def test_a_damaged_token_is_replaced(new_cache: NewCache, sandbox: Sandbox, folder: Path, damage: str) -> None:
+def test_a_damaged_token_is_replaced(new_cache: NewCache, mock_server: MockServer, folder: Path, damage: str) -> None:
     new_cache().get().ok()
     path = the("token", folder)
     sound = path.read_bytes()
@@ -93,7 +95,7 @@ def test_a_damaged_token_is_replaced(new_cache: NewCache, sandbox: Sandbox, fold
     )
     check_alone(new_cache(), "damaged")
     new_cache().get().ok()
-    assert sandbox.token_requests() == 2, "the second one has repaired it"
+    assert mock_server.token_requests() == 2, "the second one has repaired it"
 
 
 @pytest.mark.parametrize("end", ["token", "lock"])
@@ -153,16 +155,16 @@ if MAY_MOUNT:
         yield folder
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-    def test_a_full_disk(new_cache: NewCache, sandbox: Sandbox, small_disk: Path) -> None:
+    def test_a_full_disk(new_cache: NewCache, mock_server: MockServer, small_disk: Path) -> None:
         filling = small_disk / "filling"
         filling.write_bytes(b"f" * 12 * 1024)
         check_alone(new_cache(), "No space left")
-        sandbox.settings(latency_ms=600)
+        mock_server.settings(latency_ms=600)
         caches = [new_cache() for _ in range(4)]
         for cache in caches:
             cache.start(1)
-        wait_until(lambda: sandbox.token_requests() == 5, within_s=1, what="none waits for another's turn")
-        sandbox.settings(latency_ms=0)
+        wait_until(lambda: mock_server.token_requests() == 5, within_s=1, what="none waits for another's turn")
+        mock_server.settings(latency_ms=0)
         filling.unlink()
         token = new_cache().get().ok().value
         assert new_cache().get().ok().value == token
@@ -176,12 +178,12 @@ if MAY_MOUNT:
         check_alone(reader, "Read-only")
 
 
-def test_whoever_stops_while_it_fetches_stops_nobody_else(new_cache: NewCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=60_000)
+def test_whoever_stops_while_it_fetches_stops_nobody_else(new_cache: NewCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=60_000)
     stopped = new_cache()
     stopped.start(1)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
-    sandbox.settings(latency_ms=0)
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
+    mock_server.settings(latency_ms=0)
     stopped.driver.signal(signal.SIGSTOP)
     other = new_cache(request_timeout_ms=100)
     with at_most(8_000, "a token while another process is stopped"):
@@ -189,19 +191,19 @@ def test_whoever_stops_while_it_fetches_stops_nobody_else(new_cache: NewCache, s
     assert "too long" in other.stats().fields["last_error.message"]
 
 
-def test_a_child_of_who_fetches_keeps_no_lock(new_cache: NewCache, sandbox: Sandbox, folder: Path) -> None:
-    sandbox.settings(latency_ms=60_000)
-    environment = {**clean_environment(), **sandbox.environment, "BANKHUB_STORE": f"file:{folder}"}
+def test_a_child_of_who_fetches_keeps_no_lock(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
+    mock_server.settings(latency_ms=60_000)
+    environment = {**clean_environment(), **mock_server.environment, "BANKHUB_STORE": f"file:{folder}"}
     environment["PYTHONPATH"] = str(ROOT / "bindings/python/src")
     parent = subprocess.Popen([sys.executable, str(FORKING)], env=environment, stdout=subprocess.PIPE, text=True)
     assert parent.stdout
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     parent.send_signal(signal.SIGUSR1)
     child = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    sandbox.settings(latency_ms=0)
+    mock_server.settings(latency_ms=0)
     with at_most(PROMPTLY_MS, "a token although a child lives on"):
         new_cache().get().ok()
     os.kill(child, signal.SIGKILL)

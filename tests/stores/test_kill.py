@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from driver_process import Cache, Driver, Word
-from sandbox import Sandbox
+from mock_server import MockServer
 
 from .conftest import Store
 from .processes import Processes
@@ -20,23 +20,27 @@ REQUEST_TIMEOUT_MS = 500
 
 
 def test_survivors_get_a_token(
-    processes: Processes, sandbox: Sandbox, store: Store, rounds: Callable[[int], range]
+    processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
 ) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
-    credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret, "base_url": sandbox.url}
+    mock_server.settings(latency_ms=LATENCY_MS)
+    credentials = {
+        "client_id": mock_server.client_id,
+        "client_secret": mock_server.client_secret,
+        "base_url": mock_server.url,
+    }
     for number in rounds(ROUNDS):
         store.empty()
-        before = sandbox.token_requests()
+        before = mock_server.token_requests()
         config: dict[str, Word] = {"store": store.url, "request_timeout_ms": REQUEST_TIMEOUT_MS}
         victim = Driver("c")
         victim.new(**credentials, **config).start(1)
-        survivors = processes.caches(SURVIVORS, sandbox, **config)
+        survivors = processes.caches(SURVIVORS, mock_server, **config)
         time.sleep(random.Random(number).uniform(0, 2 * LATENCY_MS / 1000))  # until any moment of its fetch
         victim.signal(signal.SIGKILL)
         [token] = {answer.ok().value for answer in processes.at_once(survivors, Cache.get)}
-        assert sandbox.resource(token) == 200
-        assert sandbox.token_requests() <= before + 2
-        [later] = processes.caches(1, sandbox, **config)
+        assert mock_server.resource(token) == 200
+        assert mock_server.token_requests() <= before + 2
+        [later] = processes.caches(1, mock_server, **config)
         assert later.get(timeout=1_000).ok().value == token, "nothing is left that matters"
         victim.kill()
         processes.close()

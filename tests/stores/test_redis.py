@@ -14,9 +14,9 @@ import pytest
 import trustme
 from driver_process import Cache, Driver, Status, Word
 from forwarder import Forwarder
+from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from patience import at_most, wait_until
 from redis_server import PASSWORD, RedisServer
-from sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 
 WITHOUT_MS = 4_000
 """A few operations of a second each, and a token request."""
@@ -28,14 +28,14 @@ NewCache = Callable[..., Cache]
 
 
 @pytest.fixture
-def new_cache(sandbox: Sandbox) -> Iterator[NewCache]:
+def new_cache(mock_server: MockServer) -> Iterator[NewCache]:
     """Each in a process of its own, written in C."""
     drivers = []
 
     def new(store: str, **config: Word) -> Cache:
         drivers.append(Driver("c"))
-        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-        return drivers[-1].new(**credentials, base_url=sandbox.url, store=store, **config)
+        credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
+        return drivers[-1].new(**credentials, base_url=mock_server.url, store=store, **config)
 
     yield new
     for driver in drivers:
@@ -59,36 +59,36 @@ def connections(server: RedisServer) -> int:
     return len(server.ask("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
 
 
-def check_shared(new_cache: NewCache, sandbox: Sandbox, store: str, **config: Word) -> None:
-    before = sandbox.token_requests()
+def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **config: Word) -> None:
+    before = mock_server.token_requests()
     tokens = {new_cache(store, **config).get().ok().value for _ in range(2)}
     assert len(tokens) == 1
-    assert sandbox.token_requests() <= before + 1
+    assert mock_server.token_requests() <= before + 1
 
 
 def test_what_lies_there_tells_nothing_and_ends_with_the_token(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
-    sandbox.settings(ttl=600)
+    mock_server.settings(ttl=600)
     token = new_cache(server.url).get().ok().value
     [key] = keys(server)
     lying = server.ask("GET", key)
-    for secret in (token, CLIENT_ID, CLIENT_SECRET, sandbox.url, "127.0.0.1"):
+    for secret in (token, CLIENT_ID, CLIENT_SECRET, mock_server.url, "127.0.0.1"):
         assert secret not in key + lying
     assert 590_000 < int(server.ask("PTTL", key)) <= 600_000
 
 
-def test_a_user_a_password_and_a_database(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+def test_a_user_a_password_and_a_database(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     server.ask("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
-    check_shared(new_cache, sandbox, f"redis://app:a%3Ap%40ss%2Fword@{server.place}/2")
+    check_shared(new_cache, mock_server, f"redis://app:a%3Ap%40ss%2Fword@{server.place}/2")
     assert keys(server) == []
     assert len(keys(server, "-n", 2)) == 1
 
 
-def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, mock_server: MockServer, tmp_path: Path) -> None:
     authority = trustme.CA()
     server = RedisServer(tmp_path, tls=authority)
-    check_shared(new_cache, sandbox, server.url, ca_file=str(tmp_path / "ca.pem"))
+    check_shared(new_cache, mock_server, server.url, ca_file=str(tmp_path / "ca.pem"))
     assert len(keys(server)) == 1
     stranger = new_cache(server.url)
     stranger.get().ok()
@@ -152,7 +152,7 @@ FAULTS = [
 @pytest.mark.parametrize("fault, told", [pytest.param(*fault, id=fault[0].__name__) for fault in FAULTS])
 def test_without_it_each_goes_on_alone_and_joins_again(
     new_cache: NewCache,
-    sandbox: Sandbox,
+    mock_server: MockServer,
     server: RedisServer,
     fault: Callable[[RedisServer], AbstractContextManager[None]],
     told: str,
@@ -166,27 +166,29 @@ def test_without_it_each_goes_on_alone_and_joins_again(
             assert Status(stats.number("last_error.status")) == Status.UNAVAILABLE
             assert told in stats.fields["last_error.message"]
         tokens = [cache.get().ok().value for cache in caches]
-        assert len(set(tokens)) == sandbox.token_requests() == 2
+        assert len(set(tokens)) == mock_server.token_requests() == 2
     for cache, token in zip(caches, tokens):
         cache.invalidate(token).ok()
     assert len({cache.get().ok().value for cache in caches}) == 1
-    assert sandbox.token_requests() == 3
+    assert mock_server.token_requests() == 3
     assert caches[0].stats().number("last_error.status") == Status.OK
 
 
 def test_a_server_that_stops_amid_a_late_request_fails_no_call(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
-    sandbox.settings(latency_ms=800)
+    mock_server.settings(latency_ms=800)
     cache = new_cache(server.url, request_timeout_ms=1_000)
     cache.start(1)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     with paused(server):
         [answer] = cache.driver.join()
     answer.ok()
 
 
-def test_an_operation_ends_in_time_over_one_connection_after_the_other(new_cache: NewCache, sandbox: Sandbox) -> None:
+def test_an_operation_ends_in_time_over_one_connection_after_the_other(
+    new_cache: NewCache, mock_server: MockServer
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=end_each_connection_late, args=(listener,), daemon=True).start()
         cache = new_cache(f"redis://127.0.0.1:{listener.getsockname()[1]}")
@@ -203,75 +205,77 @@ def end_each_connection_late(listener: socket.socket) -> None:
             connection.close()
 
 
-def test_a_slow_server_is_waited_for(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+def test_a_slow_server_is_waited_for(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     caches = [new_cache(server.url) for _ in range(2)]
     server.ask("CLIENT", "PAUSE", 700)
     assert len({cache.get().ok().value for cache in caches}) == 1
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
-def test_a_flushed_server_is_filled_again(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+def test_a_flushed_server_is_filled_again(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     token = new_cache(server.url).get().ok().value
     server.ask("FLUSHALL")
-    check_shared(new_cache, sandbox, server.url)
-    assert sandbox.token_requests() == 2
-    assert sandbox.resource(token) == 200
+    check_shared(new_cache, mock_server, server.url)
+    assert mock_server.token_requests() == 2
+    assert mock_server.resource(token) == 200
 
 
-def test_a_changed_token_is_replaced(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
+def test_a_changed_token_is_replaced(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     new_cache(server.url).get().ok()
     [key] = keys(server)
     server.ask("SETRANGE", key, 40, "changed")
     reader = new_cache(server.url)
     reader.get().ok()
     assert "damaged" in reader.stats().fields["last_error.message"]
-    check_shared(new_cache, sandbox, server.url)
-    assert sandbox.token_requests() == 2
+    check_shared(new_cache, mock_server, server.url)
+    assert mock_server.token_requests() == 2
 
 
 def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     request_timeout_ms = 500
-    sandbox.settings(latency_ms=400)
+    mock_server.settings(latency_ms=400)
     holder = new_cache(server.url, request_timeout_ms=request_timeout_ms)
     holder.start(1)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     holder.driver.signal(signal.SIGKILL)
-    sandbox.settings(latency_ms=0)
+    mock_server.settings(latency_ms=0)
     other = new_cache(server.url, request_timeout_ms=request_timeout_ms)
     with at_most(request_timeout_ms + 4_000, "a token after the holder's end"):
         other.get(timeout=10_000).ok()
     assert other.stats().number("last_error.status") == Status.OK, "by a lease of its own"
 
 
-def test_waiting_for_a_turn_outlives_a_connection(new_cache: NewCache, sandbox: Sandbox, server: RedisServer) -> None:
-    sandbox.settings(latency_ms=REQUEST_MS)
+def test_waiting_for_a_turn_outlives_a_connection(
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
+) -> None:
+    mock_server.settings(latency_ms=REQUEST_MS)
     caches = [new_cache(server.url) for _ in range(8)]
     caches[0].start(1)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the holder's request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the holder's request")
     for waiting in caches[1:]:
         waiting.start(1)
     wait_until(lambda: connections(server) == len(caches), within_s=1, what="all wait")
     server.ask("CLIENT", "KILL", "TYPE", "normal")
     tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
-    assert len(set(tokens)) == sandbox.token_requests() == 1
+    assert len(set(tokens)) == mock_server.token_requests() == 1
 
 
 def test_what_was_fetched_under_a_lost_lease_replaces_the_token_that_was_due(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     caches = [new_cache(server.url, refresh_ahead_s=100) for _ in range(2)]
-    sandbox.settings(ttl=4)
+    mock_server.settings(ttl=4)
     assert len({cache.get().ok().value for cache in caches}) == 1
-    sandbox.settings(latency_ms=1_000, ttl=600)
-    wait_until(lambda: bool(caches[0].get().ok()) and sandbox.token_requests() == 2, within_s=5, what="the renewal")
+    mock_server.settings(latency_ms=1_000, ttl=600)
+    wait_until(lambda: bool(caches[0].get().ok()) and mock_server.token_requests() == 2, within_s=5, what="the renewal")
     [lease] = (key for key in keys(server) if key.endswith(":lease"))
     server.ask("DEL", lease)
     wait_until(lambda: not caches[0].stats().number("fetching"), within_s=5, what="the end of the renewal")
     assert caches[0].stats().number("last_error.status") == Status.OK
     assert new_cache(server.url).get().ok().value == caches[0].get().ok().value
-    assert sandbox.token_requests() == 2
+    assert mock_server.token_requests() == 2
 
 
 @pytest.fixture
@@ -303,10 +307,10 @@ def fail_over(server: RedisServer, replica: RedisServer, address: Forwarder) -> 
     address.target = replica.place
 
 
-def share_a_good_token(caches: list[Cache], sandbox: Sandbox) -> bool:
+def share_a_good_token(caches: list[Cache], mock_server: MockServer) -> bool:
     """Each reports the token that is answered 401, as a program does."""
     tokens = [cache.get().ok().value for cache in caches]
-    rejected = [token for token in tokens if sandbox.resource(token) == 401]
+    rejected = [token for token in tokens if mock_server.resource(token) == 401]
     for cache, token in zip(caches, tokens):
         if token in rejected:
             cache.invalidate(token).ok()
@@ -315,14 +319,19 @@ def share_a_good_token(caches: list[Cache], sandbox: Sandbox) -> bool:
 
 @pytest.mark.parametrize("lease", ["replicated", "lost"])
 def test_a_failover_amid_a_fetch_fails_no_call(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer, replica: RedisServer, address: Forwarder, lease: str
+    new_cache: NewCache,
+    mock_server: MockServer,
+    server: RedisServer,
+    replica: RedisServer,
+    address: Forwarder,
+    lease: str,
 ) -> None:
     if lease == "lost":
         replica.ask("REPLICAOF", "NO", "ONE")
-    sandbox.settings(latency_ms=REQUEST_MS)
+    mock_server.settings(latency_ms=REQUEST_MS)
     caches = [new_cache(url_at(address)) for _ in range(4)]
     caches[0].start(1)
-    wait_until(lambda: sandbox.token_requests() == 1, within_s=5, what="the holder's request")
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the holder's request")
     for waiting in caches[1:]:
         waiting.start(1)
     if lease == "replicated":
@@ -330,21 +339,21 @@ def test_a_failover_amid_a_fetch_fails_no_call(
     fail_over(server, replica, address)
 
     tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
-    assert {sandbox.resource(token) for token in tokens} == {200}
-    before = sandbox.token_requests()
+    assert {mock_server.resource(token) for token in tokens} == {200}
+    before = mock_server.token_requests()
     assert new_cache(url_at(address)).get().ok().value == tokens[0], "what the holder fetched is shared all the same"
-    assert sandbox.token_requests() == before
-    sandbox.settings(latency_ms=0)
-    sandbox.revoke()
-    wait_until(lambda: share_a_good_token(caches, sandbox), within_s=10, what="all share a token again")
-    assert sandbox.token_requests() == before + 1
+    assert mock_server.token_requests() == before
+    mock_server.settings(latency_ms=0)
+    mock_server.revoke()
+    wait_until(lambda: share_a_good_token(caches, mock_server), within_s=10, what="all share a token again")
+    assert mock_server.token_requests() == before + 1
 
 
 def test_a_replicated_token_outlives_a_failover(
-    new_cache: NewCache, sandbox: Sandbox, server: RedisServer, replica: RedisServer, address: Forwarder
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer, replica: RedisServer, address: Forwarder
 ) -> None:
     token = new_cache(url_at(address)).get().ok().value
     wait_until(lambda: keys(replica) == keys(server), within_s=5, what="the replica has the token")
     fail_over(server, replica, address)
     assert new_cache(url_at(address)).get().ok().value == token
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1

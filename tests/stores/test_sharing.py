@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 from driver_process import Cache
+from mock_server import MockServer
 from patience import wait_until
-from sandbox import Sandbox
 
 from .conftest import Store
 from .processes import Processes
@@ -40,60 +40,62 @@ def share_another(processes: Processes, caches: Sequence[Cache], token: str) -> 
 
 
 def test_a_cold_start_and_a_revocation_cost_one_request_each(
-    processes: Processes, sandbox: Sandbox, store: Store, rounds: Callable[[int], range]
+    processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
 ) -> None:
-    sandbox.settings(latency_ms=50)
+    mock_server.settings(latency_ms=50)
     for _ in rounds(ROUNDS):
         store.empty()
-        before = sandbox.token_requests()
-        caches = processes.caches(PROCESSES, sandbox, store=store.url)
+        before = mock_server.token_requests()
+        caches = processes.caches(PROCESSES, mock_server, store=store.url)
         [token] = get_at_once(processes, caches)
-        assert sandbox.token_requests() == before + 1, "cold start"
+        assert mock_server.token_requests() == before + 1, "cold start"
 
-        sandbox.revoke()
+        mock_server.revoke()
         processes.at_once(caches, partial(Cache.invalidate, token=token))
         [newer] = get_at_once(processes, caches)
         assert newer != token
-        assert sandbox.token_requests() == before + 2, "revocation"
+        assert mock_server.token_requests() == before + 2, "revocation"
         processes.close()
-    assert sandbox.counters().token_requests_at_once_max == 1
+    assert mock_server.counters().token_requests_at_once_max == 1
 
 
 def test_a_due_token_costs_one_request_and_nobody_waits(
-    processes: Processes, sandbox: Sandbox, store: Store, rounds: Callable[[int], range]
+    processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
 ) -> None:
     for _ in rounds(ROUNDS):
         store.empty()
-        sandbox.settings(ttl=BRIEF_TTL_S)
-        before = sandbox.token_requests()
-        caches = processes.caches(PROCESSES, sandbox, store=store.url, refresh_ahead_s=MARGIN_S)
+        mock_server.settings(ttl=BRIEF_TTL_S)
+        before = mock_server.token_requests()
+        caches = processes.caches(PROCESSES, mock_server, store=store.url, refresh_ahead_s=MARGIN_S)
         [token] = get_at_once(processes, caches)
         time.sleep(DUE_AFTER_S)  # the token's age is what is told by the store
-        sandbox.settings(ttl=60_000, latency_ms=100)
+        mock_server.settings(ttl=60_000, latency_ms=100)
         get_at_once(processes, caches)
         renewed = partial(share_another, processes, caches, token)
         wait_until(renewed, within_s=5, what="all have the same newer token")
-        assert sandbox.token_requests() == before + 2
+        assert mock_server.token_requests() == before + 2
         processes.close()
-    assert sandbox.counters().token_requests_at_once_max == 1
+    assert mock_server.counters().token_requests_at_once_max == 1
 
 
-def test_other_credentials_share_nothing(processes: Processes, sandbox: Sandbox, store: Store) -> None:
-    elsewhere = Sandbox(client_secret="Another5ecret")
-    [first] = processes.caches(1, sandbox, store=store.url)
+def test_other_credentials_share_nothing(processes: Processes, mock_server: MockServer, store: Store) -> None:
+    elsewhere = MockServer(client_secret="Another5ecret")
+    [first] = processes.caches(1, mock_server, store=store.url)
     [second] = processes.caches(1, elsewhere, store=store.url)
     assert first.get().ok().value != second.get().ok().value
-    assert sandbox.token_requests() == elsewhere.token_requests() == 1
+    assert mock_server.token_requests() == elsewhere.token_requests() == 1
     elsewhere.kill()
 
 
-def test_a_token_that_was_rejected_is_not_taken_back(processes: Processes, sandbox: Sandbox, store: Store) -> None:
-    first, second = processes.caches(2, sandbox, store=store.url)
+def test_a_token_that_was_rejected_is_not_taken_back(
+    processes: Processes, mock_server: MockServer, store: Store
+) -> None:
+    first, second = processes.caches(2, mock_server, store=store.url)
     token = first.get().ok().value
     assert second.get().ok().value == token
-    sandbox.answer(503)
+    mock_server.answer(503)
     first.invalidate(token).ok()
     wait_until(lambda: first.stats().number("failures") > 0, within_s=5, what="the fetch fails")
-    [third] = processes.caches(3, sandbox, store=store.url)[2:]
+    [third] = processes.caches(3, mock_server, store=store.url)[2:]
     assert third.get().http_status == 503, "it is not in the store any more"
     assert second.get().ok().value == token, "who was not told goes on with it"

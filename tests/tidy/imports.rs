@@ -51,11 +51,11 @@ fn every_room_has_a_line_in_the_table() {
 }
 
 #[test]
-fn the_sandbox_does_not_know_the_library() {
+fn the_mock_server_does_not_know_the_library() {
     keep(
-        "the sandbox never imports the library: a mistake that they shared would hide itself",
-        "write what the sandbox needs in the sandbox",
-        below("sandbox/").flat_map(mentions_of_the_library),
+        "the mock server never imports the library: a mistake that they shared would hide itself",
+        "write what the mock server needs in the mock server",
+        below("mock-server/").flat_map(mentions_of_the_library),
     );
 }
 
@@ -150,7 +150,7 @@ fn seen_to_fail() {
     assert_eq!(room(&File::new("src/lib.rs", "")), None);
 
     let mentions = |path: &str, text: &str| complaints(mentions_of_the_library(&File::new(path, text)));
-    assert_eq!(mentions("sandbox/src/main.rs", "// bankhub\nuse bankhub_sandbox::A;"), [""; 0]);
-    assert_eq!(mentions("sandbox/src/main.rs", "use bankhub::{Config};"), ["1: bankhub"]);
-    assert_eq!(mentions("sandbox/Cargo.toml", "[dependencies]\nbankhub = 1"), ["2: depends on bankhub"]);
+    assert_eq!(mentions("mock-server/src/main.rs", "// bankhub\nuse bankhub_mock_server::A;"), [""; 0]);
+    assert_eq!(mentions("mock-server/src/main.rs", "use bankhub::{Config};"), ["1: bankhub"]);
+    assert_eq!(mentions("mock-server/Cargo.toml", "[dependencies]\nbankhub = 1"), ["2: depends on bankhub"]);
 }

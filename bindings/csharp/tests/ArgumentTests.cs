@@ -49,9 +49,9 @@ static class ArgumentTests
 
     public static void TheShortestDurationIsNotTheDefault()
     {
-        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
+        using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         {
-            var options = sandbox.Options;
+            var options = mockServer.Options;
             options.RequestTimeout = TimeSpan.FromTicks(1);
             using (var cache = new TokenCache(options))
                 Expect.Fails(Status.Unavailable, () => cache.Get());

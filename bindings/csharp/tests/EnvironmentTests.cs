@@ -8,9 +8,9 @@ static class EnvironmentTests
 {
     public static void IsEnough()
     {
-        using (var sandbox = new Sandbox())
+        using (var mockServer = new MockServer())
         {
-            Within(sandbox.Environment, () =>
+            Within(mockServer.Environment, () =>
             {
                 using (var cache = TokenCache.FromEnvironment())
                     Expect.Equal(40, cache.Get().Length);

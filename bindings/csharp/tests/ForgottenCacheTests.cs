@@ -9,19 +9,19 @@ static class ForgottenCacheTests
 {
     public static void IsClosedWhenItIsCollected()
     {
-        using (var sandbox = new Sandbox())
+        using (var mockServer = new MockServer())
         {
             object handle = null;
             // On a thread of its own, whose stack is gone when the collector looks for references.
             var forgetful = new Thread(() =>
             {
-                var cache = new TokenCache(sandbox.Options);
+                var cache = new TokenCache(mockServer.Options);
                 cache.Get();
                 handle = Field(cache, "handle");
             });
             forgetful.Start();
             forgetful.Join();
-            using (var other = new TokenCache(sandbox.Options))
+            using (var other = new TokenCache(mockServer.Options))
             {
                 var library = Field(other, "library");
                 var generation = (Delegate)library.GetType().GetField("TokenGeneration").GetValue(library);
@@ -32,10 +32,10 @@ static class ForgottenCacheTests
 
     public static void IsNotCollectedWhileItWaits()
     {
-        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
+        using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         {
             string token = null;
-            var forgetful = new Thread(() => token = new TokenCache(sandbox.Options).Get());
+            var forgetful = new Thread(() => token = new TokenCache(mockServer.Options).Get());
             forgetful.Start();
             while (forgetful.IsAlive)
                 Collected(() => true);

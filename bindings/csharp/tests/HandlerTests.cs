@@ -14,10 +14,10 @@ static class HandlerTests
 {
     public static void TheCallersRequestIsAsItWas()
     {
-        Try((sandbox, cache) =>
+        Try((mockServer, cache) =>
         {
             using (var client = new HttpClient(new BankHubHandler(cache)))
-            using (var request = new HttpRequestMessage(HttpMethod.Get, sandbox.Url + "/v1/company"))
+            using (var request = new HttpRequestMessage(HttpMethod.Get, mockServer.Url + "/v1/company"))
             {
                 Expect.Equal(HttpStatusCode.OK, client.SendAsync(request).Result.StatusCode);
                 Expect.Equal(null, request.Headers.Authorization);
@@ -27,17 +27,17 @@ static class HandlerTests
 
     public static void ARedirectThatAnInnerHandlerFollowsTakesNoTokenAlong()
     {
-        using (var elsewhere = new Sandbox())
+        using (var elsewhere = new MockServer())
         {
-            Try((sandbox, cache) =>
+            Try((mockServer, cache) =>
             {
                 using (var client = new HttpClient(new BankHubHandler(cache, new HttpClientHandler())))
                 {
                     var target = elsewhere.Url + "/v1/company";
-                    var response = client.GetAsync(sandbox.Url + "/v1/sandbox/redirect?to=" + target).Result;
+                    var response = client.GetAsync(mockServer.Url + "/v1/mock/redirect?to=" + target).Result;
                     Expect.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
                     Expect.Equal(0UL, cache.Stats().Rejections);
-                    var seen = client.GetStringAsync(elsewhere.Url + "/sandbox/counters").Result;
+                    var seen = client.GetStringAsync(elsewhere.Url + "/mock/counters").Result;
                     Expect.Contains("\"path\":\"/v1/company\"", seen);
                     Expect.Lacks("authorization", seen);
                 }
@@ -47,14 +47,14 @@ static class HandlerTests
 
     public static void ARedirectThatAnInnerHandlerFollowsSaysNothingOfTheToken()
     {
-        Try((sandbox, cache) =>
+        Try((mockServer, cache) =>
         {
             using (var client = new HttpClient(new BankHubHandler(cache, new HttpClientHandler())))
             {
-                var url = sandbox.Url + "/v1/sandbox/redirect?to=/v1/company";
+                var url = mockServer.Url + "/v1/mock/redirect?to=/v1/company";
                 Expect.Equal(HttpStatusCode.Unauthorized, client.GetAsync(url).Result.StatusCode);
                 Expect.Equal(0UL, cache.Stats().Rejections);
-                var seen = client.GetStringAsync(sandbox.Url + "/sandbox/counters").Result;
+                var seen = client.GetStringAsync(mockServer.Url + "/mock/counters").Result;
                 Expect.Contains("\"resource_requests\":2,", seen);
             }
         });
@@ -64,10 +64,10 @@ static class HandlerTests
     {
         foreach (var own in new[] { "key/of==", "a,b", "" })
         {
-            Try((sandbox, cache) =>
+            Try((mockServer, cache) =>
             {
                 using (var client = new HttpClient(new BankHubHandler(cache)))
-                using (var request = new HttpRequestMessage(HttpMethod.Get, sandbox.Url + "/v1/company"))
+                using (var request = new HttpRequestMessage(HttpMethod.Get, mockServer.Url + "/v1/company"))
                 {
                     request.Headers.TryAddWithoutValidation("Authorization", own);
                     Expect.Equal(HttpStatusCode.Unauthorized, client.SendAsync(request).Result.StatusCode);
@@ -100,8 +100,8 @@ static class HandlerTests
 
     public static void AnAnswerIsDisposedIfTheWaitForAnotherTokenIsCancelled()
     {
-        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(latencyMilliseconds: 1000))
+        using (var cache = new TokenCache(mockServer.Options))
         using (var source = new CancellationTokenSource())
         {
             cache.Get();
@@ -109,7 +109,7 @@ static class HandlerTests
             var inner = new Inner(_ => new HttpResponseMessage(HttpStatusCode.Unauthorized) { Content = unwanted });
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
             {
-                var sent = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, sandbox.Url), source.Token);
+                var sent = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, mockServer.Url), source.Token);
                 Expect.Soon(() => cache.Stats().Waiters == 1, "it waits for another token");
                 source.Cancel();
                 Expect.Throws<OperationCanceledException>(() => sent.GetAwaiter().GetResult());
@@ -120,30 +120,30 @@ static class HandlerTests
 
     public static void TheClientsTimeoutIsWhatItIsWithoutTheHandler()
     {
-        using (var sandbox = new Sandbox(latencyMilliseconds: 1000))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(latencyMilliseconds: 1000))
+        using (var cache = new TokenCache(mockServer.Options))
         using (var client = new HttpClient(new BankHubHandler(cache)) { Timeout = TimeSpan.FromMilliseconds(100) })
-            Expect.Throws<TaskCanceledException>(() => client.GetAsync(sandbox.Url).GetAwaiter().GetResult());
+            Expect.Throws<TaskCanceledException>(() => client.GetAsync(mockServer.Url).GetAwaiter().GetResult());
     }
 
     public static void TheSecondRejectionIsReportedToo()
     {
-        Try((sandbox, cache) =>
+        Try((mockServer, cache) =>
         {
             using (var client = new HttpClient(new BankHubHandler(cache)))
-                client.GetAsync(sandbox.Url + "/v1/sandbox/unauthorized").Wait();
+                client.GetAsync(mockServer.Url + "/v1/mock/unauthorized").Wait();
             Expect.Equal(2UL, cache.Stats().Rejections);
         });
     }
 
     public static void AnErrorOfTheInnerHandlerPassesThrough()
     {
-        Try((sandbox, cache) =>
+        Try((mockServer, cache) =>
         {
             var inner = new Inner(_ => throw new IOException("broken"));
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
             {
-                var request = new HttpRequestMessage(HttpMethod.Get, sandbox.Url);
+                var request = new HttpRequestMessage(HttpMethod.Get, mockServer.Url);
                 var error = Expect.Throws<IOException>(() => Send(client, request));
                 Expect.Equal("broken", error.Message);
             }
@@ -154,7 +154,7 @@ static class HandlerTests
     static int TimesSent(HttpContent content, HttpContent answer = null)
     {
         var times = 0;
-        Try((sandbox, cache) =>
+        Try((mockServer, cache) =>
         {
             var inner = new Inner(request =>
             {
@@ -165,7 +165,7 @@ static class HandlerTests
                 return response;
             });
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
-                Send(client, new HttpRequestMessage(HttpMethod.Post, sandbox.Url) { Content = content });
+                Send(client, new HttpRequestMessage(HttpMethod.Post, mockServer.Url) { Content = content });
         });
         return times;
     }
@@ -175,11 +175,11 @@ static class HandlerTests
         client.SendAsync(request, CancellationToken.None).GetAwaiter().GetResult();
     }
 
-    static void Try(Action<Sandbox, TokenCache> test)
+    static void Try(Action<MockServer, TokenCache> test)
     {
-        using (var sandbox = new Sandbox())
-        using (var cache = new TokenCache(sandbox.Options))
-            test(sandbox, cache);
+        using (var mockServer = new MockServer())
+        using (var cache = new TokenCache(mockServer.Options))
+            test(mockServer, cache);
     }
 
     sealed class Inner : HttpMessageHandler

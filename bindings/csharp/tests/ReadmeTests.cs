@@ -22,11 +22,11 @@ static class ReadmeTests
         var source = Path.Combine(Here, "readme-csharp.cs");
         var program = Path.ChangeExtension(source, ".exe");
         File.WriteAllText(source, text);
-        using (var sandbox = new Sandbox())
+        using (var mockServer = new MockServer())
         {
             var references = $"-r:System.Net.Http -r:{Here}/BankHub.dll";
-            Child.Run("mcs", $"-warnaserror+ {references} -out:{program} {source}", sandbox.Environment);
-            Expect.Equal("OK\n", Child.Run("mono", program, sandbox.Environment));
+            Child.Run("mcs", $"-warnaserror+ {references} -out:{program} {source}", mockServer.Environment);
+            Expect.Equal("OK\n", Child.Run("mono", program, mockServer.Environment));
         }
     }
 }

@@ -7,8 +7,8 @@ static class SecretTests
 {
     public static void ATokenShowsEverythingButItsValue()
     {
-        using (var sandbox = new Sandbox())
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer())
+        using (var cache = new TokenCache(mockServer.Options))
         {
             var token = cache.GetToken();
             Expect.Lacks(token.Value, token.ToString());
@@ -22,17 +22,17 @@ static class SecretTests
 
     public static void OptionsShowNoSecret()
     {
-        Expect.Lacks(Sandbox.Secret, new TokenCacheOptions { ClientSecret = Sandbox.Secret }.ToString());
+        Expect.Lacks(MockServer.Secret, new TokenCacheOptions { ClientSecret = MockServer.Secret }.ToString());
     }
 
     public static void AnExceptionShowsNoSecret()
     {
         foreach (var end in new[] { "\0", "\ud800", "\n" })
         {
-            var options = new TokenCacheOptions { ClientId = "id", ClientSecret = Sandbox.Secret + end };
+            var options = new TokenCacheOptions { ClientId = "id", ClientSecret = MockServer.Secret + end };
             var error = Expect.Fails(Status.InvalidArgument, () => new TokenCache(options));
             Expect.Contains("client_secret", error.Message);
-            Expect.Lacks(Sandbox.Secret, error.ToString());
+            Expect.Lacks(MockServer.Secret, error.ToString());
         }
     }
 }

@@ -26,8 +26,8 @@ static class WaitTests
 
     static void CancellationEnds(Func<TokenCache, CancellationToken, Task<string>> get)
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         using (var source = new CancellationTokenSource())
         {
             var task = get(cache, source.Token);
@@ -41,8 +41,8 @@ static class WaitTests
 
     public static void CancellationOfOneAsyncCallerLeavesTheOthersWaiting()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         using (var source = new CancellationTokenSource())
         {
             var first = cache.GetAsync(source.Token);
@@ -58,8 +58,8 @@ static class WaitTests
 
     public static void AWaitThatCouldBeCancelledEndsByItsOwnTimeout()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         using (var source = new CancellationTokenSource())
         {
             var elapsed = Stopwatch.StartNew();
@@ -71,8 +71,8 @@ static class WaitTests
 
     public static void AValidTokenIsHandedOutWhateverTheCancellationToken()
     {
-        using (var sandbox = new Sandbox())
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer())
+        using (var cache = new TokenCache(mockServer.Options))
         {
             var token = cache.Get();
             var cancelled = new CancellationToken(true);
@@ -96,8 +96,8 @@ static class WaitTests
 
     static void Replaced(Func<TokenCache, CancellationToken, string> get)
     {
-        using (var sandbox = new Sandbox())
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer())
+        using (var cache = new TokenCache(mockServer.Options))
         {
             var last = cache.Get();
             cache.Invalidate(last);
@@ -108,8 +108,8 @@ static class WaitTests
 
     public static void GetAsyncDoesNotBlockItsCaller()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         {
             Task<string> task = null;
             Expect.Within(Promptly, () => task = cache.GetAsync());
@@ -120,8 +120,8 @@ static class WaitTests
 
     public static void AThousandAsyncCallersHoldOneThread()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         {
             var tasks = Enumerable.Range(0, 1000).Select(_ => cache.GetAsync()).ToArray();
             Expect.Soon(() => cache.Stats().Waiters > 0, "one waits");
@@ -135,9 +135,9 @@ static class WaitTests
 
     public static void EveryAsyncCallerEndsByGetTimeout()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
         {
-            var options = sandbox.Options;
+            var options = mockServer.Options;
             options.GetTimeout = TimeSpan.FromMilliseconds(250);
             using (var cache = new TokenCache(options))
             {
@@ -150,8 +150,8 @@ static class WaitTests
 
     public static void DisposeWakesEveryAsyncCaller()
     {
-        using (var sandbox = new Sandbox(LatencyMilliseconds))
-        using (var cache = new TokenCache(sandbox.Options))
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
         {
             var tasks = Enumerable.Range(0, 10).Select(_ => cache.GetAsync()).ToArray();
             Expect.Soon(() => cache.Stats().Waiters == 1, "one waits");
@@ -163,9 +163,9 @@ static class WaitTests
 
     public static void AFailureReachesTheAsyncCallerAsItIs()
     {
-        using (var sandbox = new Sandbox())
+        using (var mockServer = new MockServer())
         {
-            var options = sandbox.Options;
+            var options = mockServer.Options;
             options.ClientSecret = "another";
             using (var cache = new TokenCache(options))
             {

@@ -1,4 +1,4 @@
-// The source as clients of oauth2 use it, against the sandbox.
+// The source as clients of oauth2 use it, against the mock server.
 
 package oauth2_test
 
@@ -20,22 +20,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	sandbox := exec.Command("../../../target/release/bankhub-sandbox", "--until-eof")
-	stdin, _ := sandbox.StdinPipe()
-	stdout, _ := sandbox.StdoutPipe()
-	if err := sandbox.Start(); err != nil {
-		log.Fatal("the tests need target/release/bankhub-sandbox (make build): ", err)
+	mockServer := exec.Command("../../../target/release/bankhub-mock-server", "--until-eof")
+	stdin, _ := mockServer.StdinPipe()
+	stdout, _ := mockServer.StdoutPipe()
+	if err := mockServer.Start(); err != nil {
+		log.Fatal("the tests need target/release/bankhub-mock-server (make build): ", err)
 	}
 	url, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		log.Fatal(err)
 	}
-	os.Setenv("BANKHUB_CLIENT_ID", "sandbox-id")
-	os.Setenv("BANKHUB_CLIENT_SECRET", "sandbox-secret")
+	os.Setenv("BANKHUB_CLIENT_ID", "mock-id")
+	os.Setenv("BANKHUB_CLIENT_SECRET", "mock-secret")
 	os.Setenv("BANKHUB_BASE_URL", strings.TrimSpace(url))
 	code := m.Run()
 	stdin.Close()
-	sandbox.Wait()
+	mockServer.Wait()
 	os.Exit(code)
 }
 

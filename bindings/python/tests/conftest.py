@@ -1,23 +1,23 @@
-"""A sandbox to get tokens from, and a cache that does."""
+"""A mock server to get tokens from, and a cache that does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from sandbox import Sandbox
+from mock_server import MockServer
 
 from bankhub import TokenCache
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    sandbox = Sandbox()
-    yield sandbox
-    sandbox.kill()
+def mock_server() -> Iterator[MockServer]:
+    mock_server = MockServer()
+    yield mock_server
+    mock_server.kill()
 
 
 @pytest.fixture
-def tokens(sandbox: Sandbox) -> Iterator[TokenCache]:
-    with TokenCache(sandbox.client_id, sandbox.client_secret, base_url=sandbox.url) as tokens:
+def tokens(mock_server: MockServer) -> Iterator[TokenCache]:
+    with TokenCache(mock_server.client_id, mock_server.client_secret, base_url=mock_server.url) as tokens:
         yield tokens

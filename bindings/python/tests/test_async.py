@@ -8,8 +8,8 @@ import threading
 import time
 
 import pytest
+from mock_server import MockServer
 from patience import wait_until
-from sandbox import Sandbox
 
 from bankhub import Closed, DeadlineExceeded, InternalError, TokenCache, Unavailable
 
@@ -23,8 +23,8 @@ def test_a_valid_token_is_there_without_a_thread(tokens: TokenCache) -> None:
     assert threading.active_count() == before
 
 
-def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
+def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
     before, turns = threading.active_count(), 0
 
     async def count_turns() -> None:
@@ -43,13 +43,13 @@ def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCa
         return values
 
     assert len(set(asyncio.run(wait()))) == 1
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
     assert turns > 10, "the loop went on"
     wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends with the wait")
 
 
-def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
+def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
 
     async def cancel_one() -> str:
         one, other = (asyncio.ensure_future(tokens.aget()) for _ in range(2))
@@ -60,7 +60,7 @@ def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, sandbox:
         return await other
 
     assert asyncio.run(cancel_one()) == tokens.get()
-    assert sandbox.token_requests() == 1
+    assert mock_server.token_requests() == 1
 
 
 def test_a_wait_without_a_thread_to_be_had(tokens: TokenCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,16 +73,16 @@ def test_a_wait_without_a_thread_to_be_had(tokens: TokenCache, monkeypatch: pyte
     assert asyncio.run(tokens.aget()) == tokens.get()
 
 
-def test_a_wait_ends_by_its_timeout(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=5_000)
+def test_a_wait_ends_by_its_timeout(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=5_000)
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         asyncio.run(tokens.aget(timeout=0.05))
     assert time.monotonic() - begun < 2
 
 
-def test_an_error_is_everybodys(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.answer(503)
+def test_an_error_is_everybodys(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.answer(503)
 
     async def wait() -> list[object]:
         return await asyncio.gather(*(tokens.aget() for _ in range(10)), return_exceptions=True)
@@ -93,8 +93,8 @@ def test_an_error_is_everybodys(tokens: TokenCache, sandbox: Sandbox) -> None:
         asyncio.run(tokens.aget())
 
 
-def test_a_forked_child_waits_too(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
+def test_a_forked_child_waits_too(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
     asyncio.run(tokens.aget())
     tokens.invalidate(tokens.get())
     child = os.fork()
@@ -103,8 +103,8 @@ def test_a_forked_child_waits_too(tokens: TokenCache, sandbox: Sandbox) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_two_loops_in_two_threads(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=LATENCY_MS)
+def test_two_loops_in_two_threads(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
     values: list[str] = []
     threads = [threading.Thread(target=lambda: values.append(asyncio.run(tokens.aget()))) for _ in range(2)]
     for thread in threads:

@@ -10,64 +10,66 @@ from typing import Any
 import httpx
 import pytest
 import requests
-from sandbox import Sandbox
+from mock_server import MockServer
 
 import bankhub.httpx
 import bankhub.requests
 from bankhub import TokenCache
 from bankhub._origin import origin
 
-ECHO = "/v1/sandbox/echo"
+ECHO = "/v1/mock/echo"
 
 
 @pytest.fixture
-def rejected(tokens: TokenCache, sandbox: Sandbox) -> Iterator[TokenCache]:
+def rejected(tokens: TokenCache, mock_server: MockServer) -> Iterator[TokenCache]:
     """Has a token that the API does not take any more."""
     tokens.get()
-    sandbox.revoke()
+    mock_server.revoke()
     yield tokens
 
 
-def test_requests_sends_a_file_again_from_where_it_was(rejected: TokenCache, sandbox: Sandbox) -> None:
+def test_requests_sends_a_file_again_from_where_it_was(rejected: TokenCache, mock_server: MockServer) -> None:
     file = io.BytesIO(b"not this, but this")
     file.seek(10)
-    response = requests.post(sandbox.url + ECHO, data=file, auth=bankhub.requests.BankHubAuth(rejected), timeout=5)
+    response = requests.post(mock_server.url + ECHO, data=file, auth=bankhub.requests.BankHubAuth(rejected), timeout=5)
     assert (response.status_code, response.text) == (200, "but this")
     assert [earlier.status_code for earlier in response.history] == [401]
 
 
-def test_requests_keeps_its_session(rejected: TokenCache, sandbox: Sandbox) -> None:
+def test_requests_keeps_its_session(rejected: TokenCache, mock_server: MockServer) -> None:
     with requests.Session() as session:
         session.auth = bankhub.requests.BankHubAuth(rejected)
-        assert [session.get(f"{sandbox.url}/v1/company", timeout=5).status_code for _ in range(3)] == [200] * 3
-    assert sandbox.counters().resource_requests == 4
+        assert [session.get(f"{mock_server.url}/v1/company", timeout=5).status_code for _ in range(3)] == [200] * 3
+    assert mock_server.counters().resource_requests == 4
 
 
 @pytest.mark.parametrize("client", [requests, httpx])
-def test_the_first_answer_can_be_read_in_the_history(rejected: TokenCache, sandbox: Sandbox, client: Any) -> None:
+def test_the_first_answer_can_be_read_in_the_history(
+    rejected: TokenCache, mock_server: MockServer, client: Any
+) -> None:
     adapter = {requests: bankhub.requests, httpx: bankhub.httpx}[client]
-    response = client.get(f"{sandbox.url}/v1/company", auth=adapter.BankHubAuth(rejected), timeout=5)
+    response = client.get(f"{mock_server.url}/v1/company", auth=adapter.BankHubAuth(rejected), timeout=5)
     assert [earlier.json()["code"] for earlier in response.history] == [401]
 
 
-def test_httpx_does_not_send_files_again(rejected: TokenCache, sandbox: Sandbox) -> None:
+def test_httpx_does_not_send_files_again(rejected: TokenCache, mock_server: MockServer) -> None:
     files = {"file": io.BytesIO(b"text")}
-    response = httpx.post(sandbox.url + ECHO, files=files, auth=bankhub.httpx.BankHubAuth(rejected))
+    response = httpx.post(mock_server.url + ECHO, files=files, auth=bankhub.httpx.BankHubAuth(rejected))
     assert response.status_code == 401
-    assert sandbox.counters().resource_requests == 1
+    assert mock_server.counters().resource_requests == 1
 
 
-def test_httpx_leaves_a_request_as_it_was(rejected: TokenCache, sandbox: Sandbox) -> None:
+def test_httpx_leaves_a_request_as_it_was(rejected: TokenCache, mock_server: MockServer) -> None:
     with httpx.Client(auth=bankhub.httpx.BankHubAuth(rejected)) as client:
-        request = client.build_request("GET", f"{sandbox.url}/v1/company")
+        request = client.build_request("GET", f"{mock_server.url}/v1/company")
         for _ in range(2):
             assert client.send(request).status_code == 200
             assert "Authorization" not in request.headers
 
 
 @pytest.mark.parametrize("rejection", [1, 2])
-def test_the_second_rejection_is_reported_too(tokens: TokenCache, sandbox: Sandbox, rejection: int) -> None:
-    url = f"{sandbox.url}/v1/sandbox/unauthorized"
+def test_the_second_rejection_is_reported_too(tokens: TokenCache, mock_server: MockServer, rejection: int) -> None:
+    url = f"{mock_server.url}/v1/mock/unauthorized"
     adapters = {
         1: lambda: requests.get(url, auth=bankhub.requests.BankHubAuth(tokens), timeout=5).status_code,
         2: lambda: httpx.get(url, auth=bankhub.httpx.BankHubAuth(tokens)).status_code,
@@ -79,9 +81,9 @@ def test_the_second_rejection_is_reported_too(tokens: TokenCache, sandbox: Sandb
 @pytest.mark.parametrize("adapter", ["requests", "httpx", "httpx-async"])
 @pytest.mark.parametrize("status", [303, 307])
 def test_what_led_to_a_rejected_request_is_not_sent_again(
-    tokens: TokenCache, sandbox: Sandbox, adapter: str, status: int
+    tokens: TokenCache, mock_server: MockServer, adapter: str, status: int
 ) -> None:
-    url = f"{sandbox.url}/v1/sandbox/redirect?to=/v1/sandbox/unauthorized&status={status}"
+    url = f"{mock_server.url}/v1/mock/redirect?to=/v1/mock/unauthorized&status={status}"
 
     async def post() -> int:
         auth = bankhub.httpx.BankHubAuth(tokens)
@@ -96,7 +98,7 @@ def test_what_led_to_a_rejected_request_is_not_sent_again(
     else:
         got = asyncio.run(post())
     assert got == 401
-    assert sandbox.counters().resource_requests == 3, "the redirect once, and twice where it led"
+    assert mock_server.counters().resource_requests == 3, "the redirect once, and twice where it led"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from mock_server import MockServer
 from patience import at_most, wait_until
-from sandbox import Sandbox
 
 PROMPTLY_MS = 1_000
 CHILD_LIMIT_S = 20
@@ -56,11 +56,11 @@ while not tokens.stats().waiters:
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_ctrl_c_ends_a_wait_but_not_the_fetch(sandbox: Sandbox, wait: str) -> None:
-    sandbox.settings(latency_ms=2_000)
-    with start(INTERRUPTED.replace("WAIT", wait), sandbox) as child:
+def test_ctrl_c_ends_a_wait_but_not_the_fetch(mock_server: MockServer, wait: str) -> None:
+    mock_server.settings(latency_ms=2_000)
+    with start(INTERRUPTED.replace("WAIT", wait), mock_server) as child:
         assert child.stdout
-        wait_until(lambda: sandbox.token_requests() == 1, within_s=CHILD_LIMIT_S, what="the child asks for a token")
+        wait_until(lambda: mock_server.token_requests() == 1, within_s=CHILD_LIMIT_S, what="the child asks for a token")
         with at_most(PROMPTLY_MS, "KeyboardInterrupt"):
             child.send_signal(signal.SIGINT)
             assert child.stdout.readline() == "interrupted\n"
@@ -69,20 +69,20 @@ def test_ctrl_c_ends_a_wait_but_not_the_fetch(sandbox: Sandbox, wait: str) -> No
 
 
 @pytest.mark.parametrize("program", [LEFT_WAITING, LEFT_AWAITING], ids=["thread", "tasks"])
-def test_who_waits_in_a_daemon_thread_does_not_delay_the_end(sandbox: Sandbox, program: str) -> None:
-    sandbox.settings(latency_ms=20_000)
+def test_who_waits_in_a_daemon_thread_does_not_delay_the_end(mock_server: MockServer, program: str) -> None:
+    mock_server.settings(latency_ms=20_000)
     begin = time.monotonic()
-    with start(program, sandbox) as child:
+    with start(program, mock_server) as child:
         assert child.wait(CHILD_LIMIT_S) == 0
     assert time.monotonic() - begin < 10
 
 
 @contextmanager
-def start(program: str, sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
+def start(program: str, mock_server: MockServer) -> Iterator[subprocess.Popen[str]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
-        **sandbox.environment,
+        **mock_server.environment,
     }
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True) as child:
         try:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from sandbox import Sandbox
+from mock_server import MockServer
 
 README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
@@ -18,10 +18,10 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_runs(
-    example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sandbox: Sandbox
+    example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mock_server: MockServer
 ) -> None:
-    monkeypatch.setenv("BANKHUB_CLIENT_ID", sandbox.client_id)
-    monkeypatch.setenv("BANKHUB_CLIENT_SECRET", sandbox.client_secret)
-    monkeypatch.setenv("BANKHUB_BASE_URL", sandbox.url)
+    monkeypatch.setenv("BANKHUB_CLIENT_ID", mock_server.client_id)
+    monkeypatch.setenv("BANKHUB_CLIENT_SECRET", mock_server.client_secret)
+    monkeypatch.setenv("BANKHUB_BASE_URL", mock_server.url)
     exec(example, {})
     assert capsys.readouterr().out == "200\n"

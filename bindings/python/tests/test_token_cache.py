@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from mock_server import MockServer
 from patience import wait_until
-from sandbox import Sandbox
 
 import bankhub
 from bankhub import TokenCache
@@ -41,8 +41,8 @@ def test_a_closed_cache_lets_go_of_its_string(tokens: TokenCache) -> None:
     tokens.close()
 
 
-def test_a_wait_lets_other_threads_run(tokens: TokenCache, sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=2_000)
+def test_a_wait_lets_other_threads_run(tokens: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=2_000)
     threads = [threading.Thread(target=tokens.get) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -54,19 +54,21 @@ def test_a_wait_lets_other_threads_run(tokens: TokenCache, sandbox: Sandbox) -> 
 @pytest.mark.parametrize("seconds", [0, 0.05, 0.25])
 @pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
 def test_a_wait_ends_when_the_caller_said(
-    tokens: TokenCache, sandbox: Sandbox, call: Callable[[TokenCache, float], Any], seconds: float
+    tokens: TokenCache, mock_server: MockServer, call: Callable[[TokenCache, float], Any], seconds: float
 ) -> None:
-    sandbox.settings(latency_ms=5_000)
+    mock_server.settings(latency_ms=5_000)
     start = time.monotonic()
     with pytest.raises(bankhub.DeadlineExceeded):
         call(tokens, seconds)
     assert seconds <= time.monotonic() - start < seconds + 1
 
 
-def test_get_timeout_is_for_calls_without_one(sandbox: Sandbox) -> None:
-    sandbox.settings(latency_ms=5_000)
+def test_get_timeout_is_for_calls_without_one(mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=5_000)
     start = time.monotonic()
-    with TokenCache(sandbox.client_id, sandbox.client_secret, base_url=sandbox.url, get_timeout=0.3) as tokens:
+    with TokenCache(
+        mock_server.client_id, mock_server.client_secret, base_url=mock_server.url, get_timeout=0.3
+    ) as tokens:
         with pytest.raises(bankhub.DeadlineExceeded):
             tokens.get()
         assert 0.3 <= time.monotonic() - start < 1.3
@@ -130,19 +132,19 @@ def test_a_path_is_a_ca_file(tmp_path: Path) -> None:
         cache(ca_file=tmp_path / "absent.pem")
 
 
-def test_from_env(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+def test_from_env(monkeypatch: pytest.MonkeyPatch, mock_server: MockServer) -> None:
     for name in ("CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "CA_FILE", "STORE"):
         monkeypatch.setenv(f"BANKHUB_{name}", "")
     with pytest.raises(bankhub.InvalidArgument, match=r"^BANKHUB_CLIENT_ID is not set"):
         TokenCache.from_env()
-    monkeypatch.setenv("BANKHUB_CLIENT_ID", sandbox.client_id)
+    monkeypatch.setenv("BANKHUB_CLIENT_ID", mock_server.client_id)
     with pytest.raises(bankhub.InvalidArgument, match=r"^BANKHUB_CLIENT_SECRET is not set"):
         TokenCache.from_env()
-    monkeypatch.setenv("BANKHUB_CLIENT_SECRET", sandbox.client_secret)
+    monkeypatch.setenv("BANKHUB_CLIENT_SECRET", mock_server.client_secret)
     TokenCache.from_env().close()
-    monkeypatch.setenv("BANKHUB_BASE_URL", sandbox.url)
+    monkeypatch.setenv("BANKHUB_BASE_URL", mock_server.url)
     with TokenCache.from_env() as tokens:
-        assert sandbox.resource(tokens.get()) == 200
+        assert mock_server.resource(tokens.get()) == 200
     monkeypatch.setenv("BANKHUB_STORE", "elsewhere")
     with pytest.raises(bankhub.InvalidArgument, match=r"^store "):
         TokenCache.from_env()
@@ -152,13 +154,13 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
         TokenCache.from_env()
 
 
-def test_nothing_printed_holds_a_secret(tokens: TokenCache, sandbox: Sandbox) -> None:
+def test_nothing_printed_holds_a_secret(tokens: TokenCache, mock_server: MockServer) -> None:
     token = tokens.token()
     assert token.generation == tokens.generation
     for thing in (tokens, token, tokens.stats()):
         for text in (repr(thing), str(thing), f"{thing}", f"{[thing]}"):
             assert token.value not in text
-            assert sandbox.client_secret not in text
+            assert mock_server.client_secret not in text
     assert repr(token).startswith(f"Token(generation={token.generation}, expires_at=")
     assert repr(tokens) == f"<bankhub.TokenCache generation={token.generation}>"
     assert repr(TokenCache.__new__(TokenCache)) == "<bankhub.TokenCache generation=0>"

@@ -6,17 +6,17 @@ using System.Diagnostics;
 using System.IO;
 using BankHub;
 
-sealed class Sandbox : IDisposable
+sealed class MockServer : IDisposable
 {
-    public const string Secret = "sandbox-secret";
+    public const string Secret = "mock-secret";
 
-    static readonly string File = Path.Combine(AppContext.BaseDirectory, "../target/release/bankhub-sandbox");
+    static readonly string File = Path.Combine(AppContext.BaseDirectory, "../target/release/bankhub-mock-server");
 
     public readonly string Url;
 
     readonly Process process;
 
-    public Sandbox(int latencyMilliseconds = 0)
+    public MockServer(int latencyMilliseconds = 0)
     {
         process = Process.Start(new ProcessStartInfo(File, "--until-eof --latency-ms " + latencyMilliseconds)
         {
@@ -29,14 +29,14 @@ sealed class Sandbox : IDisposable
 
     public TokenCacheOptions Options => new TokenCacheOptions
     {
-        ClientId = "sandbox-id",
+        ClientId = "mock-id",
         ClientSecret = Secret,
         BaseUrl = Url,
     };
 
     public Dictionary<string, string> Environment => new Dictionary<string, string>
     {
-        ["BANKHUB_CLIENT_ID"] = "sandbox-id",
+        ["BANKHUB_CLIENT_ID"] = "mock-id",
         ["BANKHUB_CLIENT_SECRET"] = Secret,
         ["BANKHUB_BASE_URL"] = Url,
     };

@@ -25,12 +25,12 @@ use crate::tls::Tls;
 use crate::wire::Wire;
 
 const USAGE: &str = "\
-bankhub-sandbox: stands in for the Bank Hub API on loopback; its first line of output is its address
+bankhub-mock-server: stands in for the Bank Hub API on loopback; its first line of output is its address
 
   --address ADDRESS       of loopback; default: 127.0.0.1
   --port PORT             0, the default: any free port
-  --client-id ID          default: sandbox-id
-  --client-secret SECRET  default: sandbox-secret
+  --client-id ID          default: mock-id
+  --client-secret SECRET  default: mock-secret
   --ttl SECONDS           how long a token lives; default: 60000
   --latency-ms MS         how long a token request takes; default: 0
   --tls FILE              listens with TLS, too: right, wrong-host, expired and self-signed, each named on a line with
@@ -54,14 +54,14 @@ async fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("bankhub-sandbox: {error}; see --help");
+            eprintln!("bankhub-mock-server: {error}; see --help");
             return ExitCode::from(2);
         }
     };
     match serve(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bankhub-sandbox: {error}");
+            eprintln!("bankhub-mock-server: {error}");
             ExitCode::FAILURE
         }
     }
@@ -111,7 +111,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
             .await
             .map_err(|error| format!("--tls {}: {error}", file.display()))?;
     }
-    // Nobody waits for open connections: who ends a sandbox is done with it.
+    // Nobody waits for open connections: who ends a mock server is done with it.
     tokio::select! {
         served = axum::serve(Wire::new(listener, None, hub)?, app) => served?,
         () = told_to_end => {}

@@ -18,12 +18,12 @@ use crate::hub::Hub;
 
 pub fn router() -> Router<Arc<Hub>> {
     Router::new()
-        .route("/v1/sandbox/unauthorized", any(unauthorized))
-        .route("/v1/sandbox/echo", post(echo))
-        .route("/v1/sandbox/redirect", any(redirect))
-        .route("/v1/sandbox/slow", get(slow))
-        .route("/v1/sandbox/stream", get(stream))
-        .route("/v1/sandbox/arrival", post(arrival))
+        .route("/v1/mock/unauthorized", any(unauthorized))
+        .route("/v1/mock/echo", post(echo))
+        .route("/v1/mock/redirect", any(redirect))
+        .route("/v1/mock/slow", get(slow))
+        .route("/v1/mock/stream", get(stream))
+        .route("/v1/mock/arrival", post(arrival))
 }
 
 async fn unauthorized(State(hub): State<Arc<Hub>>) -> Response {

@@ -1,4 +1,4 @@
-//! The control path: what a test tells the sandbox to do, and asks it about what it has seen.
+//! The control path: what a test tells the mock server to do, and asks it about what it has seen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ type Done = Result<StatusCode, (StatusCode, String)>;
 
 pub fn router(hub: Arc<Hub>) -> Router {
     Router::new()
-        .route("/sandbox/revoke", post(revoke))
-        .route("/sandbox/credentials", post(credentials))
-        .route("/sandbox/settings", post(settings))
-        .route("/sandbox/answers", post(answers))
-        .route("/sandbox/wire", post(wire))
-        .route("/sandbox/reset", post(reset))
-        .route("/sandbox/counters", get(counters))
+        .route("/mock/revoke", post(revoke))
+        .route("/mock/credentials", post(credentials))
+        .route("/mock/settings", post(settings))
+        .route("/mock/answers", post(answers))
+        .route("/mock/wire", post(wire))
+        .route("/mock/reset", post(reset))
+        .route("/mock/counters", get(counters))
         .with_state(hub)
 }
 
@@ -89,7 +89,7 @@ async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
         let name: HeaderName = name.parse().map_err(|_| wrong(format!("headers: '{name}' is no header name")))?;
         // Others than its own would break hyper's framing of the connection.
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
-            return Err(wrong(format!("headers: '{name}' is the sandbox's own to write")));
+            return Err(wrong(format!("headers: '{name}' is the mock server's own to write")));
         }
         let value = HeaderValue::from_str(value).map_err(|_| wrong(format!("headers: no value for '{name}'")))?;
         headers.insert(name, value);

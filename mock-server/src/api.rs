@@ -1,4 +1,4 @@
-//! The API that the sandbox stands in for: the token endpoint and the resources, answered as the documentation says.
+//! The API that the mock server answers for: the token endpoint and the resources, as the documentation says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::trials;
 
 pub fn router(hub: Arc<Hub>) -> Router {
     let resources = Router::new()
-        .route("/v1/company", get_only(json!({"id": 1, "name": "Sandbox company"})))
+        .route("/v1/company", get_only(json!({"id": 1, "name": "MockServer company"})))
         .route("/v1/bank-account", get_only(json!([{"id": 1, "account_number": "0000000001"}])))
         .route("/v1/transaction", get_only(json!([{"id": 1, "amount": 10_000, "currency": "VND"}])))
-        .route("/v1/link-token/create", post_only(json!({"link_token": "sandbox-link-token"})))
+        .route("/v1/link-token/create", post_only(json!({"link_token": "mock-link-token"})))
         .route("/v1/webhook", get_only(json!([])).merge(post_only(json!({"id": 1}))))
         .route("/v1/merchant-config", get_only(json!({})).merge(post_only(json!({}))))
         .merge(trials::router())

@@ -1,4 +1,4 @@
-//! What the sandbox knows: its settings, the tokens that live, the answers it was told to give, and what it has seen.
+//! What the mock server knows: its settings, the live tokens, the ordered answers, and what it has received.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            client_id: "sandbox-id".to_owned(),
-            client_secret: "sandbox-secret".to_owned(),
+            client_id: "mock-id".to_owned(),
+            client_secret: "mock-secret".to_owned(),
             enabled: true,
             ttl: 60_000,
             latency_ms: 0,
@@ -153,7 +153,7 @@ impl Hub {
         if state.settings.end_old_token {
             state.live.clear();
         }
-        // A ttl beyond what the clock can tell: a token that ends when the sandbox does.
+        // A ttl beyond what the clock can tell: a token that ends when the mock server does.
         let end = now.checked_add(Duration::from_secs(ttl)).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         state.live.insert(token.clone(), end);
         state.counters.tokens_issued += 1;

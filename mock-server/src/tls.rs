@@ -21,7 +21,7 @@ impl Tls {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Of the same name as those it signs, some clients would take them for self-signed.
-        params.distinguished_name.push(DnType::CommonName, "bankhub-sandbox's authority");
+        params.distinguished_name.push(DnType::CommonName, "bankhub-mock-server's authority");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let here = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
         let elsewhere = CertificateParams::new(["elsewhere.invalid".to_owned()])?;

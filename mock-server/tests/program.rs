@@ -13,19 +13,19 @@ const CREDENTIALS: &str = "Basic c2FuZGJveC1pZDpzYW5kYm94LXNlY3JldA==";
 const DEADLINE: Duration = Duration::from_secs(5);
 const UNAUTHENTICATED: &str = r#"{"code":401,"message":"Unauthenticated"}"#;
 
-struct Sandbox {
+struct MockServer {
     process: Child,
     url: String,
     agent: Agent,
 }
 
-impl Sandbox {
+impl MockServer {
     fn start(options: &[&str]) -> Self {
         Self::start_with(Stdio::piped(), &[options, &["--until-eof"]].concat())
     }
 
     fn start_with(input: Stdio, options: &[&str]) -> Self {
-        let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
+        let program = env!("CARGO_BIN_EXE_bankhub-mock-server");
         let mut command = Command::new(program);
         command.args(options).stdin(input).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the program starts");
@@ -66,7 +66,7 @@ impl Sandbox {
     }
 
     fn counters(&self) -> Value {
-        serde_json::from_str(&self.get("/sandbox/counters", "").1).expect("JSON")
+        serde_json::from_str(&self.get("/mock/counters", "").1).expect("JSON")
     }
 
     #[track_caller]
@@ -90,7 +90,7 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for MockServer {
     fn drop(&mut self) {
         let _ = self.process.kill().and_then(|()| self.process.wait());
     }
@@ -98,11 +98,11 @@ impl Drop for Sandbox {
 
 #[test]
 fn the_token_endpoint_answers_as_documented() {
-    let sandbox = Sandbox::start(&["--ttl", "77"]);
-    let token = sandbox.token();
+    let mock_server = MockServer::start(&["--ttl", "77"]);
+    let token = mock_server.token();
     assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
-    assert_ne!(token, sandbox.token());
-    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    assert_ne!(token, mock_server.token());
+    let (_, body) = mock_server.post("/v1/token", CREDENTIALS, "");
     assert!(body.starts_with(r#"{"code":201,"access_token":""#) && body.ends_with(r#"","ttl":77}"#), "{body}");
 
     for (authorization, status, expected) in [
@@ -112,41 +112,41 @@ fn the_token_endpoint_answers_as_documented() {
         ("Basic %%%", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
         ("Basic bm9jb2xvbg==", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
     ] {
-        let (actual, body) = sandbox.post("/v1/token", authorization, "");
+        let (actual, body) = mock_server.post("/v1/token", authorization, "");
         assert!(actual == status && body.starts_with(expected), "{authorization}: {actual} {body}");
     }
     let not_found = (404, r#"{"code":404,"message":"Resource not found"}"#.to_owned());
-    assert_eq!(sandbox.get("/v1/nothing", ""), not_found);
-    assert_eq!(sandbox.get("/v1/token", ""), (405, r#"{"code":405,"message":"Method not allowed"}"#.to_owned()));
-    let refused = sandbox.agent.get(format!("{}/v1/token", sandbox.url)).call().expect("an answer");
+    assert_eq!(mock_server.get("/v1/nothing", ""), not_found);
+    assert_eq!(mock_server.get("/v1/token", ""), (405, r#"{"code":405,"message":"Method not allowed"}"#.to_owned()));
+    let refused = mock_server.agent.get(format!("{}/v1/token", mock_server.url)).call().expect("an answer");
     assert_eq!(refused.headers()["allow"], "POST");
 }
 
 #[test]
 fn resources_want_a_token_that_lives() {
-    let sandbox = Sandbox::start(&[]);
-    let (first, second) = (sandbox.token(), sandbox.token());
+    let mock_server = MockServer::start(&[]);
+    let (first, second) = (mock_server.token(), mock_server.token());
     for path in ["/v1/company", "/v1/bank-account", "/v1/transaction", "/v1/webhook", "/v1/merchant-config"] {
-        assert_eq!(sandbox.get(path, "Bearer made-up"), (401, UNAUTHENTICATED.to_owned()), "{path}");
-        assert_eq!(sandbox.get(path, &format!("Bearer {first}")).0, 200, "{path}");
+        assert_eq!(mock_server.get(path, "Bearer made-up"), (401, UNAUTHENTICATED.to_owned()), "{path}");
+        assert_eq!(mock_server.get(path, &format!("Bearer {first}")).0, 200, "{path}");
     }
     for path in ["/v1/link-token/create", "/v1/webhook", "/v1/merchant-config"] {
-        assert_eq!(sandbox.post(path, "", "{}").0, 401, "{path}");
-        assert_eq!(sandbox.post(path, &format!("Bearer {second}"), "{}").0, 201, "{path}");
+        assert_eq!(mock_server.post(path, "", "{}").0, 401, "{path}");
+        assert_eq!(mock_server.post(path, &format!("Bearer {second}"), "{}").0, 201, "{path}");
     }
-    sandbox.tell("/sandbox/revoke", json!({}));
-    assert_eq!((sandbox.company(&first), sandbox.company(&second)), (401, 401));
-    let third = sandbox.token();
-    assert_eq!(sandbox.company(&third), 200);
+    mock_server.tell("/mock/revoke", json!({}));
+    assert_eq!((mock_server.company(&first), mock_server.company(&second)), (401, 401));
+    let third = mock_server.token();
+    assert_eq!(mock_server.company(&third), 200);
 }
 
 #[test]
 fn a_token_ends_with_its_ttl() {
-    let sandbox = Sandbox::start(&["--ttl", "1"]);
-    let token = sandbox.token();
-    assert_eq!(sandbox.company(&token), 200);
+    let mock_server = MockServer::start(&["--ttl", "1"]);
+    let token = mock_server.token();
+    assert_eq!(mock_server.company(&token), 200);
     let waiting = Instant::now();
-    while sandbox.company(&token) == 200 {
+    while mock_server.company(&token) == 200 {
         assert!(waiting.elapsed() < DEADLINE, "a token of 1 s still lives");
     }
     assert!(waiting.elapsed() > Duration::from_millis(500), "a token of 1 s ended at once");
@@ -154,15 +154,15 @@ fn a_token_ends_with_its_ttl() {
 
 #[test]
 fn settings_hold_from_the_next_request_until_a_reset() {
-    let sandbox = Sandbox::start(&["--ttl", "77"]);
-    sandbox.tell("/sandbox/settings", json!({"ttl": 88}));
-    sandbox.tell("/sandbox/settings", json!({"latency_ms": 200}));
+    let mock_server = MockServer::start(&["--ttl", "77"]);
+    mock_server.tell("/mock/settings", json!({"ttl": 88}));
+    mock_server.tell("/mock/settings", json!({"latency_ms": 200}));
     let waiting = Instant::now();
-    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    let (_, body) = mock_server.post("/v1/token", CREDENTIALS, "");
     assert!(waiting.elapsed() >= Duration::from_millis(200), "no latency");
     assert!(body.ends_with(r#""ttl":88}"#), "{body}");
-    sandbox.tell("/sandbox/reset", json!({}));
-    let (_, body) = sandbox.post("/v1/token", CREDENTIALS, "");
+    mock_server.tell("/mock/reset", json!({}));
+    let (_, body) = mock_server.post("/v1/token", CREDENTIALS, "");
     assert!(body.ends_with(r#""ttl":77}"#), "{body}");
 }
 
@@ -170,58 +170,59 @@ fn settings_hold_from_the_next_request_until_a_reset() {
 fn credentials_and_port_can_be_chosen() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let port = free.port().to_string();
-    let sandbox = Sandbox::start(&["--port", &port, "--client-id", "other", "--client-secret", "s:ecret"]);
-    assert_eq!(sandbox.url, format!("http://{free}"));
-    assert_eq!(sandbox.post("/v1/token", CREDENTIALS, "").0, 401);
-    assert_eq!(sandbox.post("/v1/token", "basic b3RoZXI6czplY3JldA==", "").0, 201);
+    let mock_server = MockServer::start(&["--port", &port, "--client-id", "other", "--client-secret", "s:ecret"]);
+    assert_eq!(mock_server.url, format!("http://{free}"));
+    assert_eq!(mock_server.post("/v1/token", CREDENTIALS, "").0, 401);
+    assert_eq!(mock_server.post("/v1/token", "basic b3RoZXI6czplY3JldA==", "").0, 201);
 }
 
 #[test]
 fn a_new_token_ends_the_old_one_if_told_so() {
-    let sandbox = Sandbox::start(&[]);
-    sandbox.tell("/sandbox/settings", json!({"end_old_token": true}));
-    let (old, new) = (sandbox.token(), sandbox.token());
-    assert_eq!((sandbox.company(&old), sandbox.company(&new)), (401, 200));
+    let mock_server = MockServer::start(&[]);
+    mock_server.tell("/mock/settings", json!({"end_old_token": true}));
+    let (old, new) = (mock_server.token(), mock_server.token());
+    assert_eq!((mock_server.company(&old), mock_server.company(&new)), (401, 200));
 }
 
 #[test]
 fn credentials_can_be_disabled() {
-    let sandbox = Sandbox::start(&[]);
-    sandbox.tell("/sandbox/credentials", json!({"enabled": false}));
-    assert_eq!(sandbox.post("/v1/token", CREDENTIALS, ""), (401, UNAUTHENTICATED.to_owned()));
-    sandbox.tell("/sandbox/credentials", json!({"enabled": true}));
-    sandbox.token();
+    let mock_server = MockServer::start(&[]);
+    mock_server.tell("/mock/credentials", json!({"enabled": false}));
+    assert_eq!(mock_server.post("/v1/token", CREDENTIALS, ""), (401, UNAUTHENTICATED.to_owned()));
+    mock_server.tell("/mock/credentials", json!({"enabled": true}));
+    mock_server.token();
 }
 
 #[test]
 fn ordered_answers_are_given_in_turn_then_tokens_again() {
-    let sandbox = Sandbox::start(&[]);
-    sandbox.tell("/sandbox/answers", json!({"count": 2, "status": 503, "body": "<html>", "headers": {"X-Made": "up"}}));
-    sandbox.tell("/sandbox/answers", json!({"count": 1, "status": 418}));
-    let answers: Vec<_> = (0..3).map(|_| sandbox.post("/v1/token", CREDENTIALS, "")).collect();
+    let mock_server = MockServer::start(&[]);
+    mock_server
+        .tell("/mock/answers", json!({"count": 2, "status": 503, "body": "<html>", "headers": {"X-Made": "up"}}));
+    mock_server.tell("/mock/answers", json!({"count": 1, "status": 418}));
+    let answers: Vec<_> = (0..3).map(|_| mock_server.post("/v1/token", CREDENTIALS, "")).collect();
     let (busy, teapot) = ((503, "<html>".to_owned()), (418, String::new()));
     assert_eq!(answers, [busy.clone(), busy, teapot]);
-    sandbox.token();
+    mock_server.token();
 }
 
 #[test]
 fn an_ordered_answer_has_the_headers_it_was_given_and_no_content_type_of_its_own() {
-    let sandbox = Sandbox::start(&[]);
-    let url = format!("{}/v1/token", sandbox.url);
+    let mock_server = MockServer::start(&[]);
+    let url = format!("{}/v1/token", mock_server.url);
     for (ordered, content_type) in [
         (json!({"Retry-After": "5"}), None),
         (json!({"Retry-After": "5", "Content-Type": "text/html"}), Some("text/html")),
     ] {
-        sandbox.tell("/sandbox/answers", json!({"count": 1, "status": 503, "body": "<html>", "headers": ordered}));
-        let answer = sandbox.agent.post(&url).send_empty().expect("an answer");
+        mock_server.tell("/mock/answers", json!({"count": 1, "status": 503, "body": "<html>", "headers": ordered}));
+        let answer = mock_server.agent.post(&url).send_empty().expect("an answer");
         let header = |name| answer.headers().get(name).map(|value| value.to_str().expect("text"));
         assert_eq!((header("retry-after"), header("content-type")), (Some("5"), content_type));
     }
 }
 
 /// All that comes back on a connection of its own.
-fn exchange(sandbox: &Sandbox, request: &str) -> io::Result<String> {
-    let mut connection = TcpStream::connect(sandbox.url.trim_start_matches("http://"))?;
+fn exchange(mock_server: &MockServer, request: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(mock_server.url.trim_start_matches("http://"))?;
     connection.set_read_timeout(Some(DEADLINE))?;
     connection.write_all(request.as_bytes())?;
     let mut answer = String::new();
@@ -231,43 +232,43 @@ fn exchange(sandbox: &Sandbox, request: &str) -> io::Result<String> {
 
 #[test]
 fn the_wire_does_what_was_ordered_to_token_requests_alone() {
-    let sandbox = Sandbox::start(&[]);
+    let mock_server = MockServer::start(&[]);
     let steps = json!([
         {"send": "a"},
         {"repeat": {"text": "bc", "times": 2}},
         {"pause_ms": 1},
         {"drip": {"text": "de", "every_ms": 1}},
     ]);
-    sandbox.tell("/sandbox/wire", json!({"count": 2, "steps": steps}));
-    sandbox.tell("/sandbox/wire", json!({"count": 1, "steps": ["reset"]}));
-    let other = exchange(&sandbox, "GET /v1/company HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    mock_server.tell("/mock/wire", json!({"count": 2, "steps": steps}));
+    mock_server.tell("/mock/wire", json!({"count": 1, "steps": ["reset"]}));
+    let other = exchange(&mock_server, "GET /v1/company HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(other.expect("an answer").starts_with("HTTP/1.1 401"));
     let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
     for _ in 0..2 {
-        assert_eq!(exchange(&sandbox, request).expect("what was ordered"), "abcbcde");
+        assert_eq!(exchange(&mock_server, request).expect("what was ordered"), "abcbcde");
     }
-    assert_eq!(exchange(&sandbox, request).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
-    sandbox.token();
+    assert_eq!(exchange(&mock_server, request).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+    mock_server.token();
 
-    let counters = sandbox.counters();
+    let counters = mock_server.counters();
     assert_eq!((&counters["token_requests"], &counters["tokens_issued"]), (&json!(4), &json!(1)));
 }
 
 #[test]
 fn a_request_whose_wire_broke_was_seen() {
-    let sandbox = Sandbox::start(&[]);
-    sandbox.tell("/sandbox/wire", json!({"count": 1, "steps": []}));
+    let mock_server = MockServer::start(&[]);
+    mock_server.tell("/mock/wire", json!({"count": 1, "steps": []}));
     let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
-    assert_eq!(exchange(&sandbox, request).expect("an orderly end"), "");
-    let last = &sandbox.counters()["last_token_request"];
+    assert_eq!(exchange(&mock_server, request).expect("an orderly end"), "");
+    let last = &mock_server.counters()["last_token_request"];
     assert_eq!((&last["method"], &last["path"]), (&json!("POST"), &json!("/v1/token")));
     assert_eq!(last["headers"], json!({"host": "x", "x-odd": "y"}));
 }
 
 #[test]
 fn tls_names_its_ports_and_whom_to_trust() {
-    let file = std::env::temp_dir().join(format!("bankhub-sandbox-{}.pem", std::process::id()));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bankhub-sandbox"));
+    let file = std::env::temp_dir().join(format!("bankhub-mock-server-{}.pem", std::process::id()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bankhub-mock-server"));
     command.arg("--tls").arg(&file).arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = command.spawn().expect("the program starts");
     let output = BufReader::new(process.stdout.take().expect("piped"));
@@ -285,40 +286,40 @@ fn tls_names_its_ports_and_whom_to_trust() {
 
 #[test]
 fn trials_want_a_token_and_do_what_they_are_asked_for() {
-    let sandbox = Sandbox::start(&[]);
-    let bearer = format!("Bearer {}", sandbox.token());
-    assert_eq!(sandbox.get("/v1/sandbox/slow?ms=0", "Bearer x").0, 401);
-    assert_eq!(sandbox.get("/v1/sandbox/slow?ms=0", &bearer).0, 200);
-    assert_eq!(sandbox.get("/v1/sandbox/unauthorized", &bearer), (401, UNAUTHENTICATED.to_owned()));
-    assert_eq!(sandbox.post("/v1/sandbox/echo", &bearer, "twice"), (200, "twice".to_owned()));
-    assert_eq!(sandbox.get("/v1/sandbox/stream?chunks=3&every_ms=1", &bearer).1, "chunk\n".repeat(3));
-    assert_eq!(sandbox.post("/v1/sandbox/arrival", &bearer, "12345").1, r#"{"length":5,"spread_ms":0}"#);
-    assert_eq!(sandbox.get("/v1/sandbox/redirect?to=/v1/company&status=200", &bearer).0, 400);
-    sandbox.get("/v1/sandbox/redirect?to=/v1/company", &bearer);
-    assert_eq!(sandbox.counters()["last_resource_request"]["path"], "/v1/company");
+    let mock_server = MockServer::start(&[]);
+    let bearer = format!("Bearer {}", mock_server.token());
+    assert_eq!(mock_server.get("/v1/mock/slow?ms=0", "Bearer x").0, 401);
+    assert_eq!(mock_server.get("/v1/mock/slow?ms=0", &bearer).0, 200);
+    assert_eq!(mock_server.get("/v1/mock/unauthorized", &bearer), (401, UNAUTHENTICATED.to_owned()));
+    assert_eq!(mock_server.post("/v1/mock/echo", &bearer, "twice"), (200, "twice".to_owned()));
+    assert_eq!(mock_server.get("/v1/mock/stream?chunks=3&every_ms=1", &bearer).1, "chunk\n".repeat(3));
+    assert_eq!(mock_server.post("/v1/mock/arrival", &bearer, "12345").1, r#"{"length":5,"spread_ms":0}"#);
+    assert_eq!(mock_server.get("/v1/mock/redirect?to=/v1/company&status=200", &bearer).0, 400);
+    mock_server.get("/v1/mock/redirect?to=/v1/company", &bearer);
+    assert_eq!(mock_server.counters()["last_resource_request"]["path"], "/v1/company");
 }
 
 #[test]
 fn the_last_request_for_a_resource_is_kept_with_its_headers() {
-    let sandbox = Sandbox::start(&[]);
-    assert_eq!(sandbox.counters()["last_resource_request"], Value::Null);
-    sandbox.company("x");
-    let seen = &sandbox.counters()["last_resource_request"];
+    let mock_server = MockServer::start(&[]);
+    assert_eq!(mock_server.counters()["last_resource_request"], Value::Null);
+    mock_server.company("x");
+    let seen = &mock_server.counters()["last_resource_request"];
     assert_eq!((&seen["method"], &seen["path"]), (&json!("GET"), &json!("/v1/company")));
     assert_eq!(seen["headers"]["authorization"], "Bearer x");
 }
 
 #[test]
 fn what_was_seen_is_counted_until_a_reset() {
-    let sandbox = Sandbox::start(&["--latency-ms", "300"]);
+    let mock_server = MockServer::start(&["--latency-ms", "300"]);
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| sandbox.token());
+            scope.spawn(|| mock_server.token());
         }
     });
-    sandbox.post("/v1/token", "Basic eA==", "12345");
-    sandbox.company("made-up");
-    let counters = sandbox.counters();
+    mock_server.post("/v1/token", "Basic eA==", "12345");
+    mock_server.company("made-up");
+    let counters = mock_server.counters();
     let last = &counters["last_token_request"];
     assert_eq!(counters["token_requests"], 4);
     assert_eq!(counters["token_requests_at_once_max"], 3);
@@ -331,54 +332,54 @@ fn what_was_seen_is_counted_until_a_reset() {
     );
     assert_eq!(last["headers"]["authorization"], "Basic eA==");
 
-    sandbox.tell("/sandbox/reset", json!({}));
-    let counters = sandbox.counters();
+    mock_server.tell("/mock/reset", json!({}));
+    let counters = mock_server.counters();
     assert_eq!((&counters["token_requests"], &counters["last_token_request"]), (&json!(0), &Value::Null));
 }
 
 #[test]
 fn a_request_from_before_a_reset_does_not_spoil_the_count_of_those_at_once() {
-    let sandbox = Sandbox::start(&[]);
+    let mock_server = MockServer::start(&[]);
     std::thread::scope(|scope| {
-        sandbox.tell("/sandbox/settings", json!({"latency_ms": 500}));
-        let before = scope.spawn(|| sandbox.token());
-        sandbox.until("token_requests", 1);
-        sandbox.tell("/sandbox/reset", json!({}));
-        sandbox.tell("/sandbox/settings", json!({"latency_ms": 2_000}));
-        scope.spawn(|| sandbox.token());
-        sandbox.until("token_requests", 1);
+        mock_server.tell("/mock/settings", json!({"latency_ms": 500}));
+        let before = scope.spawn(|| mock_server.token());
+        mock_server.until("token_requests", 1);
+        mock_server.tell("/mock/reset", json!({}));
+        mock_server.tell("/mock/settings", json!({"latency_ms": 2_000}));
+        scope.spawn(|| mock_server.token());
+        mock_server.until("token_requests", 1);
         before.join().expect("a token");
-        sandbox.token();
+        mock_server.token();
     });
-    assert_eq!(sandbox.counters()["token_requests_at_once_max"], 2);
+    assert_eq!(mock_server.counters()["token_requests_at_once_max"], 2);
 }
 
 #[test]
 fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
-    let sandbox = Sandbox::start(&[]);
+    let mock_server = MockServer::start(&[]);
     for (path, body, problem) in [
-        ("/sandbox/settings", r#"{"ttl":-1}"#, "-1"),
-        ("/sandbox/settings", r#"{"time":1}"#, "unknown field `time`"),
-        ("/sandbox/credentials", "{}", "missing field `enabled`"),
-        ("/sandbox/answers", r#"{"count":1,"status":199}"#, "status is 199"),
-        ("/sandbox/answers", r#"{"count":1,"status":1000}"#, "status is 1000"),
-        ("/sandbox/answers", r#"{"count":100001,"status":500}"#, "count is 100001"),
-        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
-        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
-        ("/sandbox/answers", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
-        ("/sandbox/answers", "", "EOF"),
-        ("/sandbox/wire", r#"{"count":1,"steps":[{"sent":"x"}]}"#, "unknown variant `sent`"),
-        ("/sandbox/wire", r#"{"count":100001,"steps":[]}"#, "count is 100001"),
+        ("/mock/settings", r#"{"ttl":-1}"#, "-1"),
+        ("/mock/settings", r#"{"time":1}"#, "unknown field `time`"),
+        ("/mock/credentials", "{}", "missing field `enabled`"),
+        ("/mock/answers", r#"{"count":1,"status":199}"#, "status is 199"),
+        ("/mock/answers", r#"{"count":1,"status":1000}"#, "status is 1000"),
+        ("/mock/answers", r#"{"count":100001,"status":500}"#, "count is 100001"),
+        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
+        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
+        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
+        ("/mock/answers", "", "EOF"),
+        ("/mock/wire", r#"{"count":1,"steps":[{"sent":"x"}]}"#, "unknown variant `sent`"),
+        ("/mock/wire", r#"{"count":100001,"steps":[]}"#, "count is 100001"),
     ] {
-        let (status, text) = sandbox.post(path, "", body);
+        let (status, text) = mock_server.post(path, "", body);
         assert!(status == 400 && text.contains(problem), "{path} {body}: {status} {text}");
     }
-    sandbox.token();
+    mock_server.token();
 }
 
 #[test]
 fn a_wrong_option_is_named() {
-    let program = env!("CARGO_BIN_EXE_bankhub-sandbox");
+    let program = env!("CARGO_BIN_EXE_bankhub-mock-server");
     for (options, problem) in [
         (["--ttl", "soon"], "soon"),
         (["--time", "1"], "--time"),
@@ -393,26 +394,27 @@ fn a_wrong_option_is_named() {
 
 #[test]
 fn it_ends_with_its_input() {
-    let mut sandbox = Sandbox::start(&[]);
-    drop(sandbox.process.stdin.take());
-    assert!(sandbox.ended().success());
+    let mut mock_server = MockServer::start(&[]);
+    drop(mock_server.process.stdin.take());
+    assert!(mock_server.ended().success());
 }
 
 #[test]
 fn it_outlives_its_input_unless_told_otherwise() {
     // The latency is what an input at its end would have to end the program.
-    let sandbox = Sandbox::start_with(Stdio::null(), &["--latency-ms", "300"]);
-    sandbox.token();
+    let mock_server = MockServer::start_with(Stdio::null(), &["--latency-ms", "300"]);
+    mock_server.token();
 }
 
 #[test]
 fn it_ends_on_a_signal_while_its_input_stays_open() {
     for signal in ["-TERM", "-INT"] {
-        let mut sandbox = Sandbox::start(&[]);
-        let input = sandbox.process.stdin.take();
-        let told = Command::new("kill").args([signal, &sandbox.process.id().to_string()]).status().expect("kill runs");
+        let mut mock_server = MockServer::start(&[]);
+        let input = mock_server.process.stdin.take();
+        let told =
+            Command::new("kill").args([signal, &mock_server.process.id().to_string()]).status().expect("kill runs");
         assert!(told.success());
-        assert!(sandbox.ended().success(), "{signal}");
+        assert!(mock_server.ended().success(), "{signal}");
         drop(input);
     }
 }

@@ -1,4 +1,4 @@
-"""The sandbox program as the scenarios use it: started on a free port, told what to do, asked what it received."""
+"""The mock server program as the scenarios use it: started on a free port, told what to do, asked what it received."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 from languages import LIBRARIES, clean_environment
 from line_process import LineProcess
 
-PROGRAM = LIBRARIES / "bankhub-sandbox"
+PROGRAM = LIBRARIES / "bankhub-mock-server"
 CLIENT_ID = "conformance"
 CLIENT_SECRET = "Zx8Kq2LmVw4Rt7Yb"
 START_DEADLINE_S = 10
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Counters:
-    """What the sandbox received since it started."""
+    """What the mock server received since it started."""
 
     token_requests: int
     token_requests_at_once_max: int
@@ -69,7 +69,7 @@ class Counters:
     last_resource_request: Optional[Request]
 
 
-class Sandbox:
+class MockServer:
     """One for each scenario, so that nothing leaks in from a fetch that outlived the scenario before."""
 
     def __init__(
@@ -129,8 +129,8 @@ class Sandbox:
         self._control("wire", {"count": count, "steps": steps})
 
     def counters(self) -> Counters:
-        status, body = self._request("GET", "/sandbox/counters")
-        assert status == 200, f"GET /sandbox/counters answers {status}: {body}"
+        status, body = self._request("GET", "/mock/counters")
+        assert status == 200, f"GET /mock/counters answers {status}: {body}"
         counters = json.loads(body)
         for last in ("last_token_request", "last_resource_request"):
             counters[last] = Request(**counters[last]) if counters[last] else None
@@ -147,8 +147,8 @@ class Sandbox:
         self._process.kill()
 
     def _control(self, action: str, body: Mapping[str, Any]) -> None:
-        status, answer = self._request("POST", f"/sandbox/{action}", json.dumps(body))
-        assert status == 204, f"POST /sandbox/{action} answers {status}: {answer}"
+        status, answer = self._request("POST", f"/mock/{action}", json.dumps(body))
+        assert status == 204, f"POST /mock/{action} answers {status}: {answer}"
 
     def _request(
         self, method: str, path: str, body: Optional[str] = None, headers: Optional[Mapping[str, str]] = None
