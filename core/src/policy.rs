@@ -1,0 +1,138 @@
+//! How long and how often: every number of a token's life, as constants and pure functions.
+
+use std::time::Duration;
+
+use crate::jitter::Jitter;
+
+/// A longer ttl is cut to this: no API issues a token for longer, so the unit is probably wrong.
+pub const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Requests in one fetch: enough to survive a restart behind a load balancer, too few to overload a server. A fetch that
+/// follows a failed one sends a single request: otherwise a whole fleet would send three times as many to a server that
+/// is down (`make fleet`).
+pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
+
+/// A longer Retry-After would leave a program without a token for longer than an operator expects.
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How long after its timeout a request may end by itself before it is overdue.
+pub const OVERDUE_GRACE: Duration = Duration::from_millis(500);
+
+/// The `retry_after` of a caller who is told that a request is overdue: it may end at any moment.
+pub(crate) const OVERDUE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A call to an API takes time too: a token is not returned in the last moments before it expires.
+const STALE_MARGIN_MAX: Duration = Duration::from_secs(30);
+const STALE_MARGIN_DIVISOR: u32 = 20;
+
+/// Leaves time for some failed refreshes before callers have to wait.
+const REFRESH_AHEAD_DIVISOR: u32 = 10;
+const REFRESH_AHEAD_MIN: Duration = Duration::from_secs(2);
+
+/// Long enough for a new connection, short enough for a waiting caller.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The first pause and the longest. Something is down or busy: it may be back at any moment, so retry soon, then rarely.
+const BACKOFF_UNAVAILABLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A refused secret or an unknown response: a human has to repair it.
+const BACKOFF_REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// A token that is rejected as soon as it is issued: a route that always answers 401, or a revocation in progress.
+const REJECTION_SPACING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A rejection this soon after the token was issued says more about the API than about the token.
+const EARLY_REJECTION_MAX: Duration = Duration::from_secs(60);
+
+/// See [`adoption_margin`].
+const ADOPTION_MARGIN_MAX: Duration = Duration::from_secs(1);
+const ADOPTION_MARGIN_DIVISOR: u32 = 10;
+
+/// How long one operation on a store may take: far more than a healthy store needs, and little for a waiting caller.
+pub const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
+
+/// How long a process may take to write a token to the store and release the lease.
+pub(crate) const STORE_WRITE_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2);
+
+/// How far the wall clocks of two machines may differ. Nothing else tells how old a token in a file is.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+
+/// How often a process that may not send a request reads the store: often enough for its callers, and a small load on a
+/// store with many readers.
+const STORE_POLL_PAUSE: Duration = Duration::from_secs(5);
+
+/// The first pause and the longest while a process waits for the lease: short at first, as most fetches are quick, then
+/// longer, as thousands may be waiting.
+const LEASE_POLL_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// How long one poll of the lease may take: a pause, reading the store, and asking for the lease.
+pub(crate) const LEASE_POLL_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2).saturating_add(LEASE_POLL_PAUSE.1);
+
+/// How long after its request a token of this ttl becomes stale.
+pub fn stale_after(ttl: Duration) -> Duration {
+    ttl - STALE_MARGIN_MAX.min(ttl / STALE_MARGIN_DIVISOR)
+}
+
+/// How long before it becomes stale a token is refreshed; with jitter, so that many processes do not refresh together.
+pub(crate) fn refresh_ahead(ttl: Duration, configured: Option<Duration>, jitter: Jitter) -> Duration {
+    let ahead = configured.unwrap_or(ttl / REFRESH_AHEAD_DIVISOR).max(REFRESH_AHEAD_MIN);
+    jitter.around(ahead.min(stale_after(ttl) / 2))
+}
+
+/// The pause before request number `sent + 1` of a fetch.
+pub(crate) fn retry_pause(sent: u32, jitter: Jitter) -> Duration {
+    jitter.around(exponential(RETRY_PAUSE, sent - 1, Duration::MAX))
+}
+
+/// How long no request is sent after `failures` failed fetches in a row.
+pub(crate) fn backoff(refused: bool, failures: u32, retry_after: Option<Duration>, jitter: Jitter) -> Duration {
+    let (first, most) = if refused { BACKOFF_REFUSED } else { BACKOFF_UNAVAILABLE };
+    let pause = jitter.upper_half(exponential(first, failures - 1, most));
+    pause.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+/// Whether the rejection of a token of this age is early.
+pub(crate) fn is_early_rejection(age: Duration, ttl: Duration) -> bool {
+    age <= EARLY_REJECTION_MAX.min(ttl / 2)
+}
+
+/// The time between two fetches after `early` tokens in a row were rejected early.
+pub(crate) fn rejection_spacing(early: u32) -> Duration {
+    let (first, most) = REJECTION_SPACING;
+    exponential(first, early - 1, most)
+}
+
+/// A token in the store is adopted if it expires later than the current token by more than this.
+pub(crate) fn adoption_margin(ttl: Duration) -> Duration {
+    ADOPTION_MARGIN_MAX.min(ttl / ADOPTION_MARGIN_DIVISOR)
+}
+
+/// How long a lease lasts that its holder does not release: a request, and the store operations around it.
+pub fn lease_duration(request_timeout: Duration) -> Duration {
+    request_timeout + OVERDUE_GRACE + 3 * STORE_OPERATION_MAX
+}
+
+/// How long a process waits for a single holder of the lease. Longer than a lease lasts, so that an abandoned one
+/// expires first: otherwise all who wait would fetch at the same time.
+pub fn lease_holder_timeout(request_timeout: Duration) -> Duration {
+    lease_duration(request_timeout) + 2 * STORE_OPERATION_MAX
+}
+
+/// How long a fetch may wait for the lease. After that, callers wait for one request and no more. Where a request takes
+/// less time than a poll of the lease, this leaves time for one poll.
+pub fn lease_wait_max(request_timeout: Duration) -> Duration {
+    lease_holder_timeout(request_timeout) + LEASE_POLL_MAX.saturating_sub(request_timeout)
+}
+
+/// The pause before a process that may not send a request reads the store, or reads it again.
+pub fn store_poll_pause(jitter: Jitter) -> Duration {
+    jitter.around(STORE_POLL_PAUSE)
+}
+
+/// The pause before a process observes the lease again, after this many polls.
+pub(crate) fn lease_poll_pause(polls: u32, jitter: Jitter) -> Duration {
+    let (first, most) = LEASE_POLL_PAUSE;
+    jitter.upper_half(exponential(first, polls / 2, most))
+}
+
+fn exponential(first: Duration, doublings: u32, most: Duration) -> Duration {
+    first.saturating_mul(2u32.saturating_pow(doublings)).min(most)
+}

@@ -1,0 +1,49 @@
+//! An access token, and when it is stale.
+
+use std::time::Duration;
+
+use crate::policy;
+use crate::secret::Secret;
+use crate::time::{Instant, Timestamp};
+
+/// An access token. Its ttl counts from the moment when its request was sent.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What follows `Bearer ` in a header (RFC 6750).
+    pub value: Secret,
+    /// How long it is valid.
+    pub ttl: Duration,
+    /// When its request was sent.
+    pub sent_at: Timestamp,
+}
+
+/// What the token endpoint returned.
+#[derive(Debug, PartialEq)]
+pub struct TokenResponse {
+    /// The `access_token`.
+    pub value: Secret,
+    /// The `ttl`.
+    pub ttl: Duration,
+}
+
+impl Token {
+    /// From when on the token may no longer be returned: as soon as either clock says so.
+    pub fn stale_at(&self) -> Timestamp {
+        self.sent_at + policy::stale_after(self.ttl)
+    }
+
+    /// When the token expires. It is stale before that.
+    pub fn expires_at(&self) -> Timestamp {
+        self.sent_at + self.ttl
+    }
+
+    /// Whether the token may no longer be returned.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        let stale_at = self.stale_at();
+        now.boottime >= stale_at.boottime || now.realtime >= stale_at.realtime
+    }
+
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_since(self.sent_at.boottime)
+    }
+}

@@ -1,0 +1,271 @@
+//! The fetch in flight: what [`Fetch`](crate::Fetch) reports to the state, and what follows from it.
+
+use std::time::Duration;
+
+use crate::error::{Error, Failure, Status};
+use crate::jitter::Jitter;
+use crate::policy;
+use crate::time::{Instant, Timestamp, unix_seconds};
+use crate::token::Token;
+
+use super::current::CurrentToken;
+use super::{Settings, TokenState};
+
+/// What the state makes of the token in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The fetch has ended: the token is adopted, or no request may follow the read.
+    FetchEnded,
+    /// An API answered 401 to it here.
+    Rejected,
+    /// There is none that lasts longer than the current token.
+    Useless,
+}
+
+/// What a fetch does after a request.
+#[derive(Debug, PartialEq)]
+pub(crate) enum AfterRequest {
+    RetryAt(Instant),
+    End,
+}
+
+pub(super) struct FetchInFlight {
+    /// When its first request was sent, or else when it began.
+    began_at: Instant,
+    /// It reads the store, and no request follows.
+    pub(super) reads_only: bool,
+    requests: u32,
+    /// When the request in flight, or the wait for the lease, becomes overdue.
+    pub(super) overdue_at: Instant,
+    /// Of the request before the one in flight.
+    pub(super) last_failure: Option<Error>,
+    /// It has exceeded its time: callers were told so, and none waits for it.
+    pub(super) is_overdue: bool,
+}
+
+impl FetchInFlight {
+    pub(super) fn new(now: Instant, reads_only: bool, settings: &Settings) -> Self {
+        let overdue_at = now + settings.lease_wait_max + settings.request_timeout + policy::OVERDUE_GRACE;
+        Self { began_at: now, reads_only, requests: 0, overdue_at, last_failure: None, is_overdue: false }
+    }
+}
+
+impl TokenState {
+    /// When the fetch in flight becomes overdue, if there is one that is not overdue yet.
+    pub(super) fn overdue_at(&self) -> Option<Instant> {
+        self.fetch.as_ref().filter(|fetch| !fetch.is_overdue).map(|fetch| fetch.overdue_at)
+    }
+
+    pub(super) fn is_overdue(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.is_overdue)
+    }
+
+    /// When the fetch in flight becomes overdue, or became so; `None`: none is in flight.
+    pub(crate) fn fetch_overdue_at(&self) -> Option<Instant> {
+        self.fetch.as_ref().map(|fetch| fetch.overdue_at)
+    }
+
+    /// The store was read, as it must be before a request: this is the token in it, if there is one.
+    pub(crate) fn store_read(&mut self, stored: Option<Token>, now: Timestamp, jitter: Jitter) -> Verdict {
+        self.advance(now);
+        if self.closed {
+            return Verdict::FetchEnded;
+        }
+        let reads_only = self.end_read_only_fetch(now, jitter);
+        let verdict = match stored {
+            Some(token) if self.rejections.contains(&token.value) => Verdict::Rejected,
+            Some(token) if self.is_improved_by(&token, now) => {
+                // What forbids a request continues to, even with a token of another process.
+                let backoff = self.backoff.take().filter(|_| reads_only);
+                self.replace_current(token, jitter);
+                self.backoff = backoff.map(|backoff| crate::backoff::Backoff { recovered: true, ..backoff });
+                Verdict::FetchEnded
+            }
+            _ => Verdict::Useless,
+        };
+        if reads_only { Verdict::FetchEnded } else { verdict }
+    }
+
+    /// The store could not be used, or not as it should be.
+    pub(crate) fn store_failed(&mut self, failure: Error) {
+        self.store_failure = Some(failure);
+    }
+
+    /// Several processes held the lease one after the other, and none stored a token. Whether the fetch ends with that:
+    /// a process without a token, whose last fetch did not fail, sends a request without the lease instead.
+    pub(crate) fn abandon(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> bool {
+        self.advance(now);
+        let may_end = self.backoff.is_some() || self.published().is_some() || self.closed;
+        if may_end {
+            self.end_fetch(failure, now, jitter);
+        }
+        may_end
+    }
+
+    /// A request is about to be sent. Whether it may be: if the pause before it took too long, or none may follow a read
+    /// of the store, the fetch has ended instead.
+    pub(crate) fn begin_request(&mut self, now: Timestamp, jitter: Jitter) -> bool {
+        self.advance(now);
+        if self.end_read_only_fetch(now, jitter) {
+            return false;
+        }
+        let request_timeout = self.settings.request_timeout;
+        let Some(fetch) = &mut self.fetch else { return false };
+        let too_late = now.boottime > fetch.began_at + request_timeout;
+        if too_late && let Some(error) = fetch.last_failure.take() {
+            self.end_fetch(error.into(), now, jitter);
+            return false;
+        }
+        if fetch.requests == 0 {
+            fetch.began_at = now.boottime;
+        }
+        fetch.requests += 1;
+        // The lease may have come late: callers wait again, for the request now.
+        fetch.overdue_at = now.boottime + request_timeout + policy::OVERDUE_GRACE;
+        fetch.is_overdue = false;
+        self.counts.requests += 1;
+        true
+    }
+
+    /// The request in flight has ended. The store gets the token before any caller does, and has time of its own for it.
+    pub(crate) fn response_received(&mut self, now: Timestamp) {
+        self.advance(now);
+        if let Some(fetch) = &mut self.fetch {
+            let stored_by = now.boottime + policy::STORE_WRITE_MAX + policy::OVERDUE_GRACE;
+            fetch.overdue_at = fetch.overdue_at.max(stored_by);
+        }
+    }
+
+    pub(crate) fn request_succeeded(&mut self, token: Token, now: Timestamp, jitter: Jitter) -> AfterRequest {
+        self.advance(now);
+        if self.closed {
+            return AfterRequest::End;
+        }
+        if token.is_stale(now) {
+            let message = format!(
+                "the token arrived too late: it is valid for {:?}, and the response took longer; try again later",
+                token.ttl
+            );
+            self.count_failure(now);
+            return self.end_fetch(Error::new(Status::Unavailable, message).into(), now, jitter);
+        }
+        self.counts.successes += 1;
+        self.counts.consecutive_failures = 0;
+        self.counts.last_success_at = unix_seconds(now.realtime);
+        self.replace_current(token, jitter);
+        AfterRequest::End
+    }
+
+    pub(crate) fn request_failed(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterRequest {
+        self.advance(now);
+        if self.closed {
+            return AfterRequest::End;
+        }
+        self.count_failure(now);
+        let Some(pause) = self.pause_before_retry(&failure, now, jitter) else {
+            return self.end_fetch(failure, now, jitter);
+        };
+        let lease_wait_max = self.settings.lease_wait_max;
+        if let Some(fetch) = &mut self.fetch {
+            fetch.last_failure = Some(failure.error);
+            fetch.overdue_at = fetch.overdue_at + lease_wait_max;
+        }
+        AfterRequest::RetryAt(now.boottime + pause)
+    }
+
+    /// Callers no longer wait for it. It remains the one fetch in flight until it ends.
+    pub(super) fn fetch_is_overdue(&mut self, now: Timestamp) {
+        let Some(fetch) = &mut self.fetch else { return };
+        fetch.is_overdue = true;
+        let message = if fetch.requests == 0 && !self.settings.lease_wait_max.is_zero() {
+            "no token request was sent in time: the store, or another process that uses it, took too long".to_owned()
+        } else {
+            let timeout = self.settings.request_timeout;
+            format!("the token request did not end within {timeout:?}; the name lookup may hang")
+        };
+        // A read of the store that hangs is not a failure of the endpoint: a backoff stays as it is.
+        if !fetch.reads_only || self.backoff.is_none() {
+            self.back_off(Error::new(Status::Unavailable, message).into(), now, Jitter::MAX);
+        } else if let Some(current) = &mut self.current {
+            current.withdrawn = false;
+        }
+    }
+
+    /// Ends the fetch without a token. The failure of an overdue fetch was counted when it became overdue.
+    pub(super) fn end_fetch(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterRequest {
+        if self.end_read_only_fetch(now, jitter) {
+            self.store_failure = Some(failure.error);
+            return AfterRequest::End;
+        }
+        match (self.fetch.take(), &mut self.backoff) {
+            (Some(fetch), _) if !fetch.is_overdue => self.back_off(failure, now, jitter),
+            (Some(_), Some(backoff)) => {
+                let asked = failure.retry_after.unwrap_or_default().min(policy::RETRY_AFTER_MAX);
+                backoff.next_attempt_at = backoff.next_attempt_at.max(now.boottime + asked);
+            }
+            _ => {}
+        }
+        AfterRequest::End
+    }
+
+    /// Ends the fetch with a token.
+    fn replace_current(&mut self, token: Token, jitter: Jitter) {
+        self.fetch = None;
+        self.backoff = None;
+        match self.current.take() {
+            Some(current) if current.token.value == token.value => self.extend_current(&current, token, jitter),
+            before => {
+                // Only tokens that were rejected right after each other count: this one was not rejected.
+                if before.is_some_and(|current| !current.rejected) {
+                    self.rejections.early_in_a_row = 0;
+                }
+                self.generation += 1;
+                self.current = Some(CurrentToken::new(token, self.generation, &self.settings, jitter));
+            }
+        }
+    }
+
+    /// The endpoint issued the current token again: it is not new, and neither is its generation.
+    fn extend_current(&mut self, current: &CurrentToken, token: Token, jitter: Jitter) {
+        let sent_at = token.sent_at.boottime;
+        let mut extended = CurrentToken::new(token, current.generation, &self.settings, jitter);
+        if current.rejected {
+            self.rejections.early_in_a_row += 1;
+            self.next_store_read_at = sent_at + policy::store_poll_pause(jitter);
+            extended.rejected = true;
+            extended.space_refresh(self.rejections.early_in_a_row);
+        }
+        self.current = Some(extended);
+    }
+
+    fn is_improved_by(&self, stored: &Token, now: Timestamp) -> bool {
+        !stored.is_stale(now) && self.current.as_ref().is_none_or(|current| current.is_worse_than(stored))
+    }
+
+    /// Whether the fetch in flight was only to read the store. Then it has ended.
+    fn end_read_only_fetch(&mut self, now: Timestamp, jitter: Jitter) -> bool {
+        let ended = self.fetch.take_if(|fetch| fetch.reads_only).is_some();
+        if ended {
+            self.next_store_read_at = now.boottime + policy::store_poll_pause(jitter);
+        }
+        ended
+    }
+
+    fn count_failure(&mut self, now: Timestamp) {
+        self.counts.failures += 1;
+        self.counts.consecutive_failures += 1;
+        self.counts.last_failure_at = unix_seconds(now.realtime);
+    }
+
+    fn pause_before_retry(&self, failure: &Failure, now: Timestamp, jitter: Jitter) -> Option<Duration> {
+        let fetch = self.fetch.as_ref().filter(|fetch| !fetch.is_overdue)?;
+        if self.backoff.is_some() || fetch.requests >= policy::REQUESTS_PER_FETCH {
+            return None;
+        }
+        if failure.error.status() != Status::Unavailable || failure.retry_after.is_some() {
+            return None;
+        }
+        let pause = policy::retry_pause(fetch.requests, jitter);
+        (now.boottime + pause <= fetch.began_at + self.settings.request_timeout).then_some(pause)
+    }
+}

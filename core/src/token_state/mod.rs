@@ -1,0 +1,329 @@
+//! The state of one token cache: its token, the fetch in flight, the backoff and the rejections. The time is the input;
+//! what a caller gets, and whether a fetch begins, is the output.
+
+mod current;
+mod in_flight;
+
+use std::time::Duration;
+
+pub(crate) use in_flight::{AfterRequest, Verdict};
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Failure};
+use crate::jitter::Jitter;
+use crate::policy;
+use crate::rejection::Rejections;
+use crate::stats::Stats;
+use crate::time::{Instant, Timestamp, unix_seconds};
+use crate::token::Token;
+use current::CurrentToken;
+use in_flight::FetchInFlight;
+
+/// What a token cache is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long before it becomes stale a token is refreshed; `None`: a tenth of its ttl.
+    pub refresh_ahead: Option<Duration>,
+    /// How long one token request may take.
+    pub request_timeout: Duration,
+    /// How long a fetch may wait for the lease of the store: [`policy::lease_wait_max`]. Zero: there is no store.
+    pub lease_wait_max: Duration,
+}
+
+/// What a caller gets now.
+#[derive(Debug)]
+pub enum Poll<'s> {
+    /// This token.
+    Serve(Published<'s>),
+    /// A fetch has just begun: start its thread, then poll again.
+    StartFetch,
+    /// Nothing yet: poll again when the fetch in flight has changed something, or else at this point in time.
+    Wait {
+        /// When the fetch in flight is overdue.
+        until: Instant,
+    },
+    /// This error.
+    Fail(Error),
+}
+
+/// What became of a report that an API answered 401.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Invalidation {
+    /// Nothing: this is not the current token.
+    Ignored,
+    /// The current token is rejected. No fetch begins with this call.
+    Recorded,
+    /// The current token is rejected, and a fetch has just begun: start its thread.
+    StartFetch,
+}
+
+/// A token that callers may have without a poll, for as long as it is not stale.
+#[derive(Clone, Copy, Debug)]
+pub struct Published<'s> {
+    /// The token.
+    pub token: &'s Token,
+    /// Never 0; grows with every new token.
+    pub generation: u64,
+    /// From when on a fetch may be wanted, so that somebody must poll; `None`: a fetch is in flight.
+    pub next_check_at: Option<Instant>,
+}
+
+/// What is published, by identity. While it stays the same, nothing has to be published again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Publication {
+    newest_generation: u64,
+    /// Its generation, `sent_at`, ttl and `next_check_at`.
+    current: Option<(u64, Timestamp, Duration, Option<Instant>)>,
+}
+
+/// What waiting callers wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Awaited {
+    closed: bool,
+    generation: Option<u64>,
+    overdue_at: Option<Instant>,
+}
+
+impl Awaited {
+    /// Whether callers who wait since `before` must poll again now. A deadline that moved further away can wait: they
+    /// poll at the earlier one.
+    pub fn wakes_since(&self, before: &Self) -> bool {
+        let must_poll_earlier = match (before.overdue_at, self.overdue_at) {
+            (Some(before), Some(now)) => now < before,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        (self.closed, self.generation) != (before.closed, before.generation) || must_poll_earlier
+    }
+}
+
+/// The state of one token cache: what its callers get, and whether a fetch begins.
+pub struct TokenState {
+    settings: Settings,
+    closed: bool,
+    /// The newest that there ever was.
+    generation: u64,
+    current: Option<CurrentToken>,
+    fetch: Option<FetchInFlight>,
+    backoff: Option<Backoff>,
+    rejections: Rejections,
+    /// When the store may be read although no request may follow.
+    next_store_read_at: Instant,
+    /// Why the last fetch did not use the store, or why other processes did not get its token.
+    store_failure: Option<Error>,
+    counts: Stats,
+}
+
+impl TokenState {
+    /// A state without a token. Its generations continue after `generation`.
+    pub fn new(settings: Settings, generation: u64) -> Self {
+        Self {
+            settings,
+            closed: false,
+            generation,
+            current: None,
+            fetch: None,
+            backoff: None,
+            rejections: Rejections::default(),
+            next_store_read_at: Instant::default(),
+            store_failure: None,
+            counts: Stats::default(),
+        }
+    }
+
+    /// Adopts the current token of a parent process.
+    pub fn inherit(&mut self, token: Token, jitter: Jitter) {
+        self.current = Some(CurrentToken::new(token, self.generation, &self.settings, jitter));
+    }
+
+    /// What a caller gets who asks now.
+    pub fn poll(&mut self, now: Timestamp) -> Poll<'_> {
+        if self.closed {
+            return Poll::Fail(Error::closed());
+        }
+        self.advance(now);
+        if self.begin_fetch_if_wanted(now) {
+            return Poll::StartFetch;
+        }
+        if let Some(published) = self.published() {
+            return Poll::Serve(published);
+        }
+        match (&self.fetch, &self.backoff) {
+            (Some(fetch), Some(backoff)) if fetch.reads_only && backoff.forbids_request(now.boottime) => {
+                Poll::Fail(self.error_of(backoff, now))
+            }
+            (Some(fetch), _) if !fetch.is_overdue => Poll::Wait { until: fetch.overdue_at },
+            (_, Some(backoff)) => Poll::Fail(self.error_of(backoff, now)),
+            (_, None) => Poll::Wait { until: self.next_check_at() },
+        }
+    }
+
+    /// Begins a fetch if there is a token and it is due. Whether one has begun: then start its thread.
+    #[must_use]
+    pub fn refresh_if_due(&mut self, now: Timestamp) -> bool {
+        self.advance(now);
+        self.published().is_some() && self.begin_fetch_if_wanted(now)
+    }
+
+    /// Somebody reports that an API answered 401 to this token.
+    pub fn invalidate(&mut self, rejected: &str, now: Timestamp) -> Invalidation {
+        self.advance(now);
+        let now_boottime = now.boottime;
+        let may_fetch = !self.is_overdue() && !self.backoff.as_ref().is_some_and(|it| it.forbids_request(now_boottime));
+        let Some(current) = self.current.as_mut().filter(|current| current.token.value.expose() == rejected) else {
+            self.counts.ignored_rejections += 1;
+            return Invalidation::Ignored;
+        };
+        self.counts.rejections += 1;
+        if !current.rejected {
+            let early_before = self.rejections.record(&current.token, now_boottime);
+            current.reject(early_before, may_fetch, now_boottime);
+            self.next_store_read_at = now_boottime;
+        }
+        if self.begin_fetch_if_wanted(now) { Invalidation::StartFetch } else { Invalidation::Recorded }
+    }
+
+    /// The thread of the fetch that has just begun could not be started.
+    pub fn fetch_did_not_start(&mut self, error: Error, now: Timestamp, jitter: Jitter) {
+        self.end_fetch(error.into(), now, jitter);
+    }
+
+    /// The thread of the fetch panicked.
+    pub fn fetch_panicked(&mut self, error: Error, now: Timestamp, jitter: Jitter) {
+        self.request_failed(error.into(), now, jitter);
+    }
+
+    /// Ends the cache: every later poll fails, and the token is wiped. A fetch in flight ends without effect.
+    pub fn close(&mut self) {
+        *self = Self { closed: true, ..Self::new(self.settings, self.generation) };
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The token that callers may have without a poll.
+    pub fn published(&self) -> Option<Published<'_>> {
+        let current = self.current.as_ref().filter(|current| !current.withdrawn)?;
+        let next_check_at = if self.fetch.is_some() { None } else { Some(self.next_check_at()) };
+        Some(Published { token: &current.token, generation: current.generation, next_check_at })
+    }
+
+    /// What [`published`](Self::published) returns, by identity.
+    pub fn publication(&self) -> Publication {
+        let identity = |published: Published<'_>| {
+            // The same token may be issued again, with the same generation.
+            let Token { sent_at, ttl, .. } = *published.token;
+            (published.generation, sent_at, ttl, published.next_check_at)
+        };
+        Publication { newest_generation: self.generation, current: self.published().map(identity) }
+    }
+
+    /// What waiting callers wait for.
+    pub fn awaited(&self) -> Awaited {
+        let generation = self.published().map(|published| published.generation);
+        Awaited { closed: self.closed, generation, overdue_at: self.overdue_at() }
+    }
+
+    /// The last request that failed since the last one that succeeded.
+    pub fn last_failure(&self) -> Option<&Error> {
+        let of_this_fetch = self.fetch.as_ref().and_then(|fetch| fetch.last_failure.as_ref());
+        of_this_fetch.or(self.backoff.as_ref().map(|backoff| &backoff.error))
+    }
+
+    /// The newest generation that there ever was.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The statistics, without the waiting callers, of which it knows nothing.
+    pub fn stats(&mut self, now: Timestamp) -> Stats {
+        self.advance(now);
+        let at = |instant: Instant| unix_seconds(now.realtime_at(instant));
+        let mut stats = self.counts.clone();
+        stats.fetching = self.fetch.is_some();
+        if let Some(current) = self.current.as_ref().filter(|current| !current.withdrawn) {
+            stats.generation = current.generation;
+            stats.expires_at = unix_seconds(current.token.expires_at().realtime);
+            stats.refresh_at = at(current.refresh_at);
+        }
+        stats.last_error.clone_from(&self.store_failure);
+        if let Some(backoff) = &self.backoff {
+            stats.last_error = Some(self.error_of(backoff, now));
+            if backoff.forbids_request(now.boottime) {
+                stats.next_attempt_at = at(backoff.next_attempt_at);
+            }
+        }
+        stats
+    }
+
+    pub(crate) fn shares_store(&self) -> bool {
+        !self.settings.lease_wait_max.is_zero()
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.settings.request_timeout
+    }
+
+    fn error_of(&self, backoff: &Backoff, now: Timestamp) -> Error {
+        let mut left = backoff.next_attempt_at.saturating_since(now.boottime);
+        if self.is_overdue() {
+            left = left.max(policy::OVERDUE_RETRY_AFTER);
+        }
+        backoff.error.clone().with_retry_after(left)
+    }
+
+    /// Does what time alone does: a stale token is dropped, and callers no longer wait for an overdue fetch.
+    fn advance(&mut self, now: Timestamp) {
+        if let Some(current) = self.current.take_if(|current| current.token.is_stale(now))
+            && !current.rejected
+        {
+            self.rejections.early_in_a_row = 0;
+        }
+        // Callers who are told that a fetch is overdue are told so until it ends.
+        if !self.is_overdue() {
+            self.backoff.take_if(|backoff| backoff.recovered && !backoff.forbids_request(now.boottime));
+        }
+        if self.overdue_at().is_some_and(|overdue_at| now.boottime >= overdue_at) {
+            self.fetch_is_overdue(now);
+        }
+    }
+
+    fn begin_fetch_if_wanted(&mut self, now: Timestamp) -> bool {
+        let wanted = !self.closed && self.fetch.is_none() && now.boottime >= self.next_check_at();
+        if wanted {
+            self.store_failure = None;
+            let reads_only = now.boottime < self.next_request_at();
+            self.fetch = Some(FetchInFlight::new(now.boottime, reads_only, &self.settings));
+        }
+        wanted
+    }
+
+    /// When a fetch is wanted if somebody asks, even if it can only read the store: another process may have the token
+    /// that this one needs and may not request.
+    fn next_check_at(&self) -> Instant {
+        if !self.shares_store() {
+            return self.next_request_at();
+        }
+        let good = self.current.as_ref().filter(|current| !current.rejected);
+        let refresh_at = good.map_or(Instant::default(), |current| current.refresh_at);
+        self.next_request_at().min(self.next_store_read_at.max(refresh_at))
+    }
+
+    /// When a request may be sent if somebody asks.
+    fn next_request_at(&self) -> Instant {
+        let refresh_at = self.current.as_ref().map_or(Instant::default(), |current| current.refresh_at);
+        let allowed_at = self.backoff.as_ref().map_or(Instant::default(), |backoff| backoff.next_attempt_at);
+        refresh_at.max(allowed_at)
+    }
+
+    fn back_off(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) {
+        self.next_store_read_at = now.boottime + policy::store_poll_pause(jitter);
+        self.backoff = Some(Backoff::after(self.backoff.as_ref(), failure, now.boottime, jitter));
+        if let Some(current) = &mut self.current {
+            current.withdrawn = false;
+        }
+    }
+}
