@@ -8,7 +8,7 @@
 //! Without a store only `Send` and `Done` are left. After a request that is worth a retry, `SleepUntil` comes before all
 //! that again. When an operation on the store fails, the fetch goes on without the store.
 
-use std::mem;
+use core::mem;
 
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;

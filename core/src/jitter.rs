@@ -1,6 +1,6 @@
 //! Jitter: spreads what many processes would otherwise do at the same moment.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// A number drawn evenly from all `u32`. The caller draws it, because nothing here may be random.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Acquiring the lease that allows one process to fetch for all that share a store: what the store says of the lease is
 //! the input, what to do next is the output.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::jitter::Jitter;
 use crate::policy;

@@ -1,13 +1,17 @@
 //! What `bankhub` decides about a token: when to fetch, when to wait, what a caller gets. An implementation detail of
 //! `bankhub`; its API may change with any version.
 //!
-//! Nothing here does I/O, reads a clock, takes a lock, starts a thread or draws a random number: the time and the
-//! randomness are arguments. `bankhub` drives it with a real clock, a real network and real threads; the simulations
-//! drive the same code with invented ones.
+//! Nothing here does I/O, reads a clock, takes a lock or starts a thread, because there is no `std` to do it with: the
+//! time and the randomness are arguments. `bankhub` drives it with a real clock, a real network and real threads; the
+//! simulations drive the same code with invented ones.
 //!
 //! - [`TokenState`] is the state of one token cache. [`TokenState::poll`] says what a caller gets now.
 //! - [`Fetch`] is one fetch: it takes what happened, and says what to do next.
 //! - [`policy`] has every number.
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod backoff;
 mod error;

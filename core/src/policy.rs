@@ -1,6 +1,6 @@
 //! How long and how often: every number of a token's life, as constants and pure functions.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::jitter::Jitter;
 

@@ -1,6 +1,6 @@
 //! Which tokens an API has rejected with 401, and how many of them soon after they were issued.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 use crate::policy;
 use crate::secret::Secret;

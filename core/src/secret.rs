@@ -1,7 +1,7 @@
 //! Text that is wiped from memory when it is dropped, and that prints as `***`.
 
-use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use alloc::string::String;
+use core::fmt;
 
 use zeroize::Zeroizing;
 
@@ -20,11 +20,10 @@ impl Secret {
         &self.0
     }
 
-    /// A number that differs between two texts within this process, and that reveals neither.
+    /// A number by which to recognise the text later, when it has been wiped. For random texts: anybody can compute it.
     pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.expose().hash(&mut hasher);
-        hasher.finish()
+        let fnv_1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.expose().bytes().fold(0xcbf2_9ce4_8422_2325, fnv_1a)
     }
 }
 

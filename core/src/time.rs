@@ -1,7 +1,7 @@
 //! Points in time, on the two clocks that decide when a token ends. Computes with them, and reads no clock.
 
-use std::ops::{Add, Sub};
-use std::time::Duration;
+use core::ops::{Add, Sub};
+use core::time::Duration;
 
 /// A point in time on a clock that is never set, and that continues while the machine sleeps: `CLOCK_BOOTTIME` on Linux.
 ///

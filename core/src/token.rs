@@ -1,6 +1,6 @@
 //! An access token, and when it is stale.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::policy;
 use crate::secret::Secret;

@@ -1,6 +1,8 @@
 //! The fetch in flight: what [`Fetch`](crate::Fetch) reports to the state, and what follows from it.
 
-use std::time::Duration;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use core::time::Duration;
 
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;

@@ -4,7 +4,7 @@
 mod current;
 mod in_flight;
 
-use std::time::Duration;
+use core::time::Duration;
 
 pub(crate) use in_flight::{AfterRequest, Verdict};
 
