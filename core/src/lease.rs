@@ -63,3 +63,6 @@ impl LeaseAcquirer {
         Decision::PollAgain(policy::lease_poll_pause(self.polls - 1, jitter))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,6 @@ pub(crate) fn lease_poll_pause(polls: u32, jitter: Jitter) -> Duration {
 fn exponential(first: Duration, doublings: u32, most: Duration) -> Duration {
     first.saturating_mul(2u32.saturating_pow(doublings)).min(most)
 }
+
+#[cfg(test)]
+mod tests;

@@ -327,3 +327,6 @@ impl TokenState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

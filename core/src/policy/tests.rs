@@ -1,0 +1,117 @@
+//! Every number of the policy, at its limits.
+
+use super::*;
+
+const LOW: Jitter = Jitter(0);
+const HIGH: Jitter = Jitter(u32::MAX);
+
+fn s(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+#[track_caller]
+fn check(actual: Duration, expected: f64) {
+    assert!((actual.as_secs_f64() - expected).abs() < 1e-6, "{actual:?} is not {expected} s");
+}
+
+#[test]
+fn is_stale_a_twentieth_before_expiry_but_at_most_30_s() {
+    for (ttl, expected) in [(60_000.0, 59_970.0), (600.0, 570.0), (599.0, 569.05), (10.0, 9.5), (1.0, 0.95)] {
+        check(stale_after(s(ttl)), expected);
+    }
+}
+
+#[test]
+fn refreshes_a_tenth_ahead_between_2_s_and_half() {
+    for (ttl, configured, low, high) in [
+        (60_000.0, None, 5_400.0, 6_600.0),
+        (60_000.0, Some(60.0), 54.0, 66.0),
+        (10.0, None, 1.8, 2.2),
+        (10.0, Some(1.0), 1.8, 2.2),
+        (3.0, None, 1.2825, 1.5675),
+        (100.0, Some(1_000.0), 42.75, 52.25),
+    ] {
+        check(refresh_ahead(s(ttl), configured.map(s), LOW), low);
+        check(refresh_ahead(s(ttl), configured.map(s), HIGH), high);
+    }
+}
+
+#[test]
+fn retries_after_200_ms_then_400_ms() {
+    for (sent, low, high) in [(1, 0.18, 0.22), (2, 0.36, 0.44)] {
+        check(retry_pause(sent, LOW), low);
+        check(retry_pause(sent, HIGH), high);
+    }
+}
+
+#[test]
+fn doubles_backoff_up_to_a_maximum_with_jitter_in_its_upper_half() {
+    for (refused, failures, low, high) in [
+        (false, 1, 0.5, 1.0),
+        (false, 2, 1.0, 2.0),
+        (false, 6, 16.0, 32.0),
+        (false, 7, 30.0, 60.0),
+        (false, 4_000_000_000, 30.0, 60.0),
+        (true, 1, 2.5, 5.0),
+        (true, 6, 80.0, 160.0),
+        (true, 7, 150.0, 300.0),
+    ] {
+        check(backoff(refused, failures, None, LOW), low);
+        check(backoff(refused, failures, None, HIGH), high);
+    }
+}
+
+#[test]
+fn obeys_a_longer_retry_after_up_to_an_hour() {
+    for (retry_after, expected) in [(0.0, 1.0), (0.5, 1.0), (7.0, 7.0), (3_600.0, 3_600.0), (3_601.0, 3_600.0)] {
+        check(backoff(false, 1, Some(s(retry_after)), HIGH), expected);
+    }
+    check(backoff(true, 1, Some(s(7.0)), HIGH), 7.0);
+}
+
+#[test]
+fn rejection_is_early_within_a_minute_or_half_the_ttl() {
+    for (age, ttl, early) in [(60.0, 60_000.0, true), (60.1, 60_000.0, false), (5.0, 10.0, true), (5.1, 10.0, false)] {
+        assert_eq!(is_early_rejection(s(age), s(ttl)), early, "{age} s of {ttl} s");
+    }
+}
+
+#[test]
+fn spaces_rejections_from_1_s_doubling_to_60_s() {
+    for (early, expected) in [(1, 1.0), (2, 2.0), (6, 32.0), (7, 60.0), (u32::MAX, 60.0)] {
+        check(rejection_spacing(early), expected);
+    }
+}
+
+#[test]
+fn adopts_a_token_that_expires_later_by_a_tenth_of_its_ttl_or_a_second() {
+    for (ttl, expected) in [(60_000.0, 1.0), (10.0, 1.0), (2.0, 0.2), (1.0, 0.1)] {
+        check(adoption_margin(s(ttl)), expected);
+    }
+}
+
+#[test]
+fn waits_longer_for_a_holder_than_a_lease_lasts_and_a_lease_outlasts_a_request() {
+    for (request_timeout, lease, holder, wait) in [(10.0, 13.5, 15.5, 15.5), (0.5, 4.0, 6.0, 8.0)] {
+        check(lease_duration(s(request_timeout)), lease);
+        check(lease_holder_timeout(s(request_timeout)), holder);
+        check(lease_wait_max(s(request_timeout)), wait);
+    }
+    check(LEASE_POLL_MAX, 2.5);
+}
+
+#[test]
+fn polls_the_store_every_5_s() {
+    check(store_poll_pause(LOW), 4.5);
+    check(store_poll_pause(HIGH), 5.5);
+}
+
+#[test]
+fn polls_the_lease_after_20_ms_doubling_every_other_time_to_half_a_second() {
+    for (polls, low, high) in
+        [(0, 0.01, 0.02), (1, 0.01, 0.02), (2, 0.02, 0.04), (9, 0.16, 0.32), (10, 0.25, 0.5), (99, 0.25, 0.5)]
+    {
+        check(lease_poll_pause(polls, LOW), low);
+        check(lease_poll_pause(polls, HIGH), high);
+    }
+}

@@ -1,0 +1,156 @@
+//! What callers get, and what it costs the endpoint: a state, driven by tests that play the clock, the endpoint and the
+//! store.
+
+mod failures;
+mod overdue;
+mod rejections;
+mod serving;
+mod shared_store;
+
+use super::*;
+use crate::error::Status;
+use crate::secret::Secret;
+
+const EVEN: Jitter = Jitter(u32::MAX / 2);
+
+/// What a caller got, and whether its poll began a fetch.
+const REFRESHES: (Outcome, bool) = (Outcome::Served, true);
+const SERVED: (Outcome, bool) = (Outcome::Served, false);
+const BEGINS: (Outcome, bool) = (Outcome::Waits, true);
+const WAITS: (Outcome, bool) = (Outcome::Waits, false);
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Served,
+    Waits,
+    Fails(Error),
+}
+
+/// A state, and the time that the test lets pass.
+struct TestCache {
+    state: TokenState,
+    now: Timestamp,
+}
+
+impl TestCache {
+    fn new() -> Self {
+        Self::with(Duration::ZERO)
+    }
+
+    /// One that shares a store.
+    fn sharing() -> Self {
+        Self::with(seconds(15.0))
+    }
+
+    fn with(lease_wait_max: Duration) -> Self {
+        let settings = Settings { refresh_ahead: None, request_timeout: seconds(10.0), lease_wait_max };
+        let boottime = Instant::from_origin(seconds(1_000.0));
+        let now = Timestamp { boottime, realtime: seconds(1_700_000_000.0) };
+        Self { state: TokenState::new(settings, 0), now }
+    }
+
+    fn pass(&mut self, time: f64) {
+        self.now = self.now + seconds(time);
+    }
+
+    /// Whether a poll begins a fetch. It has sent no request yet, and may be read-only.
+    fn begin(&mut self) -> bool {
+        matches!(self.state.poll(self.now), Poll::StartFetch)
+    }
+
+    /// Polls. A fetch that begins sends its request at once.
+    fn get(&mut self) -> (Outcome, bool) {
+        let begins = self.begin();
+        if begins {
+            assert!(self.begin_request());
+        }
+        (self.outcome(), begins)
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        match self.state.poll(self.now) {
+            Poll::Serve(_) => Outcome::Served,
+            Poll::Wait { .. } => Outcome::Waits,
+            Poll::Fail(error) => Outcome::Fails(error),
+            Poll::StartFetch => panic!("a fetch has just begun, or none was wanted"),
+        }
+    }
+
+    fn begin_request(&mut self) -> bool {
+        self.state.begin_request(self.now, EVEN)
+    }
+
+    #[track_caller]
+    fn succeed(&mut self, value: &str, ttl: f64) {
+        let token = token(value, ttl, self.now);
+        assert_eq!(self.state.request_succeeded(token, self.now, EVEN), AfterRequest::End);
+    }
+
+    fn fail(&mut self, status: Status) -> AfterRequest {
+        self.state.request_failed(failure(status), self.now, EVEN)
+    }
+
+    /// The endpoint asks for a pause.
+    fn fail_with_retry_after(&mut self, time: f64) -> AfterRequest {
+        let failure = Failure { retry_after: Some(seconds(time)), ..failure(Status::Unavailable) };
+        self.state.request_failed(failure, self.now, EVEN)
+    }
+
+    /// All requests of a fetch fail, each at once.
+    fn fail_fetch(&mut self) {
+        while let AfterRequest::RetryAt(at) = self.fail(Status::Unavailable) {
+            self.pass(at.saturating_since(self.now.boottime).as_secs_f64());
+            assert!(self.begin_request());
+        }
+    }
+
+    /// The store has a token of another process, which is this old.
+    fn read(&mut self, value: &str, ttl: f64, age: f64) -> Verdict {
+        let stored = token(value, ttl, self.now - seconds(age));
+        self.state.store_read(Some(stored), self.now, EVEN)
+    }
+
+    fn read_empty(&mut self) -> Verdict {
+        self.state.store_read(None, self.now, EVEN)
+    }
+
+    fn abandon(&mut self) -> bool {
+        self.state.abandon(failure(Status::Unavailable), self.now, EVEN)
+    }
+
+    /// Reports a 401, and polls. A fetch that begins sends its request at once.
+    fn reject(&mut self, value: &str) -> (Outcome, bool) {
+        if self.state.invalidate(value, self.now) != Invalidation::StartFetch {
+            return self.get();
+        }
+        assert!(self.begin_request());
+        (self.outcome(), true)
+    }
+
+    /// What callers may have without a poll.
+    fn published(&mut self) -> Option<(String, u64)> {
+        self.state.advance(self.now);
+        self.state.published().map(|published| (published.token.value.expose().to_owned(), published.generation))
+    }
+
+    #[track_caller]
+    fn check_published(&mut self, value: &str, generation: u64) {
+        assert_eq!(self.published(), Some((value.to_owned(), generation)));
+    }
+
+    fn stats(&mut self) -> Stats {
+        self.state.stats(self.now)
+    }
+}
+
+fn seconds(time: f64) -> Duration {
+    Duration::from_secs_f64(time)
+}
+
+fn token(value: &str, ttl: f64, sent_at: Timestamp) -> Token {
+    Token { value: Secret::new(value.to_owned()), ttl: seconds(ttl), sent_at }
+}
+
+fn failure(status: Status) -> Failure {
+    Error::new(status, "no").into()
+}

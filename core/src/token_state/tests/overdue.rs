@@ -1,0 +1,68 @@
+//! Requests, and waits for the lease, that take too long.
+
+use super::*;
+
+#[test]
+fn fails_callers_of_an_overdue_request_and_begins_no_second() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.pass(10.6);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.status() == Status::Unavailable));
+    cache.pass(100.0);
+    let (Outcome::Fails(error), false) = cache.get() else { panic!("its thread is still the one in flight") };
+    assert_eq!(error.retry_after(), Some(policy::OVERDUE_RETRY_AFTER), "not at once, and not never");
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.get(), SERVED);
+}
+
+#[test]
+fn fails_callers_of_a_thread_that_sends_nothing() {
+    let mut cache = TestCache::new();
+    assert!(cache.begin());
+    cache.pass(10.6);
+    let (Outcome::Fails(error), false) = cache.get() else { panic!("a caller waits for ever") };
+    assert!(!error.message().contains("store"), "there is none: {error}");
+}
+
+#[test]
+fn waits_for_the_lease_before_a_fetch_is_overdue() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    cache.pass(25.4);
+    assert_eq!(cache.get(), WAITS);
+    assert!(cache.begin_request());
+    cache.pass(10.4);
+    assert_eq!(cache.get(), WAITS);
+    assert!(matches!(cache.fail(Status::Unavailable), AfterRequest::End), "a request has a timeout of its own");
+
+    cache.pass(60.0);
+    assert!(cache.begin());
+    cache.pass(25.6);
+    let (Outcome::Fails(error), false) = cache.get() else { panic!("a caller waits for ever") };
+    assert!(error.message().contains("store"), "{error}");
+    assert!(cache.begin_request());
+    assert_eq!(cache.get(), WAITS, "the lease was acquired after all");
+}
+
+#[test]
+fn leaves_time_for_the_store_after_a_slow_response() {
+    let mut cache = TestCache::sharing();
+    assert_eq!(cache.get(), BEGINS);
+    cache.pass(10.4);
+    cache.state.response_received(cache.now);
+    cache.pass(2.4);
+    assert_eq!(cache.get(), WAITS);
+    cache.pass(0.2);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)), "but not for ever");
+}
+
+#[test]
+fn waits_for_the_lease_again_before_a_second_request() {
+    let mut cache = TestCache::sharing();
+    assert_eq!(cache.get(), BEGINS);
+    assert!(matches!(cache.fail(Status::Unavailable), AfterRequest::RetryAt(_)));
+    cache.pass(25.4);
+    assert_eq!(cache.get(), WAITS);
+    cache.pass(0.2);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
+}

@@ -1,0 +1,128 @@
+//! Tokens that an API answers 401 to.
+
+use super::*;
+use crate::rejection::REMEMBERED;
+
+#[test]
+fn fetches_once_for_a_rejected_token_and_never_for_an_old_one() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    assert_eq!(cache.reject("a"), WAITS);
+    cache.succeed("b", 600.0);
+    assert_eq!(cache.reject("a"), SERVED);
+    assert_eq!(cache.reject(""), SERVED);
+    cache.check_published("b", 2);
+    let stats = cache.stats();
+    assert_eq!((stats.rejections, stats.ignored_rejections), (2, 2));
+}
+
+#[test]
+fn serves_other_callers_while_one_route_rejects_every_token() {
+    let mut cache = TestCache::new();
+    let (mut requests, mut waits) = (0, 0);
+    for step in 0..360_000 {
+        let (outcome, begins) = cache.get();
+        let (_, begins_by_rejection) = match cache.published() {
+            Some((value, _)) => cache.reject(&value),
+            None => (Outcome::Waits, false),
+        };
+        waits += u32::from(outcome != Outcome::Served);
+        if begins || begins_by_rejection {
+            requests += 1;
+            cache.succeed(&step.to_string(), 60_000.0);
+        }
+        cache.pass(0.01);
+    }
+    assert!(requests <= 130, "{requests} requests in an hour");
+    assert!(waits <= 2, "{waits} calls found no token");
+}
+
+#[test]
+fn replaces_a_short_lived_token_that_is_always_rejected_before_it_expires() {
+    let mut cache = TestCache::new();
+    for step in 0..3_600 {
+        let (outcome, begins) = cache.get();
+        if begins {
+            cache.succeed(&step.to_string(), 10.0);
+        }
+        assert!(outcome == Outcome::Served || step < 2, "a caller waits at {step} s");
+        if let Some((value, _)) = cache.published() {
+            let (_, begins) = cache.reject(&value);
+            if begins {
+                cache.succeed(&format!("again{step}"), 10.0);
+            }
+        }
+        cache.pass(1.0);
+    }
+}
+
+#[test]
+fn withdraws_a_rejected_token_at_the_end_of_backoff() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    cache.pass(520.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.fail_with_retry_after(7.0);
+    cache.pass(7.0);
+    assert_eq!(cache.stats().next_attempt_at, 0);
+    assert_eq!(cache.reject("a"), BEGINS, "withdrawn, because its replacement may be fetched now");
+}
+
+#[test]
+fn keeps_generation_when_the_rejected_token_is_issued_again() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.get(), SERVED);
+    cache.check_published("a", 1);
+    cache.pass(2.0);
+    assert_eq!(cache.get(), REFRESHES, "its replacement is still wanted");
+}
+
+#[test]
+fn serves_a_rejected_token_while_backoff_forbids_its_replacement() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.fail_fetch();
+    assert_eq!(cache.get(), SERVED);
+    cache.check_published("a", 1);
+}
+
+#[test]
+fn forgets_early_rejections_when_a_token_is_not_rejected_early() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("b", 600.0);
+    cache.pass(61.0);
+    assert_eq!(cache.reject("b"), BEGINS, "withdrawn, as after a first rejection");
+}
+
+#[test]
+fn adopts_no_rejected_token_until_it_is_forgotten() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    assert_eq!(cache.read("a", 600.0, 0.0), Verdict::Rejected);
+    assert_eq!(cache.read("b", 600.0, 300.0), Verdict::FetchEnded, "although it expires before the rejected one");
+    cache.check_published("b", 2);
+    cache.pass(100.0);
+    assert_eq!(cache.read("a", 600.0, 0.0), Verdict::Rejected);
+    for step in 0..REMEMBERED {
+        cache.pass(61.0);
+        let (value, _) = cache.published().expect("there is a token");
+        assert_eq!(cache.reject(&value), BEGINS);
+        cache.succeed(&step.to_string(), 600.0);
+    }
+    assert_eq!(cache.read("b", 6_000.0, 0.0), Verdict::Rejected);
+    assert_eq!(cache.read("a", 6_000.0, 0.0), Verdict::FetchEnded, "forgotten long ago");
+}

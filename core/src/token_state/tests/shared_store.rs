@@ -1,0 +1,227 @@
+//! A store that other processes use too: which of its tokens are adopted, and who reads it when no request may be sent.
+
+use super::*;
+
+#[test]
+fn ends_fetch_without_a_request_when_another_process_has_a_token() {
+    let mut cache = TestCache::new();
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 600.0, 100.0), Verdict::FetchEnded);
+    assert_eq!(cache.get(), SERVED);
+    cache.check_published("a", 1);
+    let stats = cache.stats();
+    assert_eq!((stats.requests, stats.successes, stats.fetching), (0, 0, false));
+    cache.pass(411.0);
+    assert_eq!(cache.get(), REFRESHES, "it is due when it is due where it was fetched");
+    cache.pass(59.0);
+    assert_eq!(cache.published(), None, "and it is stale at the same time, too");
+}
+
+#[test]
+fn adopts_a_token_only_if_it_lasts_longer() {
+    for (ttl, age, verdict) in [
+        (600.0, 520.0, Verdict::Useless),
+        (600.0, 519.0, Verdict::Useless),
+        (600.0, 518.9, Verdict::FetchEnded),
+        (600.0, 0.0, Verdict::FetchEnded),
+        (600.0, 599.0, Verdict::Useless),
+        (100.0, 0.0, Verdict::FetchEnded),
+        (80.0, 0.0, Verdict::Useless),
+    ] {
+        for value in ["a", "b"] {
+            let mut cache = TestCache::new();
+            cache.get();
+            cache.succeed("a", 600.0);
+            cache.pass(520.0);
+            assert_eq!(cache.get(), REFRESHES);
+            assert_eq!(cache.read(value, ttl, age), verdict, "{value}, {age} of {ttl} s old");
+            let adopted = value == "b" && verdict == Verdict::FetchEnded;
+            cache.check_published(if adopted { "b" } else { "a" }, if adopted { 2 } else { 1 });
+        }
+    }
+    assert_eq!(TestCache::new().read("a", 600.0, 570.0), Verdict::Useless, "it is stale");
+}
+
+/// A cache that shares a store, and whose fetch has failed, so that it may send no request for a minute.
+fn in_backoff(token: Option<&str>) -> TestCache {
+    let mut cache = TestCache::sharing();
+    cache.get();
+    if let Some(token) = token {
+        cache.succeed(token, 600.0);
+        assert_eq!(cache.reject(token), BEGINS);
+    }
+    cache.fail_with_retry_after(60.0);
+    cache
+}
+
+#[test]
+fn reads_the_store_while_no_request_may_be_sent() {
+    let mut cache = in_backoff(None);
+    cache.pass(4.9);
+    assert!(!cache.begin());
+    cache.pass(0.1);
+    assert!(cache.begin());
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(55.0))));
+    assert_eq!(cache.read_empty(), Verdict::FetchEnded, "no request follows");
+    assert!(!cache.begin());
+    cache.pass(5.0);
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 600.0, 1.0), Verdict::FetchEnded);
+    assert_eq!(cache.get(), SERVED);
+    cache.check_published("a", 1);
+    assert_eq!(cache.stats().requests, 1);
+}
+
+#[test]
+fn sends_no_request_in_a_read_only_fetch_and_keeps_the_backoff_however_it_ends() {
+    for end in 0..3 {
+        let mut cache = in_backoff(None);
+        cache.pass(5.0);
+        assert!(cache.begin());
+        match end {
+            0 => assert!(!cache.begin_request(), "the store failed"),
+            1 => cache.state.fetch_did_not_start(Error::new(Status::Internal, "no"), cache.now, EVEN),
+            _ => assert_eq!(cache.fail(Status::Internal), AfterRequest::End, "it panicked"),
+        }
+        assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.status() == Status::Unavailable));
+        cache.pass(55.0);
+        assert_eq!(cache.get(), BEGINS, "the backoff ends when it was to end");
+    }
+}
+
+#[test]
+fn stays_in_backoff_when_it_adopts_a_token() {
+    let mut cache = in_backoff(None);
+    cache.pass(5.0);
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 600.0, 520.0), Verdict::FetchEnded);
+    assert_eq!(cache.get(), SERVED, "it is due, but may not be refreshed yet");
+    cache.pass(5.0);
+    assert!(cache.begin(), "but another process may have refreshed it");
+    assert_eq!(cache.read("a", 600.0, 520.0), Verdict::FetchEnded);
+    assert_eq!(cache.state.invalidate("a", cache.now), Invalidation::StartFetch);
+    assert!(cache.published().is_some(), "nor replaced, and so is not withdrawn");
+    assert_eq!(cache.read_empty(), Verdict::FetchEnded);
+    cache.pass(49.0);
+    assert!(cache.begin());
+    assert!(!cache.begin_request());
+    assert!(cache.stats().last_error.is_some());
+    cache.pass(1.0);
+    assert_eq!(cache.get(), BEGINS);
+    assert_eq!(cache.stats().last_error, None, "the backoff has ended");
+    assert!(matches!(cache.fail(Status::Unavailable), AfterRequest::RetryAt(_)), "nor is it the second in a row");
+}
+
+#[test]
+fn keeps_the_backoff_when_a_read_hangs() {
+    let mut cache = in_backoff(None);
+    cache.pass(5.0);
+    assert!(cache.begin());
+    cache.pass(50.0);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(5.0))));
+    cache.pass(10.0);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)), "no caller waits for what hangs");
+    assert_eq!(cache.read_empty(), Verdict::FetchEnded);
+    assert_eq!(cache.get(), BEGINS);
+}
+
+#[test]
+fn stops_waiting_for_a_read_that_hangs_after_one_that_found_a_token() {
+    let mut cache = in_backoff(None);
+    assert!(!cache.begin());
+    cache.pass(5.0);
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 100.0, 80.0), Verdict::FetchEnded);
+    cache.pass(16.0);
+    assert!(cache.begin());
+    cache.pass(30.0);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
+    cache.pass(10.0);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)), "although its backoff has ended");
+}
+
+#[test]
+fn serves_a_rejected_token_again_when_a_read_hangs() {
+    let mut cache = TestCache::sharing();
+    cache.get();
+    cache.succeed("a", 6_000.0);
+    cache.pass(5_400.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.fail_with_retry_after(60.0);
+    cache.pass(59.0);
+    assert!(cache.begin());
+    cache.pass(2.0);
+    assert_eq!(cache.reject("a"), WAITS, "a replacement may follow at once");
+    cache.pass(23.0);
+    assert_eq!(cache.get(), WAITS);
+    cache.pass(1.0);
+    assert_eq!(cache.get(), SERVED);
+}
+
+#[test]
+fn does_not_read_the_store_at_once_for_a_rejected_token_that_is_issued_again() {
+    let mut cache = TestCache::sharing();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("a", 600.0);
+    assert!(!cache.begin());
+}
+
+#[test]
+fn abandons_only_with_a_token_or_after_a_failed_fetch() {
+    let mut cache = TestCache::new();
+    cache.get();
+    assert!(!cache.abandon(), "the endpoint may have a token for this process");
+    cache.succeed("a", 600.0);
+    cache.pass(520.0);
+    assert_eq!(cache.get(), REFRESHES);
+    assert!(cache.abandon());
+    assert_eq!(cache.get(), SERVED);
+    cache.pass(60.0);
+    assert_eq!(cache.get(), BEGINS);
+    assert!(cache.abandon());
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
+}
+
+#[test]
+fn waits_for_a_read_that_outlasts_the_backoff() {
+    let mut cache = in_backoff(None);
+    cache.pass(59.0);
+    assert!(cache.begin());
+    cache.pass(1.0);
+    assert_eq!(cache.get(), WAITS);
+    assert_eq!(cache.read_empty(), Verdict::FetchEnded);
+    assert_eq!(cache.get(), BEGINS);
+}
+
+#[test]
+fn reads_the_store_in_the_background_while_it_serves_a_rejected_token() {
+    let mut cache = in_backoff(Some("a"));
+    assert_eq!(cache.published().as_ref().map(|(value, _)| value.as_str()), Some("a"));
+    cache.pass(5.0);
+    assert!(cache.begin());
+    assert_eq!(cache.get(), SERVED);
+    assert_eq!(cache.read("b", 600.0, 0.0), Verdict::FetchEnded);
+    cache.check_published("b", 2);
+    assert!(!cache.begin(), "a good token needs no read");
+    let invalidation = cache.state.invalidate("b", cache.now);
+    assert_eq!(invalidation, Invalidation::StartFetch, "at once, although the next request is a second apart");
+    assert!(!cache.begin_request());
+    cache.check_published("b", 2);
+}
+
+#[test]
+fn reports_a_store_failure_until_the_next_fetch() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.state.store_failed(Error::new(Status::Unavailable, "the disk is full"));
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.get(), SERVED);
+    let reported = |cache: &mut TestCache| cache.stats().last_error.map(|error| error.message().to_owned());
+    assert_eq!(reported(&mut cache).as_deref(), Some("the disk is full"));
+    cache.pass(520.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.succeed("b", 600.0);
+    assert_eq!(reported(&mut cache), None);
+}
