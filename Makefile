@@ -80,7 +80,7 @@ stores: build ## have 32 processes share a store 50 times, and kill one of four 
 	.venv/bin/python -m pytest tests/stores/test_kill.py --rounds 40
 
 .PHONY: fuzz
-FUZZ = answer config exchange retry_after
+FUZZ = response config exchange retry_after
 FUZZ_S = 600
 fuzz: ## feed the library with bytes that nobody meant, ten minutes for each way in
 	cargo fuzz --version >/dev/null || cargo install cargo-fuzz --locked

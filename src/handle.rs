@@ -4,14 +4,14 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::Cache;
-use crate::clock;
 use crate::config::Config;
-use crate::endpoint::Endpoint;
 use crate::error::{Error, Status};
-use crate::fork::held_by_forks;
+use crate::http::token_endpoint::TokenEndpoint;
 use crate::life::Stats;
-use crate::slot::{Buffer, Reading};
+use crate::runtime::cache::Cache;
+use crate::runtime::clock;
+use crate::runtime::fork::held_by_forks;
+use crate::runtime::published_token::{Buffer, Reading};
 use crate::store::Store;
 use crate::table::{Handle, Table};
 
@@ -21,7 +21,7 @@ held_by_forks!(CACHES.rooms);
 
 impl Handle {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        let endpoint = Endpoint::new(config)?;
+        let endpoint = TokenEndpoint::new(config)?;
         let store = Store::new(config)?;
         let handle = CACHES.insert(|slot| {
             endpoint.warm_up(); // here, where no fork comes in between

@@ -17,36 +17,29 @@
 
 #![deny(clippy::disallowed_methods)]
 
-#[cfg(feature = "wiping-allocator")]
-mod allocator;
-mod cache;
-mod clock;
 mod config;
-mod endpoint;
 mod error;
 #[doc(hidden)]
 pub mod ffi;
-mod fork;
 mod handle;
+mod http;
 mod life;
 mod policy;
-mod roots;
+mod runtime;
 mod secret;
-mod slot;
 mod store;
 mod table;
-mod thread;
 mod token_cache;
 mod turn;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub use endpoint::fuzzing;
+pub use http::fuzzing;
 
 pub use config::{Config, PRODUCTION_URL, SANDBOX_URL};
 pub use error::{Error, Status};
 pub use life::Stats;
 pub use token_cache::{AccessToken, TokenCache};
 
-pub(crate) use slot::{Buffer, Memory, Reading, TOKEN_CAPACITY};
+pub(crate) use runtime::published_token::{Buffer, Memory, Reading, TOKEN_CAPACITY};
 pub(crate) use table::Handle;

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::life::Stats;
+use crate::runtime::published_token::{Buffer, TOKEN_CAPACITY};
 use crate::secret::Secret;
-use crate::slot::{Buffer, TOKEN_CAPACITY};
 use crate::table::Handle;
 
 /// Keeps one valid access token; to be shared by all threads, behind an `Arc` or in a `static`.

@@ -37,7 +37,7 @@ fn every_constant_of_the_library_is_in_the_header() {
 
 #[test]
 fn the_urls_are_those_of_the_library() {
-    for (name, url) in [("MOCK_SERVER", bankhub::SANDBOX_URL), ("PRODUCTION", bankhub::PRODUCTION_URL)] {
+    for (name, url) in [("SANDBOX", bankhub::SANDBOX_URL), ("PRODUCTION", bankhub::PRODUCTION_URL)] {
         let line = format!("#define BANKHUB_{name}_URL \"{url}\"");
         assert!(HEADER.contains(&line), "include/bankhub.h has no line {line}: see cbindgen.toml");
     }

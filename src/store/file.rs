@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::sealed::random;
 use super::{Lying, Shelf, failed, wrong};
 use crate::error::Error;
-use crate::fork::{self, ForkLock, held_by_forks};
 use crate::life::Moment;
+use crate::runtime::fork::{self, ForkLock, held_by_forks};
 use crate::turn::Lease;
 
 /// More than a sealed token takes.

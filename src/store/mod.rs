@@ -7,19 +7,19 @@
 mod file;
 mod redis;
 mod sealed;
-mod token;
+mod stored_token;
 
 use std::time::Duration;
 
-use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::life::{Grant, Moment};
 use crate::policy;
+use crate::runtime::clock;
 use crate::secret::Secret;
 use crate::turn::Lease;
 use sealed::Seal;
-use token::Token;
+use stored_token::Token;
 
 pub(crate) struct Store {
     seal: Seal,
@@ -113,7 +113,7 @@ impl Visit<'_> {
     /// For who holds the lease.
     pub(crate) fn write(&mut self, value: &Secret, ttl: Duration, sent: Moment) -> Result<(), Error> {
         let boot_id = self.store.boot_id.as_deref().unwrap_or_default();
-        let plain = token::encode(value, ttl, sent, boot_id);
+        let plain = stored_token::encode(value, ttl, sent, boot_id);
         self.shelf.write(&self.store.seal.close(&plain)?, sent.after(ttl))
     }
 

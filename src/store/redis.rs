@@ -17,15 +17,15 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::sealed::{hexadecimal, random};
 use super::{Lying, Shelf, failed, wrong};
-use crate::clock;
 use crate::config::Config;
 use crate::error::Error;
-use crate::fork;
+use crate::http::roots::load_roots;
 use crate::life::Moment;
 use crate::policy;
-use crate::roots::load_roots;
+use crate::runtime::clock;
+use crate::runtime::fetch_thread;
+use crate::runtime::fork;
 use crate::secret::Secret;
-use crate::thread;
 use crate::turn::Lease;
 
 /// More than any answer has that is asked for here.
@@ -160,7 +160,7 @@ impl Server {
             looking_up.store(0, Release);
             let _ = sender.send(found);
         };
-        thread::start(look_up).inspect_err(|_| self.looking_up.store(0, Release))?;
+        fetch_thread::start(look_up).inspect_err(|_| self.looking_up.store(0, Release))?;
         receiver.recv_timeout(left(until)?).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 

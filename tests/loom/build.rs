@@ -1,4 +1,4 @@
-//! Has src/cache.rs wait with what this crate offers, which is loom's, instead of std's.
+//! Has src/runtime/cache.rs wait with what this crate offers, which is loom's, instead of std's.
 
 fn main() {
     println!("cargo::rustc-cfg=loom");

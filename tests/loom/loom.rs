@@ -1,10 +1,7 @@
-//! The very waiting and waking of `src/cache.rs`, in all orders of events but those with many interruptions: no lost
+//! The waiting and waking of `src/runtime/cache.rs`, in all orders of events but those with many interruptions: no lost
 //! wake-up, no deadlock, never two requests at once. Time stands still unless a model moves it; deadlines belong to the
 //! simulation.
 
-#[allow(dead_code, reason = "no model asks for statistics")]
-#[path = "../../src/cache.rs"]
-mod cache;
 #[allow(dead_code, unreachable_pub, reason = "the library exports it; a cache needs only some of it")]
 #[path = "../../src/error.rs"]
 mod error;
@@ -19,14 +16,11 @@ mod secret;
 #[path = "../../src/turn.rs"]
 mod turn;
 
-// What stands in for the rest of the library.
-mod clock;
+// The cache itself, and what stands in for the rest of the library.
 mod config;
-mod endpoint;
-mod fork;
-mod slot;
+mod http;
+mod runtime;
 mod store;
 mod sync;
-mod thread;
 
 mod models;

@@ -5,28 +5,28 @@ use std::time::Duration;
 
 use loom::thread::{self, JoinHandle};
 
-use crate::cache::Cache;
-use crate::clock;
 use crate::config::Config;
-use crate::endpoint::{Answer, Endpoint};
 use crate::error::Status;
-use crate::slot::{Buffer, Slot};
+use crate::http::token_endpoint::{StubResponse, TokenEndpoint};
+use crate::runtime::cache::Cache;
+use crate::runtime::clock;
+use crate::runtime::fetch_thread::{let_threads_start, wait_for_all};
+use crate::runtime::published_token::{Buffer, Slot};
 use crate::sync::let_pauses_take;
-use crate::thread::{let_threads_start, wait_for_all};
 
 /// A cache, and what stands around it.
 #[derive(Clone)]
 struct World {
     cache: Arc<Cache>,
-    endpoint: Endpoint,
+    endpoint: TokenEndpoint,
     slot: &'static Slot,
 }
 
 impl World {
-    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+    fn new(answers: impl IntoIterator<Item = StubResponse>) -> Self {
         let timeout = Duration::from_secs(10);
         let config = Config { get_timeout: timeout, request_timeout: timeout, refresh_ahead: None };
-        let (endpoint, slot) = (Endpoint::new(answers), &*Box::leak(Box::default()));
+        let (endpoint, slot) = (TokenEndpoint::new(answers), &*Box::leak(Box::default()));
         Self { cache: Arc::new(Cache::new(&config, endpoint.clone(), None, slot)), endpoint, slot }
     }
 
@@ -57,7 +57,7 @@ fn token(value: &str) -> Result<String, Status> {
 
 /// In every order of events with at most three interruptions of threads that could have gone on. Without that bound it
 /// takes ten times as long.
-fn in_every_order(model: impl Fn() -> Endpoint + Send + Sync + 'static) {
+fn in_every_order(model: impl Fn() -> TokenEndpoint + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(move || {
@@ -73,7 +73,7 @@ fn in_every_order(model: impl Fn() -> Endpoint + Send + Sync + 'static) {
 #[test]
 fn all_callers_wait_for_one_request() {
     in_every_order(|| {
-        let world = World::new([Answer::Token("a")]);
+        let world = World::new([StubResponse::Token("a")]);
         let others = [world.spawn(World::get), world.spawn(World::get)];
         assert_eq!(world.get(), token("a"));
         for other in others {
@@ -87,7 +87,7 @@ fn all_callers_wait_for_one_request() {
 #[test]
 fn a_request_that_fails_is_told_to_all() {
     in_every_order(|| {
-        let world = World::new([Answer::Failure(Status::Unauthenticated)]);
+        let world = World::new([StubResponse::Failure(Status::Unauthenticated)]);
         let others = [world.spawn(World::get), world.spawn(World::get)];
         assert_eq!(world.get(), Err(Status::Unauthenticated));
         for other in others {
@@ -100,7 +100,7 @@ fn a_request_that_fails_is_told_to_all() {
 #[test]
 fn callers_wait_through_a_request_that_is_tried_again() {
     in_every_order(|| {
-        let world = World::new([Answer::Failure(Status::Unavailable), Answer::Token("a")]);
+        let world = World::new([StubResponse::Failure(Status::Unavailable), StubResponse::Token("a")]);
         let other = world.spawn(World::get);
         assert_eq!(world.get(), token("a"));
         assert_eq!(other.join().unwrap(), token("a"));
@@ -112,7 +112,7 @@ fn callers_wait_through_a_request_that_is_tried_again() {
 fn a_pause_that_takes_too_long_is_told_to_all() {
     in_every_order(|| {
         let_pauses_take(Some(Duration::from_secs(60)));
-        let world = World::new([Answer::Failure(Status::Unavailable)]);
+        let world = World::new([StubResponse::Failure(Status::Unavailable)]);
         let other = world.spawn(World::get);
         assert_eq!(world.get(), Err(Status::Unavailable));
         assert_eq!(other.join().unwrap(), Err(Status::Unavailable));
@@ -123,7 +123,7 @@ fn a_pause_that_takes_too_long_is_told_to_all() {
 #[test]
 fn a_panic_is_told_to_all() {
     in_every_order(|| {
-        let world = World::new([Answer::Panic]);
+        let world = World::new([StubResponse::Panic]);
         let other = world.spawn(World::get);
         assert_eq!(world.get(), Err(Status::Internal));
         assert_eq!(other.join().unwrap(), Err(Status::Internal));
@@ -148,7 +148,7 @@ fn a_thread_that_cannot_start_is_told_to_all() {
 #[test]
 fn who_does_not_wait_neither_misses_a_token_nor_hangs() {
     in_every_order(|| {
-        let world = World::new([Answer::Token("a")]);
+        let world = World::new([StubResponse::Token("a")]);
         let other = world.spawn(|world| world.get_within(Some(Duration::ZERO)));
         assert_eq!(world.get(), token("a"));
         assert!([token("a"), Err(Status::Deadline)].contains(&other.join().unwrap()));
@@ -160,7 +160,7 @@ fn who_does_not_wait_neither_misses_a_token_nor_hangs() {
 #[test]
 fn close_wakes_all_and_ends_a_fetch() {
     in_every_order(|| {
-        let world = World::new([Answer::Token("a")]);
+        let world = World::new([StubResponse::Token("a")]);
         let others = [world.spawn(World::get), world.spawn(World::get)];
         world.close();
         for other in others {
@@ -174,7 +174,7 @@ fn close_wakes_all_and_ends_a_fetch() {
 #[test]
 fn close_wakes_all_though_the_endpoint_never_answers() {
     in_every_order(|| {
-        let world = World::new([Answer::Later("a")]);
+        let world = World::new([StubResponse::Later("a")]);
         let other = world.spawn(World::get);
         world.close();
         assert_eq!(other.join().unwrap(), Err(Status::Closed));
@@ -187,7 +187,7 @@ fn close_wakes_all_though_the_endpoint_never_answers() {
 fn close_ends_the_pause_between_two_requests() {
     in_every_order(|| {
         let_pauses_take(None);
-        let world = World::new([Answer::Failure(Status::Unavailable)]);
+        let world = World::new([StubResponse::Failure(Status::Unavailable)]);
         let other = world.spawn(World::get);
         world.close();
         assert_eq!(other.join().unwrap(), Err(Status::Closed));
@@ -198,7 +198,7 @@ fn close_ends_the_pause_between_two_requests() {
 #[test]
 fn a_token_that_two_report_is_replaced_once() {
     in_every_order(|| {
-        let world = World::new([Answer::Token("a"), Answer::Token("b")]);
+        let world = World::new([StubResponse::Token("a"), StubResponse::Token("b")]);
         assert_eq!(world.get(), token("a"));
         let report = |world: &World| {
             world.cache.invalidate("a").unwrap();
@@ -214,7 +214,7 @@ fn a_token_that_two_report_is_replaced_once() {
 #[test]
 fn a_renewal_is_begun_once_and_nobody_waits_for_it() {
     in_every_order(|| {
-        let world = World::new([Answer::Token("a"), Answer::Later("b")]);
+        let world = World::new([StubResponse::Token("a"), StubResponse::Later("b")]);
         assert_eq!(world.get(), token("a"));
         clock::pass(Duration::from_secs(530));
         let other = world.spawn(|world| world.cache.look_in());

@@ -8,7 +8,7 @@ pub(crate) use std::sync::{Arc, PoisonError, TryLockError};
 
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
-use crate::clock;
+use crate::runtime::clock;
 
 thread_local! {
     static PAUSES: Cell<Option<Duration>> = const { Cell::new(None) };

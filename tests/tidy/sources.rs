@@ -5,14 +5,14 @@ use crate::{Breach, File, below, complaints, keep, tree};
 
 /// The files and folders of `src/` that may hold `unsafe`, and what for.
 const UNSAFE: &[(&str, &str)] = &[
-    ("src/allocator.rs", "memory that is given back"),
-    ("src/clock.rs", "libc's clocks"),
     ("src/ffi/", "the caller's pointers"),
-    ("src/fork.rs", "what a fork leaves behind"),
-    ("src/slot.rs", "bytes that are read while they are written"),
+    ("src/runtime/allocator.rs", "memory that is given back"),
+    ("src/runtime/clock.rs", "libc's clocks"),
+    ("src/runtime/fetch_thread.rs", "the mask of blocked signals"),
+    ("src/runtime/fork.rs", "what a fork leaves behind"),
+    ("src/runtime/published_token.rs", "bytes that are read while they are written"),
+    ("src/runtime/published_token/", "pages of memory, and a traced process in a test"),
     ("src/store/file.rs", "a user's number, and descriptors that a child inherits"),
-    ("src/slot/stopped.rs", "a process that is traced"),
-    ("src/thread.rs", "the mask of blocked signals"),
 ];
 
 #[test]
@@ -20,7 +20,7 @@ fn unsafe_stands_only_where_it_must() {
     keep(
         "`unsafe` is confined to what UNSAFE in tests/tidy/sources.rs lists.",
         "say it in safe Rust, or in one of those files behind a safe function",
-        below("src/").chain(below("mock-server/")).flat_map(unsafe_elsewhere),
+        ["core/", "src/", "mock-server/"].into_iter().flat_map(below).flat_map(unsafe_elsewhere),
     );
 }
 
@@ -60,6 +60,31 @@ fn long_functions(file: &File) -> Vec<Breach> {
         .map(|(at, name, n)| (at, format!("{name} has {n} lines"))))
 }
 
+const FILE_LINES: usize = 500;
+
+#[test]
+fn source_files_are_short_and_have_their_tests_elsewhere() {
+    keep(
+        "a source file of core/, src/ and mock-server/ has at most 500 lines, and its tests in a file of their own.",
+        "split the file by concern; move the tests of a.rs to a/tests.rs, declared by `#[cfg(test)] mod tests;`",
+        ["core/", "src/", "mock-server/"].into_iter().flat_map(below).flat_map(crowded_file),
+    );
+}
+
+fn crowded_file(file: &File) -> Vec<Breach> {
+    if !file.has_extension(&["rs"]) {
+        return Vec::new();
+    }
+    let lines = file.text.lines().count();
+    let long = (lines > FILE_LINES).then(|| (0, format!("{lines} lines")));
+    let code = code(&file.text);
+    let inline = code.match_indices("#[cfg(test)]").filter(|(at, attribute)| {
+        let item = code[at + attribute.len()..].split([';', '{']).next().unwrap_or_default();
+        item.contains("mod ") && code[at + attribute.len() + item.len()..].starts_with('{')
+    });
+    file.at(long.into_iter().chain(inline.map(|(at, _)| (at, "tests between the code".to_owned()))))
+}
+
 #[test]
 fn the_first_line_says_what_the_file_does() {
     keep(
@@ -92,7 +117,7 @@ fn sources() -> impl Iterator<Item = &'static File> {
 fn seen_to_fail() {
     let unsafe_code = "fn f() {\n    unsafe { g() }\n}\n// unsafe\n#[allow(unsafe_code)]";
     assert_eq!(complaints(unsafe_elsewhere(&File::new("src/life.rs", unsafe_code))), ["2: unsafe"]);
-    assert_eq!(complaints(unsafe_elsewhere(&File::new("src/slot.rs", unsafe_code))), [""; 0]);
+    assert_eq!(complaints(unsafe_elsewhere(&File::new("src/runtime/published_token.rs", unsafe_code))), [""; 0]);
 
     let lines = |n: usize| File::new("x.rs", &format!("//! {}\n", "…".repeat(n)));
     assert_eq!(complaints(long_lines(&lines(116))), [""; 0]);
@@ -101,6 +126,16 @@ fn seen_to_fail() {
     let function = |n: usize| File::new("x.rs", &format!("\nfn f() {{{}}}", "\n".repeat(n - 1)));
     assert_eq!(complaints(long_functions(&function(70))), [""; 0]);
     assert_eq!(complaints(long_functions(&function(71))), ["2: f has 71 lines"]);
+
+    let file = |n: usize| File::new("x.rs", &format!("//! A\n{}", "\n".repeat(n - 1)));
+    assert_eq!(complaints(crowded_file(&file(500))), [""; 0]);
+    assert_eq!(complaints(crowded_file(&file(501))), ["1: 501 lines"]);
+    let tested =
+        |tests: &str| complaints(crowded_file(&File::new("x.rs", &format!("fn f() {{}}\n#[cfg(test)]\n{tests}"))));
+    assert_eq!(tested("mod tests;"), [""; 0]);
+    assert_eq!(tested("#[path = \"x/tests.rs\"]\nmod tests;"), [""; 0]);
+    assert_eq!(tested("use a::{b};\nmod c {}"), [""; 0]);
+    assert_eq!(tested("mod tests { }"), ["2: tests between the code"]);
 
     let unsaid = |path: &str, text: &str| complaints(no_first_line(&File::new(path, text)));
     for (path, text) in

@@ -1,11 +1,11 @@
-//! Fleets whose processes share a store: the very `src/life.rs`, `src/turn.rs` and `src/store/token.rs`, with a store
-//! that loses writes, leases and time, processes that are stopped and killed, and clocks that are minutes apart.
+//! Fleets whose processes share a store: the very `src/life.rs`, `src/turn.rs` and `src/store/stored_token.rs`, with a
+//! store that loses writes, leases and time, processes that are stopped and killed, and clocks that are minutes apart.
 
 mod coverage;
 mod process;
 mod promises;
 mod store;
-#[path = "../../../src/store/token.rs"]
+#[path = "../../../src/store/stored_token.rs"]
 mod token;
 mod world;
 

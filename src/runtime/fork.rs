@@ -197,7 +197,7 @@ macro_rules! held_by_forks {
                 }
             }
             extern "C" fn watch() {
-                $crate::fork::watch(before, in_parent, in_child);
+                $crate::runtime::fork::watch(before, in_parent, in_child);
             }
             #[allow(unsafe_code)]
             #[used]

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use crate::clock::Coarse;
 use crate::life::{Grant, Moment, Offer};
+use crate::runtime::clock::Coarse;
 
 #[derive(Default)]
 pub(crate) struct Slot {

@@ -1,4 +1,4 @@
 //! Any status and any body: a token that can be used, or a failure.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| bankhub::fuzzing::answer(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bankhub::fuzzing::response(input));

@@ -7,22 +7,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use crate::clock;
 use crate::config::Config;
-use crate::endpoint::{Endpoint, Issued};
 use crate::error::{Error, Status};
-use crate::fork::PerProcess;
+use crate::http::token_endpoint::{TokenEndpoint, TokenResponse};
 use crate::life::{Answer, Failure, Found, Grant, Life, Moment, Next, Stats};
 use crate::policy::{self, Chance};
-use crate::slot::{Buffer, Reading, Slot};
+use crate::runtime::clock;
+use crate::runtime::fetch_thread;
+use crate::runtime::fork::PerProcess;
+use crate::runtime::published_token::{Buffer, Reading, Slot};
 use crate::store::{Entry, Store, Visit};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use crate::thread;
 use crate::turn::{self, Queue};
 
 pub(crate) struct Cache {
-    endpoint: Endpoint,
+    endpoint: TokenEndpoint,
     store: Option<Store>,
     slot: &'static Slot,
     get_timeout: Duration,
@@ -55,7 +55,7 @@ enum Turn<'s> {
 
 impl Cache {
     /// Publishes in `slot`, which is this cache's alone until `close`.
-    pub(crate) fn new(config: &Config, endpoint: Endpoint, store: Option<Store>, slot: &'static Slot) -> Self {
+    pub(crate) fn new(config: &Config, endpoint: TokenEndpoint, store: Option<Store>, slot: &'static Slot) -> Self {
         Self {
             endpoint,
             store,
@@ -150,7 +150,7 @@ impl Cache {
         self.publish(&state);
         drop(state);
         let cache = Arc::clone(self);
-        let started = thread::start(move || cache.run_fetch());
+        let started = fetch_thread::start(move || cache.run_fetch());
         let mut state = process.lock();
         if let Err(error) = started {
             let error = Error::new(Status::Internal, format!("no thread could be started to fetch a token: {error}"));
@@ -189,7 +189,7 @@ impl Cache {
             } else {
                 drop(state);
             }
-            let outcome = self.endpoint.exchange();
+            let outcome = self.endpoint.request_token();
             if let Some(visit) = visit {
                 process.lock().life.answered(clock::now());
                 // First, so that it is there for others even if this process ends as soon as it has a token.
@@ -336,7 +336,7 @@ impl Process {
 }
 
 /// Puts the token into the store, if one was issued, and lets the next go on.
-fn share(mut visit: Visit<'_>, issued: Option<&Issued>, sent: Moment) -> Result<(), Error> {
+fn share(mut visit: Visit<'_>, issued: Option<&TokenResponse>, sent: Moment) -> Result<(), Error> {
     issued.map_or(Ok(()), |issued| visit.write(&issued.value, issued.ttl, sent))
 }
 

@@ -1,0 +1,139 @@
+//! Readers, writers and frees on all cores at once: every read is whole and belongs to its handle.
+
+use std::mem::MaybeUninit;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::*;
+use crate::life::{Moment, Offer};
+use crate::runtime::clock::Coarse;
+use crate::runtime::published_token::Buffer;
+use crate::secret::Secret;
+
+const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
+
+/// Publishes as a cache does: under its lock, and nothing any more once it is closed.
+struct Guest {
+    slot: &'static Slot,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    generation: u64,
+    closed: bool,
+}
+
+impl Guest {
+    fn new(slot: &'static Slot) -> Self {
+        Self { slot, state: Mutex::default() }
+    }
+
+    fn publish(&self, handle: Handle) {
+        let mut state = self.state.lock().unwrap();
+        if !state.closed {
+            state.generation += 1;
+            let (generation, ttl) = (state.generation, Duration::from_secs(600));
+            let value = Secret::new(value(handle, generation));
+            let offer = Offer { value: &value, generation, sent: SENT, ttl, attention: None };
+            self.slot.publish(Some(&offer), generation, TIME, SENT);
+        }
+    }
+
+    fn withdraw(&self, closed: bool) {
+        let mut state = self.state.lock().unwrap();
+        if !state.closed {
+            self.slot.publish(None, state.generation, TIME, SENT);
+            state.closed = closed;
+        }
+    }
+}
+
+/// The token of this guest and generation: no other is like it, nor has the same length as the one before it.
+fn value(handle: Handle, generation: u64) -> String {
+    let sign = format!("{:x}.{generation:x}.", handle.to_bits());
+    sign.repeat((generation * 7 % 5 + 1) as usize)
+}
+
+/// Whether the handle has a token; it must be one that was written for it.
+fn check(table: &'static Table<Guest>, handle: Handle) -> bool {
+    let mut memory = [MaybeUninit::uninit(); _];
+    let mut buffer = Buffer::new(&mut memory);
+    let Some(reading) = table.slot(handle).and_then(|slot| slot.read(handle.owner(), TIME, &mut buffer)) else {
+        return false;
+    };
+    let text = str::from_utf8(buffer.text()).expect("a token is text");
+    assert_eq!(text, value(handle, reading.generation));
+    true
+}
+
+/// The same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 as usize % end
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is about threads")]
+fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
+    static TABLE: Table<Guest> = Table::new();
+    let rounds = if cfg!(miri) { 20 } else { 100_000 };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    // As many rooms as threads that free: each frees the guest of its own, and any thread may call any handle.
+    let handles: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
+    let any = |random: &mut Random| Handle::from_bits(handles[random.below(threads)].load(Relaxed));
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for number in 0..threads {
+            let (mut random, ended) = (Random(number as u64 + 1), &ended);
+            scope.spawn(move || {
+                let mut stale = any(&mut random);
+                let mut found = 0;
+                while !ended.load(Relaxed) {
+                    found += u64::from(check(&TABLE, stale)) + u64::from(check(&TABLE, any(&mut random)));
+                    if random.below(100) == 0 {
+                        stale = any(&mut random);
+                    }
+                }
+                assert!(cfg!(miri) || found > 0, "a reader that never found a token");
+            });
+        }
+        let writers: Vec<_> = (0..threads)
+            .map(|number| {
+                let (own, mut random) = (&handles[number], Random(number as u64 + 100));
+                scope.spawn(move || {
+                    for _ in 0..rounds {
+                        let handle = any(&mut random);
+                        match (random.below(10), TABLE.find(handle)) {
+                            (0, _) | (_, None) => replace(own),
+                            (1, Some(guest)) => guest.withdraw(false),
+                            (_, Some(guest)) => guest.publish(handle),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let writers: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        ended.store(true, Relaxed);
+        assert!(writers.iter().all(Result::is_ok), "a writer panicked");
+    });
+
+    /// Frees the guest of this handle, and has another come, to the same room or another.
+    fn replace(handle: &AtomicUsize) {
+        let old = Handle::from_bits(handle.load(Relaxed));
+        TABLE.remove(old, |guest| guest.withdraw(true));
+        assert!(!check(&TABLE, old), "a token after its guest has gone");
+        let new = TABLE.insert(Guest::new).expect("there is room");
+        TABLE.find(new).expect("just inserted").publish(new);
+        assert!(check(&TABLE, new), "no token right after it was published");
+        handle.store(new.to_bits(), Relaxed);
+    }
+}

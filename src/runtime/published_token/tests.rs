@@ -1,0 +1,115 @@
+//! What was published is read whole, by its owner alone, until it ends; what was withdrawn is wiped.
+
+use super::*;
+
+pub(super) const OWNER: u64 = 1 << 32;
+pub(super) const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+/// The other clock started a while later.
+pub(super) const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
+
+pub(super) fn publish(slot: &Slot, value: &str, generation: u64, attention: Option<u64>) {
+    let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
+    let attention = attention.map(|after| SENT.boot + Duration::from_secs(after));
+    let offer = Offer { value: &value, generation, sent: SENT, ttl, attention };
+    slot.publish(Some(&offer), generation, TIME, SENT);
+}
+
+fn slot() -> &'static [Slot] {
+    let row = Slot::row(1);
+    row[0].set_owner(OWNER);
+    row
+}
+
+fn after(seconds: f64, wall_jump: f64) -> Coarse {
+    let passed = |from: u64, by: f64| (from as i64 + (by * 1e9) as i64) as u64;
+    Coarse { mono: passed(TIME.mono, seconds), wall: passed(TIME.wall, seconds + wall_jump) }
+}
+
+pub(super) fn read(slot: &Slot, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
+    let mut memory = [MaybeUninit::uninit(); WORDS];
+    let mut buffer = Buffer::new(&mut memory);
+    let reading = slot.read(owner, time, &mut buffer)?;
+    assert_eq!(reading.expires_at, SENT.wall + Duration::from_secs(600));
+    let text = String::from_utf8(buffer.text().to_vec()).expect("a token is text");
+    Some((text, reading.generation, reading.attention))
+}
+
+/// The bytes of both pages that are not 0.
+pub(super) fn left_over(slot: &Slot) -> usize {
+    let bytes = slot.words.0.iter().flatten().flat_map(|word| word.load(Relaxed).to_ne_bytes());
+    bytes.filter(|byte| *byte != 0).count()
+}
+
+#[test]
+fn what_was_published_is_read_at_every_length() {
+    let row = slot();
+    for (generation, length) in [1, 7, 8, 9, 40, 4094, 4095, 1].into_iter().enumerate() {
+        let value = "t".repeat(length);
+        publish(&row[0], &value, generation as u64, None);
+        assert_eq!(read(&row[0], OWNER, TIME), Some((value, generation as u64, false)));
+        assert_eq!(left_over(&row[0]), length, "the token before it is wiped");
+    }
+}
+
+#[test]
+fn only_its_owner_reads_it_while_both_clocks_call_it_good() {
+    let row = slot();
+    assert_eq!(read(&row[0], OWNER, TIME), None, "nothing was published");
+    publish(&row[0], "token", 1, None);
+    for (owner, seconds, wall_jump, readable) in [
+        (OWNER, 0.0, 0.0, true),
+        (OWNER + 1, 0.0, 0.0, false),
+        (OWNER, 569.98, 0.0, true),
+        (OWNER, 569.99, 0.0, false),
+        (OWNER, 10.0, 0.4, true),
+        (OWNER, 10.0, 0.6, false),
+        (OWNER, 10.0, -0.4, true),
+        (OWNER, 10.0, -0.6, false),
+        (OWNER, 569.8, 0.3, false),
+    ] {
+        let time = after(seconds, wall_jump);
+        let case = format!("owner {owner}, {seconds} s old, wall clock set by {wall_jump} s");
+        assert_eq!(read(&row[0], owner, time).is_some(), readable, "read: {case}");
+        assert_eq!(row[0].peek(owner, time).is_some(), readable, "peek: {case}");
+    }
+}
+
+#[test]
+fn attention_is_asked_for_from_its_moment_on() {
+    let row = slot();
+    publish(&row[0], "token", 1, Some(100));
+    assert_eq!(row[0].peek(OWNER, after(99.9, 0.0)), Some((1, false)));
+    assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, true)));
+    publish(&row[0], "token", 1, None);
+    assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, false)));
+}
+
+#[test]
+fn what_is_published_anew_ends_when_it_would_have_ended() {
+    let row = slot();
+    let passed = Duration::from_secs(300);
+    let now = Moment { boot: SENT.boot + passed, wall: SENT.wall + passed };
+    let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
+    let attention = Some(SENT.boot + Duration::from_secs(500));
+    let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention };
+    row[0].publish(Some(&offer), 1, after(300.0, 0.0), now);
+    assert_eq!(row[0].peek(OWNER, after(499.9, 0.0)), Some((1, false)));
+    assert_eq!(row[0].peek(OWNER, after(500.0, 0.0)), Some((1, true)));
+    assert_eq!(row[0].peek(OWNER, after(569.98, 0.0)), Some((1, true)));
+    assert_eq!(row[0].peek(OWNER, after(569.99, -0.4)), None, "by the clock that was not set");
+}
+
+#[test]
+fn what_is_withdrawn_is_wiped_and_its_generation_kept() {
+    let row = slot();
+    publish(&row[0], "token", 7, None);
+    let (generation, grant) = row[0].inherit();
+    let grant = grant.expect("a token was published");
+    assert_eq!((generation, grant.value.expose()), (7, "token"));
+    assert_eq!((grant.sent, grant.ttl), (SENT, Duration::from_secs(600)), "a child's token ends as its parent's");
+    row[0].publish(None, 7, TIME, SENT);
+    assert_eq!(read(&row[0], OWNER, TIME), None);
+    assert_eq!(left_over(&row[0]), 0);
+    let (generation, grant) = row[0].inherit();
+    assert_eq!((generation, grant.is_none()), (7, true));
+}

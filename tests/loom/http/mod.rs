@@ -1,0 +1,3 @@
+//! What stands in for `src/http`.
+
+pub(crate) mod token_endpoint;
