@@ -101,12 +101,12 @@ deny: ## check the licences, sources and advisories of what the library carries
 	cargo deny check advisories || { echo "the advisory database could not be had, or names one of these crates"; false; }
 
 .PHONY: miri
-# Slots are never given back. The torture run without the aliasing checks, which take longer than all of it.
-miri: ## run the slot and the handle table under Miri, in 64 orders of events
+# Published tokens of the table are never freed. The torture run without the aliasing checks, which take longer than all of it.
+miri: ## run the published token and the handle table under Miri, in 64 orders of events
 	cargo +nightly miri --version >/dev/null || rustup toolchain install nightly --component miri --component rust-src
-	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test -p bankhub --lib -- slot
+	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test -p bankhub --lib -- published_token
 	MIRIFLAGS="-Zmiri-ignore-leaks -Zmiri-many-seeds=0..64 -Zmiri-disable-stacked-borrows" \
-	  cargo +nightly miri test -p bankhub --lib -- table
+	  cargo +nightly miri test -p bankhub --lib -- handle_table
 
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python

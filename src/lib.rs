@@ -21,14 +21,12 @@ mod config;
 mod error;
 #[doc(hidden)]
 pub mod ffi;
-mod handle;
 mod http;
 mod life;
 mod policy;
 mod runtime;
 mod secret;
 mod store;
-mod table;
 mod token_cache;
 mod turn;
 
@@ -41,5 +39,4 @@ pub use error::{Error, Status};
 pub use life::Stats;
 pub use token_cache::{AccessToken, TokenCache};
 
-pub(crate) use runtime::published_token::{Buffer, Memory, Reading, TOKEN_CAPACITY};
-pub(crate) use table::Handle;
+pub(crate) use runtime::published_token::{ReadToken, TOKEN_CAPACITY, TokenCopy, TokenMemory};

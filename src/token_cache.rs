@@ -2,20 +2,28 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::Config;
 use crate::error::{Error, Status};
+use crate::http::token_endpoint::TokenEndpoint;
 use crate::life::Stats;
-use crate::runtime::published_token::{Buffer, TOKEN_CAPACITY};
+use crate::runtime::cache::Cache;
+use crate::runtime::clock;
+use crate::runtime::published_token::{MaybeOwned, NO_OWNER, ReadToken, TokenCopy, TokenMemory};
 use crate::secret::Secret;
-use crate::table::Handle;
+use crate::store::Store;
+
+/// The owner of a cache's published token until the cache is closed.
+const OWNER: u64 = 1;
 
 /// Keeps one valid access token; to be shared by all threads, behind an `Arc` or in a `static`.
 ///
 /// A forked child may go on using it. Dropping it ends it: see [`close`](Self::close).
 pub struct TokenCache {
-    handle: Handle,
+    cache: Arc<Cache>,
 }
 
 impl TokenCache {
@@ -25,7 +33,9 @@ impl TokenCache {
     /// # Errors
     /// `InvalidArgument`: the message names the field that is wrong.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Self { handle: Handle::open(&config)? })
+        let (endpoint, store) = (TokenEndpoint::new(&config)?, Store::new(&config)?);
+        let cache = Cache::new(&config, endpoint, store, MaybeOwned::of(OWNER));
+        Ok(Self { cache: Arc::new(cache) })
     }
 
     /// `Self::new(Config::from_env()?)`.
@@ -54,7 +64,10 @@ impl TokenCache {
 
     /// The generation of the token that `get` would return at once, or 0. Never blocks; sets a due renewal going.
     pub fn generation(&self) -> u64 {
-        self.handle.generation()
+        match self.published_generation() {
+            Some((generation, false)) => generation,
+            _ => self.checked_generation(),
+        }
     }
 
     /// Reports that an API answered 401 to this token. If it is the current one it is replaced; any other text changes
@@ -63,7 +76,7 @@ impl TokenCache {
     /// # Errors
     /// `Closed`.
     pub fn invalidate(&self, rejected: &str) -> Result<(), Error> {
-        self.handle.invalidate(rejected)
+        self.open_cache()?.invalidate(rejected)
     }
 
     /// What the cache has done and is doing.
@@ -71,29 +84,72 @@ impl TokenCache {
     /// # Errors
     /// `Closed`.
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.handle.stats()
+        Ok(self.open_cache()?.stats())
     }
 
     /// Ends the cache: waiting callers wake with `Closed`, which every later call answers too; its token is wiped.
     pub fn close(&self) {
-        self.handle.close();
+        if self.open_cache().is_ok() {
+            self.cache.published().set_owner(NO_OWNER);
+            self.cache.close();
+        }
     }
 
     fn copy_out(&self, timeout: Option<Duration>) -> Result<AccessToken, Error> {
-        let mut memory = [MaybeUninit::uninit(); TOKEN_CAPACITY / size_of::<u64>()];
-        let mut buffer = Buffer::new(&mut memory);
-        let reading = match self.handle.read(&mut buffer) {
-            Some(reading) => reading,
-            None => self.handle.wait(timeout, &mut buffer).inspect_err(|_| buffer.wipe())?,
+        let mut memory: TokenMemory = [MaybeUninit::uninit(); _];
+        let mut copy = TokenCopy::new(&mut memory);
+        let read = match self.read(&mut copy) {
+            Some(read) => read,
+            None => self.wait(timeout, &mut copy).inspect_err(|_| copy.wipe())?,
         };
-        let value = str::from_utf8(buffer.text()).map(str::to_owned);
-        buffer.wipe();
+        let value = str::from_utf8(copy.text()).map(str::to_owned);
+        copy.wipe();
         let value = value.map_err(|_| Error::new(Status::Internal, "the token is not text; please report this"))?;
         Ok(AccessToken {
             value: Secret::new(value),
-            generation: reading.generation,
-            expires_at: UNIX_EPOCH + reading.expires_at,
+            generation: read.generation,
+            expires_at: UNIX_EPOCH + read.expires_at,
         })
+    }
+
+    /// Copies a valid token without a lock.
+    #[inline(always)]
+    fn read(&self, copy: &mut TokenCopy<'_>) -> Option<ReadToken> {
+        let read = self.cache.published().read(OWNER, clock::coarse(), copy)?;
+        if read.needs_check {
+            self.refresh_if_due();
+        }
+        Some(read)
+    }
+
+    #[cold]
+    fn wait(&self, timeout: Option<Duration>, copy: &mut TokenCopy<'_>) -> Result<ReadToken, Error> {
+        self.open_cache()?.get(timeout, copy)
+    }
+
+    #[inline(always)]
+    fn published_generation(&self) -> Option<(u64, bool)> {
+        self.cache.published().generation(OWNER, clock::coarse())
+    }
+
+    #[cold]
+    fn checked_generation(&self) -> u64 {
+        self.refresh_if_due();
+        self.published_generation().map_or(0, |(generation, _)| generation)
+    }
+
+    /// The caller has a valid token: if a refresh cannot begin, even because of a panic, the caller is not told.
+    #[cold]
+    fn refresh_if_due(&self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.open_cache().map(|cache| cache.refresh_if_due())));
+    }
+
+    /// The owner says that the cache is closed also in a child that was forked afterwards, where the cache starts anew.
+    fn open_cache(&self) -> Result<&Arc<Cache>, Error> {
+        match self.cache.published().is_owned_by(OWNER) {
+            true => Ok(&self.cache),
+            false => Err(Error::closed()),
+        }
     }
 }
 

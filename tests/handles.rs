@@ -1,63 +1,38 @@
-//! Handles never dangle: freed, freed twice, freed under running calls, reused, or made up, each is a status.
+//! Handles never dangle: freed, freed twice, freed under running calls, used again, or made up, each is a status.
 //! Through the C ABI, against the mock server.
 
-use std::io::{BufRead, BufReader};
+mod mock_server;
+
 use std::mem::MaybeUninit;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{env, ptr, thread};
+use std::{ptr, thread};
 
 use bankhub::ffi::*;
+use mock_server::MockServer;
 
-struct MockServer {
-    process: Child,
-    url: String,
-}
-
-impl MockServer {
-    /// The program that `cargo test --workspace` has built beside this test.
-    fn start() -> Self {
-        let name = format!("bankhub-mock-server{}", env::consts::EXE_SUFFIX);
-        let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name(name);
-        let started = Command::new(&program).stdout(Stdio::piped()).spawn();
-        let mut process = started.unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo test --workspace`, which builds it", program.display())
-        });
-        let mut url = String::new();
-        BufReader::new(process.stdout.take().expect("piped")).read_line(&mut url).expect("its address");
-        Self { process, url: url.trim().to_owned() }
-    }
-
-    fn open(&self) -> *mut bankhub_token {
-        let base_url = format!("{}\0", self.url);
-        let config = bankhub_config {
-            size: size_of::<bankhub_config>(),
-            client_id: c"mock-id".as_ptr(),
-            client_secret: c"mock-secret".as_ptr(),
-            base_url: base_url.as_ptr().cast(),
-            ca_file: ptr::null(),
-            proxy: ptr::null(),
-            store: ptr::null(),
-            connect_timeout_ms: 0,
-            request_timeout_ms: 0,
-            get_timeout_ms: 0,
-            refresh_ahead_s: 0,
-            flags: 0,
-            reserved: 0,
-        };
-        let mut handle = ptr::null_mut();
-        // SAFETY: all pointers are valid for the call.
-        #[allow(unsafe_code)]
-        let status = unsafe { bankhub_token_new(&config, &mut handle, ptr::null_mut()) };
-        assert_eq!(status, BANKHUB_OK);
-        handle
-    }
-}
-
-impl Drop for MockServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill().and_then(|()| self.process.wait());
-    }
+fn open(mock_server: &MockServer) -> *mut bankhub_token {
+    let base_url = format!("{}\0", mock_server.url);
+    let config = bankhub_config {
+        size: size_of::<bankhub_config>(),
+        client_id: c"mock-id".as_ptr(),
+        client_secret: c"mock-secret".as_ptr(),
+        base_url: base_url.as_ptr().cast(),
+        ca_file: ptr::null(),
+        proxy: ptr::null(),
+        store: ptr::null(),
+        connect_timeout_ms: 0,
+        request_timeout_ms: 0,
+        get_timeout_ms: 0,
+        refresh_ahead_s: 0,
+        flags: 0,
+        reserved: 0,
+    };
+    let mut handle = ptr::null_mut();
+    // SAFETY: all pointers are valid for the call.
+    #[allow(unsafe_code)]
+    let status = unsafe { bankhub_token_new(&config, &mut handle, ptr::null_mut()) };
+    assert_eq!(status, BANKHUB_OK);
+    handle
 }
 
 /// Status and token of one call; without a wait where there is no token.
@@ -79,7 +54,7 @@ fn get(handle: *const bankhub_token, timeout_ms: u32) -> (bankhub_status, String
 
 #[allow(unsafe_code)]
 fn invalidate(handle: *const bankhub_token) -> bankhub_status {
-    // SAFETY: the text is closed by NUL.
+    // SAFETY: the text is NUL-terminated.
     unsafe { bankhub_token_invalidate(handle, c"another token".as_ptr(), ptr::null_mut()) }
 }
 
@@ -93,7 +68,7 @@ fn stats(handle: *const bankhub_token) -> bankhub_status {
     }
 }
 
-/// Every call on a handle that is none says so, and none hands out a token.
+/// Every call on a handle that is not open says so, and none returns a token.
 #[track_caller]
 fn check_closed(handle: *mut bankhub_token) {
     assert_eq!(get(handle, 0), (BANKHUB_CLOSED, String::new()), "{handle:?}");
@@ -105,19 +80,19 @@ fn check_closed(handle: *mut bankhub_token) {
 }
 
 #[test]
-fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
+fn a_freed_handle_stays_closed_after_its_entry_is_used_again() {
     let mock_server = MockServer::start();
-    let freed = mock_server.open();
+    let freed = open(&mock_server);
     assert_eq!(get(freed, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK);
     bankhub_token_free(freed);
     check_closed(freed);
 
-    // Rooms are given out again in turn; the lower half of a handle is its room.
-    let room = |handle: *mut bankhub_token| handle.addr() & (usize::MAX >> (usize::BITS / 2));
+    // Entries are used again in the order in which they were freed; the lower half of a handle is its entry.
+    let entry = |handle: *mut bankhub_token| handle.addr() & (usize::MAX >> (usize::BITS / 2));
     let mut others = Vec::new();
     let again = loop {
-        let other = mock_server.open();
-        if room(other) == room(freed) {
+        let other = open(&mock_server);
+        if entry(other) == entry(freed) {
             break other;
         }
         others.push(other);
@@ -133,7 +108,7 @@ fn a_freed_handle_is_closed_also_after_its_memory_was_used_again() {
 #[test]
 fn numbers_that_never_were_handles_are_closed() {
     let mock_server = MockServer::start();
-    let live = mock_server.open();
+    let live = open(&mock_server);
     let (_, value) = get(live, BANKHUB_TIMEOUT_DEFAULT);
     let mut number: u64 = 0x9E37_79B9_7F4A_7C15;
     for _ in 0..10_000 {
@@ -144,8 +119,8 @@ fn numbers_that_never_were_handles_are_closed() {
         check_closed(ptr::without_provenance_mut(number as usize));
     }
     let live_at = live.addr();
-    let (turn, top) = (1 << (usize::BITS / 2), 1 << (usize::BITS - 1));
-    for near in [1, 2, 4096, live_at - 1, live_at + 1, live_at ^ turn, live_at ^ top, usize::MAX] {
+    let (version, top) = (1 << (usize::BITS / 2), 1 << (usize::BITS - 1));
+    for near in [1, 2, 4096, live_at - 1, live_at + 1, live_at ^ version, live_at ^ top, usize::MAX] {
         check_closed(ptr::without_provenance_mut(near));
     }
     check_closed((&raw const mock_server).cast_mut().cast());
@@ -154,7 +129,7 @@ fn numbers_that_never_were_handles_are_closed() {
 }
 
 #[test]
-fn null_is_an_argument_that_was_forgotten() {
+fn null_is_an_invalid_argument() {
     assert_eq!(get(ptr::null(), 0), (BANKHUB_INVALID_ARGUMENT, String::new()));
     assert_eq!(bankhub_token_generation(ptr::null()), 0);
     assert_eq!(invalidate(ptr::null()), BANKHUB_INVALID_ARGUMENT);
@@ -163,10 +138,10 @@ fn null_is_an_argument_that_was_forgotten() {
 }
 
 #[test]
-fn a_handle_may_be_freed_while_eight_threads_call() {
+fn frees_a_handle_while_eight_threads_call() {
     let mock_server = MockServer::start();
     for round in 0..50 {
-        let handle = mock_server.open().addr();
+        let handle = open(&mock_server).addr();
         let (status, own) = get(ptr::without_provenance(handle), BANKHUB_TIMEOUT_DEFAULT);
         assert_eq!(status, BANKHUB_OK);
         let freed = AtomicBool::new(false);
@@ -178,7 +153,7 @@ fn a_handle_may_be_freed_while_eight_threads_call() {
             thread::yield_now();
             bankhub_token_free(ptr::without_provenance_mut(handle));
             freed.store(true, Ordering::Release);
-            let next = mock_server.open();
+            let next = open(&mock_server);
             assert_eq!(get(next, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK, "round {round}");
             bankhub_token_free(next);
         });

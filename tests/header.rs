@@ -20,8 +20,9 @@ fn every_constant_of_the_library_is_in_the_header() {
     // cbindgen drops constants that it cannot express, and says nothing.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi");
     let mut constants = 0;
-    for file in fs::read_dir(folder).expect("the folder of the ABI") {
-        let text = fs::read_to_string(file.expect("a file").path()).expect("a source file");
+    let entries = fs::read_dir(folder).expect("the folder of the ABI").map(|entry| entry.expect("an entry").path());
+    for file in entries.filter(|path| path.is_file()) {
+        let text = fs::read_to_string(file).expect("a source file");
         for name in
             text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(':')).map(|(name, _)| name)
         {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use zeroize::Zeroize;
 
 use super::argument::required;
-use crate::{Buffer, Error, Handle, Memory, Reading, TOKEN_CAPACITY};
+use super::handle::Handle;
+use crate::{Error, ReadToken, TOKEN_CAPACITY, TokenCopy, TokenMemory};
 
 /// Bytes in `bankhub_access_token.value`, the closing NUL included.
 pub const BANKHUB_TOKEN_CAPACITY: usize = 4096;
@@ -55,9 +56,9 @@ pub(super) unsafe fn fill(
     // SAFETY: as the caller promises.
     unsafe {
         let handle = handle.inspect_err(|_| wipe(out))?;
-        let mut buffer = buffer(out);
-        match handle.read(&mut buffer) {
-            Some(reading) => finish(out, &reading, buffer.text().len()),
+        let mut copy = copy(out);
+        match handle.read(&mut copy) {
+            Some(read) => finish(out, &read, copy.text().len()),
             None => wait(out, handle, timeout())?,
         }
     }
@@ -70,25 +71,26 @@ unsafe fn wait(out: *mut bankhub_access_token, handle: Handle, timeout: Option<D
     unsafe {
         // First, so that a call that fails or panics leaves nothing behind.
         wipe(out);
-        let mut buffer = buffer(out);
-        let reading = handle.wait(timeout, &mut buffer)?;
-        finish(out, &reading, buffer.text().len());
+        let mut copy = copy(out);
+        let read = handle.wait(timeout, &mut copy)?;
+        finish(out, &read, copy.text().len());
     }
     Ok(())
 }
 
-unsafe fn buffer<'a>(out: *mut bankhub_access_token) -> Buffer<'a> {
-    // SAFETY: `value` is as large as `Memory`, which needs no alignment, and which may be uninitialised, as C's may.
-    Buffer::new(unsafe { &mut *(&raw mut (*out).value).cast::<Memory>() })
+unsafe fn copy<'a>(out: *mut bankhub_access_token) -> TokenCopy<'a> {
+    // SAFETY: `value` is as large as `TokenMemory`, which needs no alignment, and which may be uninitialised, as C's
+    // may.
+    TokenCopy::new(unsafe { &mut *(&raw mut (*out).value).cast::<TokenMemory>() })
 }
 
-/// Writes all but the text, which `buffer` was given.
+/// Writes all but the text, which `copy` has written.
 #[inline(always)]
-unsafe fn finish(out: *mut bankhub_access_token, reading: &Reading, length: usize) {
+unsafe fn finish(out: *mut bankhub_access_token, read: &ReadToken, length: usize) {
     // SAFETY: as the caller promises.
     unsafe {
-        (*out).generation = reading.generation;
-        (*out).expires_at = reading.expires_at.as_secs() as i64;
+        (*out).generation = read.generation;
+        (*out).expires_at = read.expires_at.as_secs() as i64;
         (*out).reserved = [0; 4];
         (*out).length = length;
         (*out).value[length] = 0;
@@ -101,5 +103,5 @@ unsafe fn wipe(out: *mut bankhub_access_token) {
     unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<bankhub_access_token>()) }.zeroize();
 }
 
-const _: () = assert!(BANKHUB_TOKEN_CAPACITY == TOKEN_CAPACITY && size_of::<Memory>() == TOKEN_CAPACITY);
-const _: () = assert!(align_of::<Memory>() == 1);
+const _: () = assert!(BANKHUB_TOKEN_CAPACITY == TOKEN_CAPACITY && size_of::<TokenMemory>() == TOKEN_CAPACITY);
+const _: () = assert!(align_of::<TokenMemory>() == 1);

@@ -1,4 +1,5 @@
-//! The C ABI: handles, arguments and results, one file per concept. Knows what `lib.rs` exports and nothing deeper.
+//! The C ABI: handles, arguments and results, one file per concept. Only handle.rs and handle_table.rs name more than
+//! what `lib.rs` exports.
 //!
 //! Every exported function is one `guard!`: whatever happens inside, no panic unwinds into C.
 #![allow(unsafe_code, non_camel_case_types, reason = "this is the boundary, and it speaks C's names")]
@@ -23,6 +24,8 @@ mod access_token;
 mod argument;
 mod config;
 mod error;
+mod handle;
+mod handle_table;
 mod stats;
 mod status;
 mod token;

@@ -2,8 +2,9 @@
 
 use super::argument::{required, sized};
 use super::error::{BANKHUB_MESSAGE_CAPACITY, bankhub_error};
+use super::handle::Handle;
 use super::status::BANKHUB_OK;
-use crate::{Error, Handle, Stats};
+use crate::{Error, Stats};
 
 /// What a handle has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
 #[repr(C)]

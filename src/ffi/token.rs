@@ -9,9 +9,10 @@ use super::access_token::{self, bankhub_access_token};
 use super::argument::{required, text};
 use super::config::{self, bankhub_config};
 use super::error::bankhub_error;
+use super::handle::Handle;
 use super::stats::{self, bankhub_stats};
 use super::status::bankhub_status;
-use crate::{Error, Handle};
+use crate::Error;
 
 /// For `timeout_ms`: what `bankhub_config.get_timeout_ms` says.
 pub const BANKHUB_TIMEOUT_DEFAULT: u32 = u32::MAX;

@@ -19,6 +19,7 @@ use super::{proxy, roots};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::life::Failure;
+use crate::runtime::fork;
 use crate::secret::Secret;
 
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
@@ -47,13 +48,15 @@ impl TokenEndpoint {
         let target = format!("{}{}", url.host().unwrap_or_default(), through.unwrap_or_default());
         let roots = RootCerts::Specific(roots::load_roots(config.ca_file.as_deref())?);
         let http = http_config(config, proxy, roots);
-        Ok(Self { url, target, authorization: Secret::new(authorization), http })
+        let endpoint = Self { url, target, authorization: Secret::new(authorization), http };
+        endpoint.warm_up();
+        Ok(endpoint)
     }
 
     /// Makes ureq build its process-wide values now. If a fork interrupted that, they would stay half built in the
     /// child, and every request there would wait for the other half.
-    pub(crate) fn warm_up(&self) {
-        drop(self.post(NoLookup));
+    fn warm_up(&self) {
+        fork::without_forks(|| drop(self.post(NoLookup)));
     }
 
     /// Sends one token request and waits for its response. Blocks for at most the request timeout; only a name lookup

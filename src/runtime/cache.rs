@@ -15,7 +15,7 @@ use crate::policy::{self, Chance};
 use crate::runtime::clock;
 use crate::runtime::fetch_thread;
 use crate::runtime::fork::PerProcess;
-use crate::runtime::published_token::{Buffer, Reading, Slot};
+use crate::runtime::published_token::{MaybeOwned, PublishedToken, ReadToken, TokenCopy};
 use crate::store::{Entry, Store, Visit};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -24,7 +24,7 @@ use crate::turn::{self, Queue};
 pub(crate) struct Cache {
     endpoint: TokenEndpoint,
     store: Option<Store>,
-    slot: &'static Slot,
+    published: MaybeOwned,
     get_timeout: Duration,
     request_timeout: Duration,
     refresh_ahead: Option<Duration>,
@@ -54,12 +54,12 @@ enum Turn<'s> {
 }
 
 impl Cache {
-    /// Publishes in `slot`, which is this cache's alone until `close`.
-    pub(crate) fn new(config: &Config, endpoint: TokenEndpoint, store: Option<Store>, slot: &'static Slot) -> Self {
+    /// Publishes in `published`, which is this cache's alone until `close`.
+    pub(crate) fn new(config: &Config, endpoint: TokenEndpoint, store: Option<Store>, published: MaybeOwned) -> Self {
         Self {
             endpoint,
             store,
-            slot,
+            published,
             get_timeout: config.get_timeout,
             request_timeout: config.request_timeout,
             refresh_ahead: config.refresh_ahead,
@@ -67,8 +67,17 @@ impl Cache {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn published(&self) -> &PublishedToken {
+        &self.published
+    }
+
     /// Waits for a token, for `timeout` or else as configured.
-    pub(crate) fn get(self: &Arc<Self>, timeout: Option<Duration>, buffer: &mut Buffer<'_>) -> Result<Reading, Error> {
+    pub(crate) fn get(
+        self: &Arc<Self>,
+        timeout: Option<Duration>,
+        copy: &mut TokenCopy<'_>,
+    ) -> Result<ReadToken, Error> {
         let process = self.process();
         let mut state = process.lock();
         let deadline = clock::now().boot.saturating_add(timeout.unwrap_or(self.get_timeout));
@@ -85,7 +94,7 @@ impl Cache {
             let answer = state.life.answer(now);
             self.publish(&state);
             match answer {
-                Answer::Token => return Ok(hand_out(&state, buffer)),
+                Answer::Token => return Ok(hand_out(&state, copy)),
                 Answer::Fail(error) => return Err(error),
                 Answer::Wait if now.boot >= deadline => return Err(too_late(state.life.last_failure())),
                 Answer::Wait => {}
@@ -99,7 +108,7 @@ impl Cache {
     }
 
     /// Sets a renewal going if one is due, and publishes what there is: for readers who noticed that it is time.
-    pub(crate) fn look_in(self: &Arc<Self>) {
+    pub(crate) fn refresh_if_due(self: &Arc<Self>) {
         let process = self.process();
         // Who finds the lock taken leaves the work to its holder: nobody waits for a renewal.
         let Some(mut state) = process.try_lock() else { return };
@@ -294,12 +303,12 @@ impl Cache {
         }
         // In this order, a thread that is put aside between the two reads publishes an end that is early, not late.
         let time = clock::coarse();
-        self.slot.publish(state.life.offer().as_ref(), state.life.generation(), time, clock::now());
+        self.published.publish(state.life.offer().as_ref(), state.life.generation(), time, clock::now());
     }
 
     fn process(&self) -> &Process {
         self.process.get_or_init(|| {
-            let (generation, grant) = self.slot.inherit();
+            let (generation, grant) = self.published.inherit();
             let mut life = self.new_life(generation);
             if let Some(grant) = grant {
                 life.inherit(grant, chance());
@@ -340,10 +349,10 @@ fn share(mut visit: Visit<'_>, issued: Option<&TokenResponse>, sent: Moment) -> 
     issued.map_or(Ok(()), |issued| visit.write(&issued.value, issued.ttl, sent))
 }
 
-fn hand_out(state: &State, buffer: &mut Buffer<'_>) -> Reading {
+fn hand_out(state: &State, copy: &mut TokenCopy<'_>) -> ReadToken {
     let offer = state.life.offer().expect("the life has just said that there is a token");
-    buffer.fill(offer.value.expose().as_bytes());
-    Reading { generation: offer.generation, expires_at: offer.sent.wall + offer.ttl, attention: false }
+    copy.fill(offer.value.expose().as_bytes());
+    ReadToken { generation: offer.generation, expires_at: offer.sent.wall + offer.ttl, needs_check: false }
 }
 
 /// Says nothing of how long it waited: a wrapper waits in slices, of which its caller knows nothing.

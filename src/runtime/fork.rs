@@ -12,28 +12,62 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-/// How many forks led to this process. Written by the only thread of a child that has just been forked.
-static FORKS: AtomicU64 = AtomicU64::new(0);
-
-/// How often this process was forked from, and those that led to it.
-static FORKED: AtomicU64 = AtomicU64::new(0);
-
-/// Another number than before the last fork, in parent and child. Does not change while a [`ForkLock`] is held.
-pub(crate) fn forked() -> u64 {
-    FORKED.load(Relaxed)
+/// Makes every fork of this process hold the lock, a static. Then its child calls the function, if one is given, and
+/// says whether the lock was held. This begins when the library is loaded: any later moment could fall into a fork of
+/// another thread, and the lock would stay held for ever in that child.
+macro_rules! held_by_forks {
+    ($lock:expr $(, $in_child:expr)?) => {
+        #[cfg(unix)]
+        const _: () = {
+            extern "C" fn before() {
+                $lock.before_fork();
+            }
+            extern "C" fn in_parent() {
+                $lock.after_fork();
+            }
+            extern "C" fn in_child() {
+                let _was_held: bool = $lock.after_fork();
+                $(($in_child)(_was_held);)?
+            }
+            extern "C" fn watch() {
+                $crate::runtime::fork::watch(before, in_parent, in_child);
+            }
+            #[allow(unsafe_code)]
+            #[used]
+            // SAFETY: the loader takes this section for an array of such functions, and calls each.
+            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+            #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+            static WATCH: extern "C" fn() = watch;
+        };
+    };
 }
+
+pub(crate) use held_by_forks;
+
+/// How many forks led to this process. Written by the only thread of a child that has just been forked.
+static DEPTH: AtomicU64 = AtomicU64::new(0);
+
+/// For [`without_forks`].
+static GATE: ForkLock<()> = ForkLock::new(());
+
+held_by_forks!(GATE, |_| DEPTH.store(fork_depth() + 1, Relaxed));
 
 /// Another number than in the process that this one was forked from.
 #[inline]
-pub(crate) fn forks() -> u64 {
-    FORKS.load(Relaxed)
+pub(crate) fn fork_depth() -> u64 {
+    DEPTH.load(Relaxed)
+}
+
+/// A fork waits until `work` has ended, which must be short.
+pub(crate) fn without_forks<R>(work: impl FnOnce() -> R) -> R {
+    GATE.with(|()| work())
 }
 
 /// A value of its own for each process: built when it is first wanted, abandoned, not dropped, after a fork.
 pub(crate) struct PerProcess<T>(AtomicPtr<Made<T>>);
 
 struct Made<T> {
-    forks: u64,
+    fork_depth: u64,
     value: T,
 }
 
@@ -44,15 +78,15 @@ impl<T> PerProcess<T> {
 
     /// The value of this process. Never blocks: of two threads that build one at once, the second takes the first's.
     pub(crate) fn get_or_init(&self, build: impl FnOnce() -> T) -> &T {
-        let forks = forks();
+        let fork_depth = fork_depth();
         let old = self.0.load(Acquire);
         // SAFETY: the pointer is null or came from `Box::into_raw` below, and nothing frees it until `self` is dropped.
         if let Some(made) = unsafe { old.as_ref() }
-            && made.forks == forks
+            && made.fork_depth == fork_depth
         {
             return &made.value;
         }
-        let new = Box::into_raw(Box::new(Made { forks, value: build() }));
+        let new = Box::into_raw(Box::new(Made { fork_depth, value: build() }));
         match self.0.compare_exchange(old, new, AcqRel, Acquire) {
             // SAFETY: as above; what was there before is the parent's, and stays as it is: its locks may be held.
             Ok(_) => unsafe { &(*new).value },
@@ -72,7 +106,7 @@ impl<T> Drop for PerProcess<T> {
         let made = *self.0.get_mut();
         // SAFETY: as in `get_or_init`; `self` is owned, so nobody holds a reference into it.
         if let Some(own) = unsafe { made.as_ref() }
-            && own.forks == forks()
+            && own.fork_depth == fork_depth()
         {
             // SAFETY: as above.
             drop(unsafe { Box::from_raw(made) });
@@ -104,6 +138,7 @@ pub(crate) struct ForkLock<T: 'static> {
     forking: UnsafeCell<Option<MutexGuard<'static, T>>>,
     /// The thread that holds `lock` through a fork, or 0.
     forker: AtomicUsize,
+    fork_count: AtomicU64,
 }
 
 // SAFETY: `forking` is touched by the thread that `forker` names alone, while it holds `lock`; the rest is a Mutex.
@@ -111,7 +146,17 @@ unsafe impl<T: Send> Sync for ForkLock<T> {}
 
 impl<T> ForkLock<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self { lock: Mutex::new(value), forking: UnsafeCell::new(None), forker: AtomicUsize::new(0) }
+        Self {
+            lock: Mutex::new(value),
+            forking: UnsafeCell::new(None),
+            forker: AtomicUsize::new(0),
+            fork_count: AtomicU64::new(0),
+        }
+    }
+
+    /// Another number than before the last fork, in parent and child. Does not change while the lock is held.
+    pub(crate) fn fork_count(&self) -> u64 {
+        self.fork_count.load(Relaxed)
     }
 
     /// Not to be called again within `work`.
@@ -161,7 +206,7 @@ impl<T> ForkLock<T> {
 
     /// Whether this fork held the lock.
     pub(crate) fn after_fork(&'static self) -> bool {
-        FORKED.fetch_add(1, Relaxed);
+        self.fork_count.fetch_add(1, Relaxed);
         let held = self.forker.load(Relaxed) == this_thread();
         if held {
             self.forker.store(0, Relaxed);
@@ -170,46 +215,7 @@ impl<T> ForkLock<T> {
         }
         held
     }
-
-    pub(crate) fn in_child(&'static self) -> bool {
-        FORKS.store(forks() + 1, Relaxed);
-        self.after_fork()
-    }
 }
-
-/// Has every fork of this process hold the lock, a static, and its child call a function then, if one is given. From
-/// the load of the library on: any later moment could fall into a fork of another thread, whose child would then find
-/// the lock held for good.
-macro_rules! held_by_forks {
-    ($lock:expr $(, $in_child:expr)?) => {
-        #[cfg(unix)]
-        const _: () = {
-            extern "C" fn before() {
-                $lock.before_fork();
-            }
-            extern "C" fn in_parent() {
-                $lock.after_fork();
-            }
-            extern "C" fn in_child() {
-                // Without the lock, which it may wait for, the child is to end, or to call `exec`, as it is.
-                if $lock.in_child() {
-                    $($in_child();)?
-                }
-            }
-            extern "C" fn watch() {
-                $crate::runtime::fork::watch(before, in_parent, in_child);
-            }
-            #[allow(unsafe_code)]
-            #[used]
-            // SAFETY: the loader takes this section for an array of such functions, and calls each.
-            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
-            #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-            static WATCH: extern "C" fn() = watch;
-        };
-    };
-}
-
-pub(crate) use held_by_forks;
 
 /// For `held_by_forks` alone.
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use super::sealed::random;
 use super::{Lying, Shelf, failed, wrong};
 use crate::error::Error;
 use crate::life::Moment;
-use crate::runtime::fork::{self, ForkLock, held_by_forks};
+use crate::runtime::fork::{ForkLock, held_by_forks};
 use crate::turn::Lease;
 
 /// More than a sealed token takes.
@@ -45,7 +45,12 @@ pub(super) struct FolderVisit<'f> {
 /// that a forked child has inherited, which therefore closes them.
 static LEASES: ForkLock<Vec<RawFd>> = ForkLock::new(Vec::new());
 
-held_by_forks!(LEASES, close_all);
+// Without the lock, which this could wait for, the child is to end, or to call `exec`, as it is.
+held_by_forks!(LEASES, |was_held| {
+    if was_held {
+        close_all();
+    }
+});
 
 fn close_all() {
     LEASES.with(|leases| {
@@ -105,7 +110,7 @@ impl Shelf for FolderVisit<'_> {
     fn lease(&mut self, _: Duration) -> Result<Lease, Error> {
         let path = &self.folder.lock;
         let failed = |error: io::Error| cannot("lock", path, &error);
-        let forked = fork::forked();
+        let fork_count = LEASES.fork_count();
         let mut file = open(path, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -118,7 +123,7 @@ impl Shelf for FolderVisit<'_> {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let unnoticed = LEASES.with(|leases| {
-            let unnoticed = fork::forked() == forked;
+            let unnoticed = LEASES.fork_count() == fork_count;
             leases.extend(unnoticed.then_some(file.as_raw_fd()));
             unnoticed
         });

@@ -149,7 +149,7 @@ impl Server {
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(vec![(address, self.port).into()]);
         }
-        let here = fork::forks() + 1;
+        let here = fork::fork_depth() + 1;
         if self.looking_up.swap(here, Acquire) == here {
             return Err(ErrorKind::TimedOut.into()); // the last one still goes on
         }

@@ -1,4 +1,4 @@
-//! The promises, a model each.
+//! The guarantees, one model each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,23 +11,27 @@ use crate::http::token_endpoint::{StubResponse, TokenEndpoint};
 use crate::runtime::cache::Cache;
 use crate::runtime::clock;
 use crate::runtime::fetch_thread::{let_threads_start, wait_for_all};
-use crate::runtime::published_token::{Buffer, Slot};
+use crate::runtime::published_token::{MaybeOwned, PublishedToken, TokenCopy};
 use crate::sync::let_pauses_take;
 
-/// A cache, and what stands around it.
+/// A cache and its surroundings.
 #[derive(Clone)]
 struct World {
     cache: Arc<Cache>,
     endpoint: TokenEndpoint,
-    slot: &'static Slot,
+    published: &'static PublishedToken,
 }
 
 impl World {
     fn new(answers: impl IntoIterator<Item = StubResponse>) -> Self {
         let timeout = Duration::from_secs(10);
         let config = Config { get_timeout: timeout, request_timeout: timeout, refresh_ahead: None };
-        let (endpoint, slot) = (TokenEndpoint::new(answers), &*Box::leak(Box::default()));
-        Self { cache: Arc::new(Cache::new(&config, endpoint.clone(), None, slot)), endpoint, slot }
+        let (endpoint, published) = (TokenEndpoint::new(answers), &*Box::leak(Box::default()));
+        Self {
+            cache: Arc::new(Cache::new(&config, endpoint.clone(), None, MaybeOwned(published))),
+            endpoint,
+            published,
+        }
     }
 
     fn get(&self) -> Result<String, Status> {
@@ -35,14 +39,14 @@ impl World {
     }
 
     fn get_within(&self, timeout: Option<Duration>) -> Result<String, Status> {
-        let mut buffer = Buffer::default();
-        self.cache.get(timeout, &mut buffer).map_err(|error| error.status)?;
-        Ok(String::from_utf8(buffer.text).unwrap())
+        let mut copy = TokenCopy::default();
+        self.cache.get(timeout, &mut copy).map_err(|error| error.status)?;
+        Ok(String::from_utf8(copy.text).unwrap())
     }
 
     fn close(&self) {
         self.cache.close();
-        self.slot.give_up();
+        self.published.give_up();
     }
 
     fn spawn<T: 'static>(&self, call: impl FnOnce(&Self) -> T + 'static) -> JoinHandle<T> {
@@ -55,8 +59,7 @@ fn token(value: &str) -> Result<String, Status> {
     Ok(value.to_owned())
 }
 
-/// In every order of events with at most three interruptions of threads that could have gone on. Without that bound it
-/// takes ten times as long.
+/// In every order of events with at most three preemptions. Without that bound it takes ten times as long.
 fn in_every_order(model: impl Fn() -> TokenEndpoint + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
@@ -66,7 +69,7 @@ fn in_every_order(model: impl Fn() -> TokenEndpoint + Send + Sync + 'static) {
         let_threads_start(true);
         let endpoint = model();
         wait_for_all();
-        assert!(endpoint.is_content(), "two requests at once, or one too many");
+        assert!(endpoint.was_asked_correctly(), "two requests at once, or one too many");
     });
 }
 
@@ -79,13 +82,13 @@ fn all_callers_wait_for_one_request() {
         for other in others {
             assert_eq!(other.join().unwrap(), token("a"));
         }
-        assert_eq!(world.slot.text().as_deref(), Some("a"));
+        assert_eq!(world.published.text().as_deref(), Some("a"));
         world.endpoint
     });
 }
 
 #[test]
-fn a_request_that_fails_is_told_to_all() {
+fn a_failed_request_wakes_all() {
     in_every_order(|| {
         let world = World::new([StubResponse::Failure(Status::Unauthenticated)]);
         let others = [world.spawn(World::get), world.spawn(World::get)];
@@ -98,7 +101,7 @@ fn a_request_that_fails_is_told_to_all() {
 }
 
 #[test]
-fn callers_wait_through_a_request_that_is_tried_again() {
+fn callers_wait_through_a_retry() {
     in_every_order(|| {
         let world = World::new([StubResponse::Failure(Status::Unavailable), StubResponse::Token("a")]);
         let other = world.spawn(World::get);
@@ -109,7 +112,7 @@ fn callers_wait_through_a_request_that_is_tried_again() {
 }
 
 #[test]
-fn a_pause_that_takes_too_long_is_told_to_all() {
+fn a_pause_that_takes_too_long_wakes_all() {
     in_every_order(|| {
         let_pauses_take(Some(Duration::from_secs(60)));
         let world = World::new([StubResponse::Failure(Status::Unavailable)]);
@@ -121,7 +124,7 @@ fn a_pause_that_takes_too_long_is_told_to_all() {
 }
 
 #[test]
-fn a_panic_is_told_to_all() {
+fn a_panic_wakes_all() {
     in_every_order(|| {
         let world = World::new([StubResponse::Panic]);
         let other = world.spawn(World::get);
@@ -132,7 +135,7 @@ fn a_panic_is_told_to_all() {
 }
 
 #[test]
-fn a_thread_that_cannot_start_is_told_to_all() {
+fn a_thread_that_cannot_start_wakes_all() {
     in_every_order(|| {
         let_threads_start(false);
         let world = World::new([]);
@@ -146,7 +149,7 @@ fn a_thread_that_cannot_start_is_told_to_all() {
 }
 
 #[test]
-fn who_does_not_wait_neither_misses_a_token_nor_hangs() {
+fn a_zero_timeout_neither_misses_a_token_nor_hangs() {
     in_every_order(|| {
         let world = World::new([StubResponse::Token("a")]);
         let other = world.spawn(|world| world.get_within(Some(Duration::ZERO)));
@@ -172,19 +175,19 @@ fn close_wakes_all_and_ends_a_fetch() {
 }
 
 #[test]
-fn close_wakes_all_though_the_endpoint_never_answers() {
+fn close_wakes_all_while_the_endpoint_hangs() {
     in_every_order(|| {
         let world = World::new([StubResponse::Later("a")]);
         let other = world.spawn(World::get);
         world.close();
         assert_eq!(other.join().unwrap(), Err(Status::Closed));
-        world.endpoint.go_on();
+        world.endpoint.release();
         world.endpoint
     });
 }
 
 #[test]
-fn close_ends_the_pause_between_two_requests() {
+fn close_ends_the_pause_before_a_retry() {
     in_every_order(|| {
         let_pauses_take(None);
         let world = World::new([StubResponse::Failure(Status::Unavailable)]);
@@ -196,7 +199,7 @@ fn close_ends_the_pause_between_two_requests() {
 }
 
 #[test]
-fn a_token_that_two_report_is_replaced_once() {
+fn replaces_a_token_that_two_callers_report_once() {
     in_every_order(|| {
         let world = World::new([StubResponse::Token("a"), StubResponse::Token("b")]);
         assert_eq!(world.get(), token("a"));
@@ -212,16 +215,16 @@ fn a_token_that_two_report_is_replaced_once() {
 }
 
 #[test]
-fn a_renewal_is_begun_once_and_nobody_waits_for_it() {
+fn begins_one_refresh_and_nobody_waits_for_it() {
     in_every_order(|| {
         let world = World::new([StubResponse::Token("a"), StubResponse::Later("b")]);
         assert_eq!(world.get(), token("a"));
         clock::pass(Duration::from_secs(530));
-        let other = world.spawn(|world| world.cache.look_in());
-        world.cache.look_in();
+        let other = world.spawn(|world| world.cache.refresh_if_due());
+        world.cache.refresh_if_due();
         assert_eq!(world.get(), token("a"));
         other.join().unwrap();
-        world.endpoint.go_on();
+        world.endpoint.release();
         world.endpoint
     });
 }

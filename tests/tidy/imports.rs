@@ -18,10 +18,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("store", &["config", "error", "http", "life", "policy", "runtime", "secret", "turn"]),
     ("runtime", &["life", "policy", "secret"]),
     ("runtime/cache", &["config", "error", "http", "life", "policy", "store", "sync", "turn"]),
-    ("table", &["life", "runtime", "secret"]),
-    ("handle", &["config", "error", "http", "life", "runtime", "store", "table"]),
-    ("token_cache", &["config", "error", "life", "runtime", "secret", "table"]),
+    ("token_cache", &["config", "error", "http", "life", "runtime", "secret", "store"]),
     ("ffi", &[EXPORTS]),
+    ("ffi/handle", &[EXPORTS, "http", "runtime", "store"]),
+    ("ffi/handle_table", &["runtime", "life", "secret"]), // the last two in its tests
 ];
 
 /// What `lib.rs` exports, and no module.

@@ -8,15 +8,15 @@ use std::time::Duration;
 use super::*;
 use crate::life::{Moment, Offer};
 use crate::runtime::clock::Coarse;
-use crate::runtime::published_token::Buffer;
+use crate::runtime::published_token::TokenCopy;
 use crate::secret::Secret;
 
 const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
 const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
 /// Publishes as a cache does: under its lock, and nothing any more once it is closed.
-struct Guest {
-    slot: &'static Slot,
+struct Value {
+    published: &'static PublishedToken,
     state: Mutex<State>,
 }
 
@@ -26,9 +26,9 @@ struct State {
     closed: bool,
 }
 
-impl Guest {
-    fn new(slot: &'static Slot) -> Self {
-        Self { slot, state: Mutex::default() }
+impl Value {
+    fn new(published: &'static PublishedToken) -> Self {
+        Self { published, state: Mutex::default() }
     }
 
     fn publish(&self, handle: Handle) {
@@ -38,14 +38,14 @@ impl Guest {
             let (generation, ttl) = (state.generation, Duration::from_secs(600));
             let value = Secret::new(value(handle, generation));
             let offer = Offer { value: &value, generation, sent: SENT, ttl, attention: None };
-            self.slot.publish(Some(&offer), generation, TIME, SENT);
+            self.published.publish(Some(&offer), generation, TIME, SENT);
         }
     }
 
     fn withdraw(&self, closed: bool) {
         let mut state = self.state.lock().unwrap();
         if !state.closed {
-            self.slot.publish(None, state.generation, TIME, SENT);
+            self.published.publish(None, state.generation, TIME, SENT);
             state.closed = closed;
         }
     }
@@ -58,14 +58,15 @@ fn value(handle: Handle, generation: u64) -> String {
 }
 
 /// Whether the handle has a token; it must be one that was written for it.
-fn check(table: &'static Table<Guest>, handle: Handle) -> bool {
+fn check(table: &'static HandleTable<Value>, handle: Handle) -> bool {
     let mut memory = [MaybeUninit::uninit(); _];
-    let mut buffer = Buffer::new(&mut memory);
-    let Some(reading) = table.slot(handle).and_then(|slot| slot.read(handle.owner(), TIME, &mut buffer)) else {
+    let mut copy = TokenCopy::new(&mut memory);
+    let Some(read) = table.published(handle).and_then(|published| published.read(handle.owner(), TIME, &mut copy))
+    else {
         return false;
     };
-    let text = str::from_utf8(buffer.text()).expect("a token is text");
-    assert_eq!(text, value(handle, reading.generation));
+    let text = str::from_utf8(copy.text()).expect("a token is text");
+    assert_eq!(text, value(handle, read.generation));
     true
 }
 
@@ -84,7 +85,7 @@ impl Random {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "it is about threads")]
 fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
-    static TABLE: Table<Guest> = Table::new();
+    static TABLE: HandleTable<Value> = HandleTable::new();
     let rounds = if cfg!(miri) { 20 } else { 100_000 };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
     // As many rooms as threads that free: each frees the guest of its own, and any thread may call any handle.
@@ -129,9 +130,9 @@ fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
     /// Frees the guest of this handle, and has another come, to the same room or another.
     fn replace(handle: &AtomicUsize) {
         let old = Handle::from_bits(handle.load(Relaxed));
-        TABLE.remove(old, |guest| guest.withdraw(true));
+        TABLE.remove(old, |value| value.withdraw(true));
         assert!(!check(&TABLE, old), "a token after its guest has gone");
-        let new = TABLE.insert(Guest::new).expect("there is room");
+        let new = TABLE.insert(Value::new).expect("there is room");
         TABLE.find(new).expect("just inserted").publish(new);
         assert!(check(&TABLE, new), "no token right after it was published");
         handle.store(new.to_bits(), Relaxed);

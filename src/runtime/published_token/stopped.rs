@@ -1,5 +1,5 @@
-//! A writer that is stopped at whatever instruction: a process of its own in shared memory, which is traced and takes
-//! one step at a time. After each, a reader finds a whole token, and a child forked there could go on.
+//! A writer that stops at any instruction: a process of its own in shared memory, traced step by step. After each step
+//! a reader finds a whole token, and a child forked there can publish.
 
 use std::ptr;
 
@@ -9,8 +9,8 @@ use super::*;
 const OLD: &str = "5e79c1a0-the-token-that-is-replaced";
 const NEW: &str = "b2f4d803-the-one-that-replaces-it-and-is-longer";
 
-/// Runs `write` step by step in a child process, and `look` in this one before each step.
-fn step_through(write: impl FnOnce(), mut look: impl FnMut()) {
+/// Runs `write` step by step in a child process, and `check` in this one before each step.
+fn step_through(write: impl FnOnce(), mut check: impl FnMut()) {
     let none = ptr::null_mut::<libc::c_void>();
     // SAFETY: the child only writes what is shared with it, raises a signal and exits.
     let child = unsafe { libc::fork() };
@@ -35,47 +35,47 @@ fn step_through(write: impl FnOnce(), mut look: impl FnMut()) {
             return;
         }
         assert!(libc::WIFSTOPPED(status), "the writer ended with {status}");
-        look();
+        check();
         // SAFETY: the child is stopped and traced by this thread.
         let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, none, none) };
         assert_eq!(stepped, 0, "ptrace: {}", std::io::Error::last_os_error());
     }
 }
 
-/// A slot that a child process shares.
-fn shared() -> &'static Slot {
+/// A published token that a child process shares.
+fn shared() -> &'static PublishedToken {
     let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    // SAFETY: new memory of the system's choice, all 0, which is a slot, and never given back.
+    // SAFETY: new memory of the system's choice, all 0, which is a published token, and never given back.
     unsafe {
-        let memory = libc::mmap(ptr::null_mut(), size_of::<Slot>(), access, kind, -1, 0);
+        let memory = libc::mmap(ptr::null_mut(), size_of::<PublishedToken>(), access, kind, -1, 0);
         assert_ne!(memory, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
-        &*memory.cast::<Slot>()
+        &*memory.cast::<PublishedToken>()
     }
 }
 
 /// What a fork leaves to the child.
-fn forked(slot: &Slot) -> Box<[Slot]> {
-    let mut copy = Box::<[Slot]>::new_uninit_slice(1);
+fn forked(published: &PublishedToken) -> Box<[PublishedToken]> {
+    let mut copy = Box::<[PublishedToken]>::new_uninit_slice(1);
     // SAFETY: the only writer is stopped.
     unsafe {
-        ptr::copy_nonoverlapping(ptr::from_ref(slot), copy[0].as_mut_ptr(), 1);
+        ptr::copy_nonoverlapping(ptr::from_ref(published), copy[0].as_mut_ptr(), 1);
         copy.assume_init()
     }
 }
 
-/// At every step of the write, what is read is one of these, and never again one before it; and the same is inherited
-/// by a child, who can publish anew.
+/// At every step of the write, a reader gets one of these, and never an earlier one again. A child inherits the same,
+/// and can publish again.
 #[track_caller]
-fn check(expected: [Option<(&str, u64)>; 2], write: impl Fn(&Slot)) {
-    let slot = shared();
-    slot.set_owner(OWNER);
-    publish(slot, OLD, 1, None);
+fn check(expected: [Option<(&str, u64)>; 2], write: impl Fn(&PublishedToken)) {
+    let published = shared();
+    published.set_owner(OWNER);
+    publish(published, OLD, 1, None);
     let (mut steps, mut changes) = (0, Vec::new());
     step_through(
-        || write(slot),
+        || write(published),
         || {
-            let token = read(slot, OWNER, TIME).map(|(text, generation, _)| (text, generation));
-            let child = forked(slot);
+            let token = read(published, OWNER, TIME).map(|(text, generation, _)| (text, generation));
+            let child = forked(published);
             let (generation, grant) = child[0].inherit();
             assert_eq!(grant.map(|grant| (grant.value.expose().to_owned(), generation)), token, "step {steps}");
             if changes.last() != Some(&token) {
@@ -91,11 +91,11 @@ fn check(expected: [Option<(&str, u64)>; 2], write: impl Fn(&Slot)) {
 }
 
 #[test]
-fn at_every_instruction_of_a_replacement_a_whole_token_is_read() {
-    check([Some((OLD, 1)), Some((NEW, 2))], |slot| publish(slot, NEW, 2, None));
+fn reads_a_whole_token_at_every_instruction_of_a_replacement() {
+    check([Some((OLD, 1)), Some((NEW, 2))], |published| publish(published, NEW, 2, None));
 }
 
 #[test]
-fn at_every_instruction_of_a_withdrawal_a_whole_token_is_read_or_none() {
-    check([Some((OLD, 1)), None], |slot| slot.publish(None, 1, TIME, SENT));
+fn reads_a_whole_token_or_none_at_every_instruction_of_a_withdrawal() {
+    check([Some((OLD, 1)), None], |published| published.publish(None, 1, TIME, SENT));
 }

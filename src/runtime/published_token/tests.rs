@@ -7,15 +7,15 @@ pub(super) const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: D
 /// The other clock started a while later.
 pub(super) const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
-pub(super) fn publish(slot: &Slot, value: &str, generation: u64, attention: Option<u64>) {
+pub(super) fn publish(published: &PublishedToken, value: &str, generation: u64, attention: Option<u64>) {
     let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
     let attention = attention.map(|after| SENT.boot + Duration::from_secs(after));
     let offer = Offer { value: &value, generation, sent: SENT, ttl, attention };
-    slot.publish(Some(&offer), generation, TIME, SENT);
+    published.publish(Some(&offer), generation, TIME, SENT);
 }
 
-fn slot() -> &'static [Slot] {
-    let row = Slot::row(1);
+fn row() -> &'static [PublishedToken] {
+    let row = PublishedToken::row(1);
     row[0].set_owner(OWNER);
     row
 }
@@ -25,24 +25,24 @@ fn after(seconds: f64, wall_jump: f64) -> Coarse {
     Coarse { mono: passed(TIME.mono, seconds), wall: passed(TIME.wall, seconds + wall_jump) }
 }
 
-pub(super) fn read(slot: &Slot, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
-    let mut memory = [MaybeUninit::uninit(); WORDS];
-    let mut buffer = Buffer::new(&mut memory);
-    let reading = slot.read(owner, time, &mut buffer)?;
-    assert_eq!(reading.expires_at, SENT.wall + Duration::from_secs(600));
-    let text = String::from_utf8(buffer.text().to_vec()).expect("a token is text");
-    Some((text, reading.generation, reading.attention))
+pub(super) fn read(published: &PublishedToken, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
+    let mut memory = [std::mem::MaybeUninit::uninit(); WORDS];
+    let mut copy = TokenCopy::new(&mut memory);
+    let read = published.read(owner, time, &mut copy)?;
+    assert_eq!(read.expires_at, SENT.wall + Duration::from_secs(600));
+    let text = String::from_utf8(copy.text().to_vec()).expect("a token is text");
+    Some((text, read.generation, read.needs_check))
 }
 
-/// The bytes of both pages that are not 0.
-pub(super) fn left_over(slot: &Slot) -> usize {
-    let bytes = slot.words.0.iter().flatten().flat_map(|word| word.load(Relaxed).to_ne_bytes());
+/// The bytes of both buffers that are not 0.
+pub(super) fn left_over(published: &PublishedToken) -> usize {
+    let bytes = published.words.0.iter().flatten().flat_map(|word| word.load(Relaxed).to_ne_bytes());
     bytes.filter(|byte| *byte != 0).count()
 }
 
 #[test]
-fn what_was_published_is_read_at_every_length() {
-    let row = slot();
+fn reads_tokens_of_every_length() {
+    let row = row();
     for (generation, length) in [1, 7, 8, 9, 40, 4094, 4095, 1].into_iter().enumerate() {
         let value = "t".repeat(length);
         publish(&row[0], &value, generation as u64, None);
@@ -52,8 +52,8 @@ fn what_was_published_is_read_at_every_length() {
 }
 
 #[test]
-fn only_its_owner_reads_it_while_both_clocks_call_it_good() {
-    let row = slot();
+fn only_the_owner_reads_while_both_clocks_call_it_valid() {
+    let row = row();
     assert_eq!(read(&row[0], OWNER, TIME), None, "nothing was published");
     publish(&row[0], "token", 1, None);
     for (owner, seconds, wall_jump, readable) in [
@@ -70,38 +70,38 @@ fn only_its_owner_reads_it_while_both_clocks_call_it_good() {
         let time = after(seconds, wall_jump);
         let case = format!("owner {owner}, {seconds} s old, wall clock set by {wall_jump} s");
         assert_eq!(read(&row[0], owner, time).is_some(), readable, "read: {case}");
-        assert_eq!(row[0].peek(owner, time).is_some(), readable, "peek: {case}");
+        assert_eq!(row[0].generation(owner, time).is_some(), readable, "generation: {case}");
     }
 }
 
 #[test]
-fn attention_is_asked_for_from_its_moment_on() {
-    let row = slot();
+fn needs_a_check_from_its_time_on() {
+    let row = row();
     publish(&row[0], "token", 1, Some(100));
-    assert_eq!(row[0].peek(OWNER, after(99.9, 0.0)), Some((1, false)));
-    assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, true)));
+    assert_eq!(row[0].generation(OWNER, after(99.9, 0.0)), Some((1, false)));
+    assert_eq!(row[0].generation(OWNER, after(100.0, 0.0)), Some((1, true)));
     publish(&row[0], "token", 1, None);
-    assert_eq!(row[0].peek(OWNER, after(100.0, 0.0)), Some((1, false)));
+    assert_eq!(row[0].generation(OWNER, after(100.0, 0.0)), Some((1, false)));
 }
 
 #[test]
-fn what_is_published_anew_ends_when_it_would_have_ended() {
-    let row = slot();
+fn publishing_again_does_not_extend_a_token() {
+    let row = row();
     let passed = Duration::from_secs(300);
     let now = Moment { boot: SENT.boot + passed, wall: SENT.wall + passed };
     let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
     let attention = Some(SENT.boot + Duration::from_secs(500));
     let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention };
     row[0].publish(Some(&offer), 1, after(300.0, 0.0), now);
-    assert_eq!(row[0].peek(OWNER, after(499.9, 0.0)), Some((1, false)));
-    assert_eq!(row[0].peek(OWNER, after(500.0, 0.0)), Some((1, true)));
-    assert_eq!(row[0].peek(OWNER, after(569.98, 0.0)), Some((1, true)));
-    assert_eq!(row[0].peek(OWNER, after(569.99, -0.4)), None, "by the clock that was not set");
+    assert_eq!(row[0].generation(OWNER, after(499.9, 0.0)), Some((1, false)));
+    assert_eq!(row[0].generation(OWNER, after(500.0, 0.0)), Some((1, true)));
+    assert_eq!(row[0].generation(OWNER, after(569.98, 0.0)), Some((1, true)));
+    assert_eq!(row[0].generation(OWNER, after(569.99, -0.4)), None, "by the clock that was not set");
 }
 
 #[test]
-fn what_is_withdrawn_is_wiped_and_its_generation_kept() {
-    let row = slot();
+fn withdrawing_wipes_the_token_and_keeps_the_generation() {
+    let row = row();
     publish(&row[0], "token", 7, None);
     let (generation, grant) = row[0].inherit();
     let grant = grant.expect("a token was published");

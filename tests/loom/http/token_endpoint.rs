@@ -1,4 +1,4 @@
-//! An endpoint that answers as a model says, and makes sure that it is asked for one thing at a time.
+//! An endpoint that responds as a model says, and notices two requests at once.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -17,7 +17,7 @@ pub(crate) enum StubResponse {
     Token(&'static str),
     Failure(Status),
     Panic,
-    /// A token, but not before [`TokenEndpoint::go_on`].
+    /// A token, but not before [`TokenEndpoint::release`].
     Later(&'static str),
 }
 
@@ -30,36 +30,36 @@ pub(crate) struct TokenResponse {
 pub(crate) struct TokenEndpoint(Arc<Inner>);
 
 struct Inner {
-    answers: Mutex<VecDeque<StubResponse>>,
-    /// Also where other threads may come in between, as they may during a real exchange.
+    responses: Mutex<VecDeque<StubResponse>>,
+    /// An atomic of loom, so that other threads may run in between, as during a real request.
     asked: AtomicBool,
     wrong: std::sync::atomic::AtomicBool,
-    may_go_on: loom::sync::Mutex<bool>,
-    go_on: Condvar,
+    is_released: loom::sync::Mutex<bool>,
+    released: Condvar,
 }
 
 impl TokenEndpoint {
-    pub(crate) fn new(answers: impl IntoIterator<Item = StubResponse>) -> Self {
-        let answers = Mutex::new(answers.into_iter().collect());
-        let (asked, may_go_on) = (AtomicBool::new(false), loom::sync::Mutex::new(false));
+    pub(crate) fn new(responses: impl IntoIterator<Item = StubResponse>) -> Self {
+        let responses = Mutex::new(responses.into_iter().collect());
+        let (asked, is_released) = (AtomicBool::new(false), loom::sync::Mutex::new(false));
         let wrong = std::sync::atomic::AtomicBool::new(false);
-        Self(Arc::new(Inner { answers, asked, wrong, may_go_on, go_on: Condvar::new() }))
+        Self(Arc::new(Inner { responses, asked, wrong, is_released, released: Condvar::new() }))
     }
 
     pub(crate) fn request_token(&self) -> Result<TokenResponse, Failure> {
-        // What asserts here would be a panic like that of an exchange, which the cache catches.
+        // A failed assertion here would be a panic of the request, which the cache catches.
         let at_once = self.0.asked.swap(true, SeqCst);
-        let answer = self.0.answers.lock().unwrap().pop_front();
-        self.0.wrong.fetch_or(at_once || answer.is_none(), SeqCst);
-        let answer = answer.unwrap_or(StubResponse::Panic);
-        if let StubResponse::Later(_) = answer {
-            let mut may_go_on = self.0.may_go_on.lock().unwrap();
-            while !*may_go_on {
-                may_go_on = self.0.go_on.wait(may_go_on).unwrap();
+        let response = self.0.responses.lock().unwrap().pop_front();
+        self.0.wrong.fetch_or(at_once || response.is_none(), SeqCst);
+        let response = response.unwrap_or(StubResponse::Panic);
+        if let StubResponse::Later(_) = response {
+            let mut is_released = self.0.is_released.lock().unwrap();
+            while !*is_released {
+                is_released = self.0.released.wait(is_released).unwrap();
             }
         }
         self.0.asked.store(false, SeqCst);
-        match answer {
+        match response {
             StubResponse::Token(value) | StubResponse::Later(value) => {
                 Ok(TokenResponse { value: Secret::new(value.to_owned()), ttl: Duration::from_secs(600) })
             }
@@ -68,13 +68,13 @@ impl TokenEndpoint {
         }
     }
 
-    /// Whether every request was the only one, and had an answer.
-    pub(crate) fn is_content(&self) -> bool {
+    /// Whether every request was the only one in flight, and one that the model expects.
+    pub(crate) fn was_asked_correctly(&self) -> bool {
         !self.0.wrong.load(SeqCst)
     }
 
-    pub(crate) fn go_on(&self) {
-        *self.0.may_go_on.lock().unwrap() = true;
-        self.0.go_on.notify_all();
+    pub(crate) fn release(&self) {
+        *self.0.is_released.lock().unwrap() = true;
+        self.0.released.notify_all();
     }
 }
