@@ -1,4 +1,4 @@
-//! A token as it is handed to C: bytes in the caller's own struct.
+//! A token as C receives it: bytes in the caller's own struct.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
@@ -10,27 +10,27 @@ use super::argument::required;
 use super::handle::Handle;
 use crate::{Error, ReadToken, TOKEN_CAPACITY, TokenCopy, TokenMemory};
 
-/// Bytes in `bankhub_access_token.value`, the closing NUL included.
+/// Bytes in `bankhub_access_token.value`, including the terminating NUL.
 pub const BANKHUB_TOKEN_CAPACITY: usize = 4096;
 
 /// One access token, copied into the caller's memory. Its size never changes.
 ///
-/// It is a secret: wipe it with bankhub_access_token_wipe when it has been used.
+/// It is a secret: call bankhub_access_token_wipe after its last use.
 #[repr(C)]
 pub struct bankhub_access_token {
-    /// Never 0; grows with every new token of this handle.
+    /// Never 0 after success. It grows with every new token of this handle.
     pub generation: u64,
-    /// Unix seconds: the moment its request was sent, plus its ttl.
+    /// Unix seconds: the time at which its request was sent, plus its ttl.
     pub expires_at: i64,
-    /// Written 0.
+    /// The library writes 0.
     pub reserved: [u64; 4],
-    /// Bytes of `value` without the NUL; 0 where no token was handed out.
+    /// Bytes of `value` without the NUL; 0 if the call returned no token.
     pub length: usize,
-    /// The text that belongs after "Authorization: Bearer ", closed by NUL.
+    /// The text to send after "Authorization: Bearer ", NUL-terminated.
     pub value: [c_char; BANKHUB_TOKEN_CAPACITY],
 }
 
-/// Overwrites the whole struct with zeros, in a way that no compiler removes. NULL is fine.
+/// Overwrites the whole struct with zeros. No compiler removes this write. NULL is allowed and does nothing.
 ///
 /// `token` is NULL or points to a `bankhub_access_token` that no other thread uses during the call.
 #[unsafe(no_mangle)]
@@ -43,10 +43,10 @@ pub unsafe extern "C" fn bankhub_access_token_wipe(token: *mut bankhub_access_to
     })
 }
 
-/// Copies a valid token into the caller's struct; leaves it without one on failure.
+/// Copies a valid token into the caller's struct. After a failure the struct holds no token.
 ///
 /// # Safety
-/// `out` is writable, aligned and used by no other thread; so for every function below.
+/// `out` is writable, aligned and used by no other thread. The same holds for every function below.
 #[inline(always)]
 pub(super) unsafe fn fill(
     out: *mut bankhub_access_token,

@@ -1,4 +1,4 @@
-//! A configuration as C sees it, and its reading into a `Config`.
+//! The configuration as C sees it, and how it becomes a `Config`.
 
 use std::ffi::c_char;
 use std::time::Duration;
@@ -6,44 +6,47 @@ use std::time::Duration;
 use super::argument::{required, sized, text};
 use crate::{Config, Error};
 
-/// For `bankhub_config.flags`: plain http is allowed to hosts beyond loopback. The secret then crosses the network in
-/// clear.
+/// For `bankhub_config.flags`: allows plain http to hosts other than loopback. The client secret then crosses the
+/// network unencrypted.
 pub const BANKHUB_ALLOW_HTTP: u32 = 1;
 
-/// What a handle is made from. Strings are copied by bankhub_token_new; the caller may free them after it.
+/// The settings of a handle. bankhub_token_new copies the strings: the caller may free them when it has returned.
 ///
-/// Start from `{.size = sizeof(bankhub_config)}` and set what is needed: every field left 0 has a default.
+/// Start from `{.size = sizeof(bankhub_config)}` and set what you need. Every optional field that is 0 has a default.
 #[repr(C)]
 pub struct bankhub_config {
-    /// `sizeof(bankhub_config)`: how fields are added without breaking callers. A smaller one is an older caller, whose
-    /// missing fields are defaults; a larger one is accepted while the bytes that this library does not know are 0.
+    /// `sizeof(bankhub_config)`. It lets later versions add fields. A smaller size means an older caller: the missing
+    /// fields have their defaults. A larger size is accepted if all bytes that this library does not know are 0.
     pub size: usize,
-    /// Required: not empty, without ':' and control characters (RFC 7617).
+    /// Required. Not empty, no ':' and no control characters (RFC 7617).
     pub client_id: *const c_char,
-    /// Required: not empty, without control characters.
+    /// Required. Not empty, no control characters.
     pub client_secret: *const c_char,
-    /// "https://host[:port][/path]", no user info, query or fragment; plain http only to loopback.
-    /// NULL: BANKHUB_SANDBOX_URL.
+    /// "https://host[:port][/path]", without user info, query and fragment. Plain http is accepted for loopback only,
+    /// unless `flags` has BANKHUB_ALLOW_HTTP. NULL: BANKHUB_SANDBOX_URL.
     pub base_url: *const c_char,
-    /// A PEM file whose certificates are trusted besides the platform's roots; read by bankhub_token_new. NULL: none.
+    /// A PEM file with certificates to trust in addition to the platform's roots. bankhub_token_new reads it. NULL:
+    /// none.
     pub ca_file: *const c_char,
-    /// "http://[user:password@]host[:port]" of an HTTP proxy. NULL: from HTTPS_PROXY and NO_PROXY. "": none.
+    /// An HTTP proxy, "http://[user:password@]host[:port]". NULL: HTTPS_PROXY and NO_PROXY decide. "": no proxy.
     pub proxy: *const c_char,
-    /// Where the token is shared with all who have the same id, secret and base URL: "file:/DIR" (Unix; a directory of
-    /// this user's alone), "redis://[[user]:password@]host[:port][/database]" or "rediss://…", with TLS. A store that
-    /// fails fails no call: last_error of the statistics tells. NULL: this process alone.
+    /// Where processes with the same id, secret and base URL share one token: "file:/DIR",
+    /// "redis://[[user]:password@]host[:port][/database]", or "rediss://…" for TLS. DIR (Unix only) must be a directory
+    /// that this user owns, mode 0700, and not a symbolic link; it is created if it does not exist. A store that fails
+    /// makes no call fail: `last_error` in bankhub_stats says what is wrong. NULL: the token is not shared.
     pub store: *const c_char,
-    /// Milliseconds for connect and TLS handshake. 0: 5,000.
+    /// Milliseconds for the TCP connect and the TLS handshake. 0: 5,000.
     pub connect_timeout_ms: u32,
-    /// Milliseconds for one token request, from start to last byte. 0: 10,000.
+    /// Milliseconds for one token request, from its start to the last byte of the response. 0: 10,000.
     pub request_timeout_ms: u32,
-    /// Milliseconds that BANKHUB_TIMEOUT_DEFAULT means. 0: 30,000.
+    /// Milliseconds that BANKHUB_TIMEOUT_DEFAULT stands for. 0: 30,000.
     pub get_timeout_ms: u32,
-    /// Seconds before its end that a token is renewed. 0: a tenth of its ttl.
+    /// How many seconds before a token becomes stale a refresh is due. 0: a tenth of its ttl. The library uses at least
+    /// 2 s and at most half of the time until the token becomes stale, and spreads the result by ±10 %.
     pub refresh_ahead_s: u32,
-    /// BANKHUB_ALLOW_HTTP or 0. Unknown bits are refused.
+    /// BANKHUB_ALLOW_HTTP or 0. Unknown bits are rejected.
     pub flags: u32,
-    /// 0. Anything else is refused.
+    /// Must be 0.
     pub reserved: u32,
 }
 
@@ -51,7 +54,7 @@ pub struct bankhub_config {
 /// As of `bankhub_token_new`.
 pub(super) unsafe fn read(config: *const bankhub_config) -> Result<Config, Error> {
     required("config", config)?;
-    // SAFETY: the size comes first in every version, and as many bytes are readable; the strings are closed by NUL.
+    // SAFETY: the size comes first in every version, and that many bytes are readable; the strings are NUL-terminated.
     unsafe {
         let size = (*config).size;
         sized::<bankhub_config>("config.size", size)?;
@@ -83,7 +86,7 @@ fn check_numbers(config: &bankhub_config) -> Result<(), Error> {
 }
 
 /// # Safety
-/// The strings are NULL or closed by NUL.
+/// The strings are NULL or NUL-terminated.
 unsafe fn set_texts(mut read: Config, config: &bankhub_config) -> Result<Config, Error> {
     // SAFETY: as the caller promises.
     unsafe {
@@ -103,7 +106,7 @@ unsafe fn set_texts(mut read: Config, config: &bankhub_config) -> Result<Config,
     Ok(read)
 }
 
-/// 0 is what a C caller leaves unset.
+/// A C caller that sets no value leaves 0.
 fn set_numbers(mut read: Config, config: &bankhub_config) -> Config {
     if config.connect_timeout_ms != 0 {
         read = read.connect_timeout(Duration::from_millis(config.connect_timeout_ms.into()));

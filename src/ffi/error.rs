@@ -1,28 +1,28 @@
-//! What went wrong, written into the caller's own struct: no error text lives in a handle or a thread.
+//! The error of a call, written into the caller's own struct: no error text is kept in a handle or a thread.
 
 use std::ffi::c_char;
 
 use super::status::{BANKHUB_OK, bankhub_status, to_c};
 use crate::{Error, Status};
 
-/// Bytes in `bankhub_error.message`, the closing NUL included.
+/// Bytes in `bankhub_error.message`, including the terminating NUL.
 pub const BANKHUB_MESSAGE_CAPACITY: usize = 512;
 
-/// What went wrong, in the caller's memory. Its size never changes.
+/// Why a call failed, in the caller's memory. Its size never changes.
 ///
-/// Every bankhub_error * parameter may be NULL. Where it is not, it is always written, with BANKHUB_OK too.
+/// Every bankhub_error * parameter may be NULL. If it is not NULL, the call always writes it, also with BANKHUB_OK.
 #[repr(C)]
 pub struct bankhub_error {
     /// What the call returned.
     pub status: bankhub_status,
-    /// The HTTP status of the answer behind the error; 0: no HTTP answer was involved.
+    /// The HTTP status of the response that caused the error. 0: no HTTP response was involved.
     pub http_status: i32,
-    /// Milliseconds until the next token request may go out, or, while one has outlasted its timeout, until it makes
-    /// sense to look again; 0: now, or never.
+    /// Milliseconds until the next token request may be sent. While a request is overdue: milliseconds until it makes
+    /// sense to call again. 0: no known wait; `status` tells whether a retry can help.
     pub retry_after_ms: u64,
-    /// Written 0.
+    /// The library writes 0.
     pub reserved: [u64; 4],
-    /// One sentence for an operator, closed by NUL; empty with BANKHUB_OK. Never holds a secret.
+    /// One sentence for an operator, NUL-terminated. Empty with BANKHUB_OK. It never holds a secret.
     pub message: [c_char; BANKHUB_MESSAGE_CAPACITY],
 }
 
@@ -32,7 +32,7 @@ impl From<&Error> for bankhub_error {
         Self {
             status: to_c(error.status()),
             http_status: error.http_status().map_or(0, i32::from),
-            // Rounded up: who waits as long finds that the time has come.
+            // Rounded up: after this wait a request is allowed.
             retry_after_ms: u64::try_from(retry_after.as_micros().div_ceil(1000)).unwrap_or(u64::MAX),
             reserved: [0; 4],
             message: message(error.message()),
@@ -40,7 +40,7 @@ impl From<&Error> for bankhub_error {
     }
 }
 
-/// Writes how a call ended into the caller's struct, if there is one, and returns the status.
+/// Writes the outcome of a call into the caller's struct, if there is one, and returns the status.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -51,8 +51,8 @@ pub(super) unsafe fn report(out: *mut bankhub_error, result: Result<(), Error>) 
         return unsafe { report_failure(out, &error) };
     }
     if !out.is_null() {
-        // SAFETY: writable, as the caller promises. The rest of the message stays as it is: a token was handed out in
-        // nanoseconds, and this is 512 bytes.
+        // SAFETY: writable, as the caller promises. The rest of the message stays as it is: a cached token takes
+        // nanoseconds, and the message has 512 bytes.
         unsafe {
             (*out).status = BANKHUB_OK;
             (*out).http_status = 0;
@@ -75,12 +75,12 @@ unsafe fn report_failure(out: *mut bankhub_error, error: &Error) -> bankhub_stat
     to_c(error.status())
 }
 
-/// What a caller is told whose call panicked. The panic's own text could hold anything.
+/// The error of a call that panicked, without the text of the panic: that text could hold a secret.
 pub(super) fn panicked() -> Error {
     Error::new(Status::Internal, "the call panicked; please report this")
 }
 
-/// Cut where it is too long, between two characters, and closed by NUL.
+/// NUL-terminated, and cut between two characters if it is too long.
 fn message(text: &str) -> [c_char; BANKHUB_MESSAGE_CAPACITY] {
     let mut message = [0; BANKHUB_MESSAGE_CAPACITY];
     let cut = text.floor_char_boundary(BANKHUB_MESSAGE_CAPACITY - 1);

@@ -1,4 +1,4 @@
-//! What a handle has done and is doing, as C sees it.
+//! The statistics of a handle, as C sees them.
 
 use super::argument::{required, sized};
 use super::error::{BANKHUB_MESSAGE_CAPACITY, bankhub_error};
@@ -6,43 +6,44 @@ use super::handle::Handle;
 use super::status::BANKHUB_OK;
 use crate::{Error, Stats};
 
-/// What a handle has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
+/// What a handle has done and is doing now. For monitoring only: do not use it to decide when to call
+/// bankhub_token_get. It holds no secret.
 #[repr(C)]
 pub struct bankhub_stats {
-    /// Set by the caller to `sizeof(bankhub_stats)`: no more than that is written. A size beyond this library's is
-    /// accepted, its further bytes are written 0.
+    /// The caller sets it to `sizeof(bankhub_stats)`. The library writes no more than that. A size that is larger than
+    /// this library's is accepted: the additional bytes are set to 0.
     pub size: usize,
-    /// Of the token that bankhub_token_get would return at once; 0: no valid token now.
+    /// The generation of the token that bankhub_token_get would return at once. 0: no valid token now.
     pub generation: u64,
-    /// Unix seconds; 0: no valid token now.
+    /// When that token expires, in Unix seconds. 0: no valid token now.
     pub expires_at: i64,
-    /// Unix seconds from which the token is renewed beside its callers; 0: no valid token now.
+    /// When a refresh of that token is due, in Unix seconds. It runs in the background. 0: no valid token now.
     pub refresh_at: i64,
-    /// Unix seconds before which no token request goes out; 0: one may go out now.
+    /// Before this time, in Unix seconds, no token request is sent. 0: a request may be sent now.
     pub next_attempt_at: i64,
-    /// Unix seconds; 0: none yet.
+    /// When the last token request succeeded, in Unix seconds. 0: none has.
     pub last_success_at: i64,
-    /// Unix seconds; 0: none yet.
+    /// When the last token request failed, in Unix seconds. 0: none has.
     pub last_failure_at: i64,
-    /// Token requests sent.
+    /// Number of token requests sent.
     pub requests: u64,
-    /// Token requests that brought a usable token.
+    /// Number of token requests that returned a usable token.
     pub successes: u64,
-    /// Token requests that did not.
+    /// Number of token requests that failed.
     pub failures: u64,
-    /// Token requests that did not, since the last that did.
+    /// Number of token requests that failed since the last success.
     pub consecutive_failures: u64,
-    /// Calls of bankhub_token_invalidate that named the current token.
+    /// Number of bankhub_token_invalidate calls that named the current token.
     pub rejections: u64,
-    /// Calls of bankhub_token_invalidate that named anything else, and so changed nothing.
+    /// Number of bankhub_token_invalidate calls that named any other text. They changed nothing.
     pub ignored_rejections: u64,
-    /// Callers blocked in bankhub_token_get now.
+    /// Number of callers that wait in bankhub_token_get now.
     pub waiters: u64,
     /// 1 while a fetch is in flight, else 0.
     pub fetching: u32,
-    /// Written 0.
+    /// The library writes 0.
     pub reserved: u32,
-    /// Of the last failed fetch, or else of the store; status BANKHUB_OK: none since the last success.
+    /// The error of the last failed fetch, or else of the store. Status BANKHUB_OK: no error since the last success.
     pub last_error: bankhub_error,
 }
 
@@ -50,7 +51,7 @@ pub struct bankhub_stats {
 /// `out` is NULL or writable for `out->size` bytes.
 pub(super) unsafe fn fill(out: *mut bankhub_stats, handle: Handle) -> Result<(), Error> {
     required("out", out)?;
-    // SAFETY: the size comes first in every version, and as many bytes are writable.
+    // SAFETY: the size comes first in every version, and that many bytes are writable.
     unsafe {
         let size = (*out).size;
         sized::<bankhub_stats>("out.size", size)?;

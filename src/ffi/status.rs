@@ -1,34 +1,36 @@
-//! How a call ended, as C sees it.
+//! The status of a call, as C sees it.
 
 use std::ffi::c_char;
 
 use crate::Status;
 
-/// How a call ended: one of the constants below. Numbers are never reused.
+/// The outcome of a call: one of the constants below. A number is never reused.
 pub type bankhub_status = i32;
 
-/// It worked.
+/// The call succeeded.
 pub const BANKHUB_OK: bankhub_status = 0;
-/// An argument is wrong; the message names it. Calling again with the same arguments fails again.
+/// An argument is wrong. The message names it. The same call fails again.
 pub const BANKHUB_INVALID_ARGUMENT: bankhub_status = 1;
-/// The client id or secret is refused or disabled: 401, or a 403 whose body is JSON.
+/// The server rejects the client id or secret, or they are disabled: HTTP 401, or 403 with a JSON body.
 pub const BANKHUB_UNAUTHENTICATED: bankhub_status = 2;
-/// Too many requests: 429. `retry_after_ms` says when the next one may go out.
+/// Too many requests: HTTP 429. `retry_after_ms` says when the next request may be sent.
 pub const BANKHUB_RATE_LIMITED: bankhub_status = 3;
-/// Try later: name lookup, connect, TLS, timeout, reset, 408, 5xx, or a 403 that is not JSON (a block page).
+/// The service cannot be reached or is not available now; a later try can succeed: name lookup, connect, TLS, timeout,
+/// connection reset, HTTP 408, 5xx, or 403 without a JSON body (a block page).
 pub const BANKHUB_UNAVAILABLE: bankhub_status = 4;
-/// An answer that the API does not promise: any other status, a redirect, or a body that is not the documented JSON.
+/// A response that the API does not document: any other HTTP status, a redirect, or a body that is not the documented
+/// JSON.
 pub const BANKHUB_BAD_RESPONSE: bankhub_status = 5;
-/// The caller's own timeout passed first; the message names the last failure.
+/// The caller's timeout passed before a token was available. The message names the last failure. The fetch continues.
 pub const BANKHUB_DEADLINE: bankhub_status = 6;
 /// The handle was freed, or never was one.
 pub const BANKHUB_CLOSED: bankhub_status = 7;
-/// A caught panic, or a thread that could not start.
+/// An error in this library (a panic that was caught), or a thread that could not be started.
 pub const BANKHUB_INTERNAL: bankhub_status = 8;
 
-/// The constant's name, such as "BANKHUB_OK", or "BANKHUB_UNKNOWN" for a number that is no status.
+/// The name of the constant, for example "BANKHUB_OK", or "BANKHUB_UNKNOWN" if the number is not a status.
 ///
-/// Static text: never NULL, never to be freed.
+/// The text is static: it is never NULL, and the caller must not free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn bankhub_status_name(status: bankhub_status) -> *const c_char {
     guard!(c"BANKHUB_UNKNOWN".as_ptr(), {

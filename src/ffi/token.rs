@@ -14,23 +14,23 @@ use super::stats::{self, bankhub_stats};
 use super::status::bankhub_status;
 use crate::Error;
 
-/// For `timeout_ms`: what `bankhub_config.get_timeout_ms` says.
+/// For `timeout_ms`: use the timeout in `bankhub_config.get_timeout_ms`.
 pub const BANKHUB_TIMEOUT_DEFAULT: u32 = u32::MAX;
 
-/// A token cache, shared by all threads of a process. A number, not an address: never to be dereferenced.
+/// A token cache, shared by all threads of a process. It is a number, not an address: never dereference it.
 pub struct bankhub_token {
     _opaque: (),
 }
 
-/// Makes a handle. No request is sent before the first bankhub_token_get, but `ca_file` is read here, and so is the
-/// environment (HTTPS_PROXY, NO_PROXY); neither is read again. The platform's trusted roots, SSL_CERT_FILE and
-/// SSL_CERT_DIR are read by the first call in a process.
+/// Creates a handle. It sends no request: the first bankhub_token_get does. This call alone reads `ca_file` and the
+/// environment (HTTPS_PROXY, NO_PROXY). The first call in a process also reads the platform's trusted roots,
+/// SSL_CERT_FILE and SSL_CERT_DIR.
 ///
-/// On success `*out` is the caller's, to be given back with bankhub_token_free; otherwise `*out` is NULL and the
+/// On success the caller owns `*out` and releases it with bankhub_token_free. On failure `*out` is NULL, and the
 /// message names the field that is wrong. Fails with BANKHUB_INVALID_ARGUMENT or BANKHUB_INTERNAL.
 ///
-/// `config` is NULL or readable for `config->size` bytes and its strings are NULL or closed by NUL; `out` and `error`
-/// are NULL or writable.
+/// `config` is NULL or readable for `config->size` bytes. Its strings are NULL or NUL-terminated. `out` and `error` are
+/// NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bankhub_token_new(
     config: *const bankhub_config,
@@ -50,16 +50,18 @@ pub unsafe extern "C" fn bankhub_token_new(
     })
 }
 
-/// Copies a valid token to `out`; fetches one first where there is none.
+/// Copies a valid token to `out`. If there is none, the call fetches one first.
 ///
-/// A valid token is handed out at once, without a lock, also while it is being renewed and while renewal fails.
-/// Otherwise the call waits for the one fetch that is in flight for all callers, at most `timeout_ms` (0: not at all;
-/// BANKHUB_TIMEOUT_DEFAULT: `get_timeout_ms` of the config). A timeout ends the wait, never the fetch. With 0 the
-/// answer is, in this order: a token; BANKHUB_CLOSED; the last error while no request may go out; BANKHUB_INTERNAL if
-/// no fetch could start; BANKHUB_DEADLINE, with a fetch under way.
+/// If there is a valid token, the call returns it at once, without a lock. This is also true while the token is
+/// refreshed in the background, and while that refresh fails. If there is none, the call waits for the one fetch that
+/// is in flight for all callers. It waits at most `timeout_ms` (0: it does not wait; BANKHUB_TIMEOUT_DEFAULT:
+/// `get_timeout_ms` of the config). A timeout ends the wait, never the fetch. While a backoff forbids a request, the
+/// call does not wait: it returns the last error. With `timeout_ms` 0 the result is the first of these that applies: a
+/// token; BANKHUB_CLOSED; the last error, while no request may be sent; BANKHUB_INTERNAL, if no fetch could be started;
+/// BANKHUB_DEADLINE, while a fetch is in flight.
 ///
-/// On failure `out->length` is 0 and `out->value` empty. Fails with every status. `out` holds a secret:
-/// bankhub_access_token_wipe it when it has been used.
+/// On failure `out->length` is 0 and `out->value` is empty. Fails with every status. `out` holds a secret: call
+/// bankhub_access_token_wipe after its last use.
 ///
 /// `out` and `error` are NULL or writable, and no other thread uses them during the call.
 #[unsafe(no_mangle)]
@@ -77,23 +79,24 @@ pub unsafe extern "C" fn bankhub_token_get(
     })
 }
 
-/// The generation of the token that bankhub_token_get would hand out at once, or 0: call bankhub_token_get.
+/// The generation of the token that bankhub_token_get would return at once. 0: there is none, call bankhub_token_get.
 ///
-/// Never blocks, never fails, and sets a renewal going when it is due. A caller that keeps the last token together with
-/// its generation may use it as long as this answers the same number.
+/// Never blocks and never fails. It starts a refresh in the background when one is due. A caller that keeps its last
+/// token together with the token's generation may use that token as long as this function returns the same number.
 #[unsafe(no_mangle)]
 pub extern "C" fn bankhub_token_generation(token: *const bankhub_token) -> u64 {
     guard!(0, handle(token).map_or(0, Handle::generation))
 }
 
-/// Reports that an API answered 401 to `rejected`, the text of the token that was sent. Never blocks.
+/// Reports that an API answered 401 to a request that carried the token `rejected`. Never blocks: it does not wait for
+/// the replacement.
 ///
-/// If it is the current token, it is replaced: at once, or, when the tokens before it were rejected as well, after a
-/// backoff during which it is still handed out. Any other text, an empty one and NULL change nothing and are counted as
-/// ignored: a hundred callers that report the same token cause one fetch. Fails with BANKHUB_INVALID_ARGUMENT (the
-/// handle is NULL), BANKHUB_CLOSED or BANKHUB_INTERNAL.
+/// If `rejected` is the current token, that token is replaced. The replacement is fetched at once, or after a backoff
+/// if the tokens before it were rejected too; during that backoff bankhub_token_get still returns the token. Any other
+/// text, an empty text and NULL change nothing and are counted as ignored: a hundred callers that report the same token
+/// cause one fetch. Fails with BANKHUB_INVALID_ARGUMENT (the handle is NULL), BANKHUB_CLOSED or BANKHUB_INTERNAL.
 ///
-/// `rejected` is NULL or closed by NUL; `error` is NULL or writable.
+/// `rejected` is NULL or NUL-terminated. `error` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bankhub_token_invalidate(
     token: *const bankhub_token,
@@ -101,16 +104,16 @@ pub unsafe extern "C" fn bankhub_token_invalidate(
     error: *mut bankhub_error,
 ) -> bankhub_status {
     guard!(report to error, {
-        // SAFETY: NULL or closed by NUL, as the caller promises. What is not UTF-8 is no token of ours.
+        // SAFETY: NULL or NUL-terminated, as the caller promises. Text that is not UTF-8 is no token of ours.
         let rejected = unsafe { text("rejected", rejected) }.ok().flatten().map(Zeroizing::new);
         handle(token)?.invalidate(rejected.as_deref().map_or("", String::as_str))
     })
 }
 
-/// Writes what the handle has done and is doing to `out`, whose `size` the caller has set. Never blocks.
+/// Writes the statistics of the handle to `out`. The caller sets `out->size` first. Never blocks.
 ///
-/// Fails with BANKHUB_INVALID_ARGUMENT (NULL, or a size below the first release's, above 4,096 or inside a field),
-/// BANKHUB_CLOSED or BANKHUB_INTERNAL; nothing is written then.
+/// Fails with BANKHUB_INVALID_ARGUMENT (NULL, or a size that is smaller than the first release's, larger than 4,096 or
+/// ends inside a field), BANKHUB_CLOSED or BANKHUB_INTERNAL. It then writes nothing.
 ///
 /// `out` is NULL or writable for `out->size` bytes.
 #[unsafe(no_mangle)]
@@ -121,11 +124,12 @@ pub unsafe extern "C" fn bankhub_token_stats(token: *const bankhub_token, out: *
     })
 }
 
-/// Ends the handle: every waiting caller wakes with BANKHUB_CLOSED, and every later call on it answers BANKHUB_CLOSED
-/// (bankhub_token_generation: 0). The token is wiped, and so is the secret, once a fetch that is in flight has ended by
-/// itself.
+/// Frees the handle. Every waiting caller wakes at once with BANKHUB_CLOSED, and every later call on the handle returns
+/// BANKHUB_CLOSED (bankhub_token_generation returns 0). The token is wiped. The secret is wiped too, after a fetch that
+/// is in flight has ended.
 ///
-/// May run while other threads are inside calls on the same handle. NULL and handles already freed are fine.
+/// It may run while other threads are inside calls on the same handle. NULL and handles that were freed before are
+/// allowed and do nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn bankhub_token_free(token: *mut bankhub_token) {
     guard!(
@@ -136,7 +140,7 @@ pub extern "C" fn bankhub_token_free(token: *mut bankhub_token) {
     )
 }
 
-/// NULL is an argument that somebody forgot; any other number is looked up.
+/// NULL is an argument that the caller forgot. Any other number is looked up.
 fn handle(token: *const bankhub_token) -> Result<Handle, Error> {
     match token.is_null() {
         true => Err(Error::invalid("token", "is NULL")),

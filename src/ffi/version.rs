@@ -1,22 +1,23 @@
-//! Which library is running: the numbers that a wrapper compares with the header it was written against.
+//! The version of the running library: a wrapper compares it with the header that it was written for.
 
 use std::ffi::c_char;
 
-/// Grows when a symbol or a struct layout changes; so does the soname. 1 at the first release.
+/// Grows when a symbol or a struct layout changes. The soname then changes too. It is 1 at the first release.
 pub const BANKHUB_ABI_MAJOR: u32 = 0;
-/// Grows when a function, or a field at the end of a struct with a `size`, is added.
+/// Grows when a function is added, or a field at the end of a struct that has a `size`.
 pub const BANKHUB_ABI_MINOR: u32 = 1;
 
-/// The ABI of the library that is running: `major << 16 | minor`.
+/// The ABI version of the running library: `major << 16 | minor`.
 ///
-/// A wrapper refuses a library whose major differs from BANKHUB_ABI_MAJOR, or whose minor is smaller than
-/// BANKHUB_ABI_MINOR, both as of the header it was written against.
+/// A wrapper must reject a library if its major number differs from BANKHUB_ABI_MAJOR, or if its minor number is
+/// smaller than BANKHUB_ABI_MINOR. Both constants are those of the header that the wrapper was written for.
 #[unsafe(no_mangle)]
 pub extern "C" fn bankhub_abi_version() -> u32 {
     guard!(0, BANKHUB_ABI_MAJOR << 16 | BANKHUB_ABI_MINOR)
 }
 
-/// The version of the library that is running, such as "0.1.0". Static text: never NULL, never to be freed.
+/// The version of the running library, for example "0.1.0". The text is static: it is never NULL, and the caller must
+/// not free it.
 #[unsafe(no_mangle)]
 pub extern "C" fn bankhub_version() -> *const c_char {
     guard!(c"".as_ptr(), concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast())
