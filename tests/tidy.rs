@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 #[path = "tidy/boundary.rs"]
 mod boundary;
+#[path = "tidy/docs.rs"]
+mod docs;
 #[path = "tidy/idle_tests.rs"]
 mod idle_tests;
 #[path = "tidy/imports.rs"]
