@@ -1,4 +1,4 @@
-//! What a user may set, and whether it makes sense. The only file that reads the environment.
+//! The settings and their checks. The only file that reads the environment.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,16 +15,16 @@ pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";
 /// Base URL of the Bank Hub's production service.
 pub const PRODUCTION_URL: &str = "https://bankhub-api.sepay.vn";
 
-/// What the C ABI can say of a timeout; no longer one can be meant.
+/// The longest timeout that the C ABI can express.
 const TIMEOUT_MAX: Duration = Duration::from_millis(u32::MAX as u64);
 const REFRESH_AHEAD_MAX: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What servers take in a header has its limits, too; an id or secret has some dozen bytes.
+/// Servers limit the size of a header; a real id or secret has some dozen bytes.
 const CREDENTIAL_BYTES_MAX: usize = 4096;
 
-/// What a token cache is made from: the client id and secret, and what is not to be as usual.
+/// The settings of a token cache: the client id and secret, and whatever differs from the defaults.
 ///
-/// Nothing is checked before [`TokenCache::new`](crate::TokenCache::new), whose error names the field that is wrong.
+/// [`TokenCache::new`](crate::TokenCache::new) checks them; its error names the field that is wrong.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) client_id: String,
@@ -40,7 +40,7 @@ pub struct Config {
     pub(crate) allow_http: bool,
 }
 
-/// Prints as `***` where it holds more than it may, a password perhaps.
+/// Prints as `***` if it contains more than it may: that could be a password.
 #[derive(Clone)]
 struct BaseUrl(String);
 
@@ -56,7 +56,7 @@ impl fmt::Debug for BaseUrl {
 impl Config {
     /// A configuration for the Bank Hub's sandbox, with every default.
     ///
-    /// The id must be without ':' (RFC 7617), and both not empty and without control characters.
+    /// Neither may be empty or contain a control character, nor the id ':' (RFC 7617).
     pub fn new(client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
         Self {
             client_id: client_id.into(),
@@ -96,7 +96,7 @@ impl Config {
         self
     }
 
-    /// A PEM file whose certificates are trusted besides the platform's roots. Read once, by
+    /// A PEM file whose certificates are trusted in addition to the platform's roots. Read once, by
     /// [`TokenCache::new`](crate::TokenCache::new).
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
@@ -109,9 +109,9 @@ impl Config {
         self
     }
 
-    /// Where the token is shared with other processes that have the same id, secret and base URL: `file:/DIR`, a
-    /// directory of this user's alone on this machine, which is made if it is not there; or
-    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default: this process alone.
+    /// Shares the token with other processes that have the same id, secret and base URL: through `file:/DIR`, a
+    /// directory on this machine that only this user may use, created if it does not exist; or through
+    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default: no sharing.
     pub fn store(mut self, store: impl Into<String>) -> Self {
         self.store = Some(Secret::new(store.into()));
         self
@@ -123,31 +123,31 @@ impl Config {
         self
     }
 
-    /// For one token request, from start to last byte. Default: 10 s.
+    /// For one token request, from its start to the last byte of the response. Default: 10 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long [`TokenCache::get`](crate::TokenCache::get) waits at most. Default: 30 s.
+    /// The longest wait of [`TokenCache::get`](crate::TokenCache::get). Default: 30 s.
     pub fn get_timeout(mut self, timeout: Duration) -> Self {
         self.get_timeout = timeout;
         self
     }
 
-    /// How long before its end a token is renewed. Default: a tenth of its ttl.
+    /// How long before a token becomes stale it is refreshed. Default: a tenth of its ttl.
     pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
         self.refresh_ahead = Some(ahead);
         self
     }
 
-    /// Allows plain http to hosts beyond loopback. The secret then crosses the network in clear.
+    /// Allows plain http to hosts other than loopback. The secret then crosses the network unencrypted.
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;
         self
     }
 
-    /// Checks what needs no file and no network.
+    /// Checks everything that takes no file and no network.
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_credential("client_id", &self.client_id)?;
         if self.client_id.contains(':') {
@@ -184,7 +184,7 @@ impl Config {
             "https" => {}
             "http" if self.allow_http || is_loopback(authority.host()) => {}
             "http" => {
-                return Err(wrong("is plain http to a host beyond loopback; use https, or allow http explicitly"));
+                return Err(wrong("is plain http to a host other than loopback; use https, or allow http explicitly"));
             }
             _ => return Err(wrong("has a scheme other than https and http")),
         }
@@ -193,7 +193,7 @@ impl Config {
     }
 }
 
-/// Whether the port, if one is given, is a number that can be connected to: `Uri` also takes none and any for one.
+/// Whether the port, if there is one, is a number from 1 to 65535: `Uri` also accepts an empty one and larger numbers.
 pub(crate) fn has_usable_port(url: &Uri) -> bool {
     let given = url.authority().is_some_and(|authority| {
         let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
@@ -202,7 +202,7 @@ pub(crate) fn has_usable_port(url: &Uri) -> bool {
     !given || url.port_u16().is_some_and(|port| port != 0)
 }
 
-/// An environment variable; one that is empty counts as not set.
+/// An environment variable. An empty one counts as not set.
 pub(crate) fn variable(name: &'static str) -> Result<Option<String>, Error> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
     let value = std::env::var_os(name).filter(|value| !value.is_empty());
@@ -219,7 +219,7 @@ fn check_credential(field: &str, text: &str) -> Result<(), Error> {
         return Err(Error::invalid(field, format!("is longer than {CREDENTIAL_BYTES_MAX} bytes")));
     }
     match text.chars().any(char::is_control) {
-        true => Err(Error::invalid(field, "contains a control character, a line break perhaps")),
+        true => Err(Error::invalid(field, "contains a control character, such as a line break; remove it")),
         false => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ fn token_url(base_url: &str) -> Result<String, String> {
 }
 
 #[test]
-fn the_token_url_lies_below_the_base_url() {
+fn the_token_url_is_below_the_base_url() {
     for (base_url, expected) in [
         (SANDBOX_URL, "https://bankhub-api-sandbox.sepay.vn/v1/token"),
         ("https://hub.test/", "https://hub.test/v1/token"),
@@ -23,7 +23,7 @@ fn the_token_url_lies_below_the_base_url() {
 }
 
 #[test]
-fn a_base_url_that_cannot_be_meant_is_refused_without_repeating_it() {
+fn refuses_other_base_urls_without_repeating_them() {
     for (base_url, problem) in [
         ("", "is not a URL"),
         ("hub.test", "has no scheme"),

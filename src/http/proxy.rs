@@ -16,7 +16,7 @@ pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error>
             if in_clear && !config.allow_http {
                 return Err(Error::invalid(
                     "proxy",
-                    "would carry the secret in clear; use https, or allow http explicitly",
+                    "would get the secret unencrypted; use https, or allow http explicitly",
                 ));
             }
             Ok(Some(proxy))
@@ -45,11 +45,13 @@ fn parse(field: &str, url: &str) -> Result<Proxy, Error> {
     let proxy = Proxy::new(url).map_err(|_| wrong("is not a proxy URL"))?;
     let more = proxy.uri().path().len() > 1 || proxy.uri().query().is_some() || url.contains('#');
     if more || url.matches('@').count() > 1 {
-        return Err(wrong("holds more than a proxy's address and credentials"));
+        return Err(wrong("contains more than an address and credentials"));
     }
     match proxy.protocol() {
         ProxyProtocol::Http if proxy.host().is_empty() => Err(wrong("has no host")),
-        ProxyProtocol::Http if !config::has_usable_port(proxy.uri()) => Err(wrong("has a port that is not one")),
+        ProxyProtocol::Http if !config::has_usable_port(proxy.uri()) => {
+            Err(wrong("has a port that is not a number from 1 to 65535"))
+        }
         ProxyProtocol::Http => Ok(proxy),
         _ => Err(wrong("is not the URL of an HTTP proxy")),
     }

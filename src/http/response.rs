@@ -52,33 +52,38 @@ pub(super) fn read(http_status: u16, body: &[u8]) -> Result<TokenResponse, Probl
     let failed =
         |status, what: &str| Err(Problem { status, http_status: meant, message: format!("answered {meant}: {what}") });
     match meant {
-        200..=299 if contradicts => return failed(Status::BadResponse, "a code in the body that is no HTTP status"),
-        200..=299 => {}
-        401 => return failed(Status::Unauthenticated, "the client id or secret is invalid or disabled"),
-        403 if serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
-            return failed(Status::Unauthenticated, "the client id or secret is not allowed");
+        200..=299 if contradicts => {
+            return failed(Status::BadResponse, "the code in the body is not an HTTP status; check base_url");
         }
-        403 => return failed(Status::Unavailable, "a block page in front of the service"),
+        200..=299 => {}
+        401 => return failed(Status::Unauthenticated, "the client id or secret is invalid or disabled; check both"),
+        403 if serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
+            return failed(
+                Status::Unauthenticated,
+                "the client id or secret is not allowed to get a token; check both",
+            );
+        }
+        403 => return failed(Status::Unavailable, "a page that is not JSON blocks the request; try later"),
         429 => return failed(Status::RateLimited, "too many requests"),
-        408 | 500..=599 => return failed(Status::Unavailable, "the service is not available now"),
-        300..=399 => return failed(Status::BadResponse, "a redirect, which is never followed; check base_url"),
-        _ => return failed(Status::BadResponse, "not a status that the token endpoint promises; check base_url"),
+        408 | 500..=599 => return failed(Status::Unavailable, "the service is not available; try later"),
+        300..=399 => return failed(Status::BadResponse, "a redirect, which is not followed; check base_url"),
+        _ => return failed(Status::BadResponse, "the API does not document this status; check base_url"),
     }
     let Some(parsed) = parsed else {
-        return failed(Status::BadResponse, "a body that is not the JSON object that the API promises; check base_url");
+        return failed(Status::BadResponse, "the body is not the JSON object that the API documents; check base_url");
     };
     let (access_token, ttl) = match parsed.data {
         Some(data) if parsed.access_token.is_none() => (data.access_token, data.ttl),
         _ => (parsed.access_token, parsed.ttl),
     };
     let Some(value) = access_token.filter(|token| is_b64token(token.expose())) else {
-        return failed(Status::BadResponse, "no access_token that a header could carry (RFC 6750)");
+        return failed(Status::BadResponse, "access_token is missing or cannot be sent in a header (RFC 6750)");
     };
     match ttl {
         Some(U64OrString(ttl)) if ttl > 0 => {
             Ok(TokenResponse { value, ttl: Duration::from_secs(ttl).min(policy::TTL_MAX) })
         }
-        _ => failed(Status::BadResponse, "no ttl that is a positive number of seconds"),
+        _ => failed(Status::BadResponse, "ttl is missing or not a positive number of seconds"),
     }
 }
 

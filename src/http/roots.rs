@@ -1,4 +1,4 @@
-//! Which certificates a server's may descend from: the platform's roots, and those of `ca_file`.
+//! The certificates that are trusted to sign a server's: the platform's roots, and those of `ca_file`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::error::Error;
 
-/// Far more than all the roots of the world have.
+/// Far larger than a file with all public roots.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Read once for the process. A `OnceBox` never blocks, so a fork cannot leave a child waiting for it.
+/// Read once per process. A `OnceBox` never blocks, so a forked child cannot wait for it for ever.
 static PLATFORM: OnceBox<Arc<Vec<Certificate<'static>>>> = OnceBox::new();
 
 /// Reads the platform's roots (its certificate store, or what SSL_CERT_FILE and SSL_CERT_DIR name), and `ca_file`.
 ///
-/// A platform without roots is no error here: a server that needs them will be, and says so.
+/// A platform without roots is not an error here: the TLS handshake with a server that needs them fails, and says so.
 pub(crate) fn load_roots(ca_file: Option<&Path>) -> Result<Arc<Vec<Certificate<'static>>>, Error> {
     Ok(match ca_file {
         None => Arc::clone(platform()),
@@ -34,10 +34,10 @@ fn platform() -> &'static Arc<Vec<Certificate<'static>>> {
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
     let wrong = |problem: String| Error::invalid("ca_file", format!("'{}' {problem}", path.display()));
     let unreadable = |error| wrong(format!("cannot be read: {error}"));
-    // Whatever else it may be, a pipe or a device, could be read for ever.
+    // Reading a pipe or a device might never end.
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > CA_FILE_BYTES_MAX {
-        return Err(wrong(format!("is not a file of at most {CA_FILE_BYTES_MAX} bytes")));
+        return Err(wrong(format!("must be a regular file of at most {CA_FILE_BYTES_MAX} bytes")));
     }
     let pem = std::fs::read(path).map_err(unreadable)?;
     let mut certificates = Vec::new();
@@ -47,7 +47,7 @@ fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
         }
     }
     match certificates.is_empty() {
-        true => Err(wrong("holds no certificate; expected '-----BEGIN CERTIFICATE-----'".to_owned())),
+        true => Err(wrong("contains no certificate; expected '-----BEGIN CERTIFICATE-----'".to_owned())),
         false => Ok(certificates),
     }
 }

@@ -142,22 +142,22 @@ fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
 /// The failure of a request that no whole response came to.
 fn no_response(target: &str, error: &ureq::Error) -> Failure {
     let (status, what) = match error {
-        ureq::Error::HostNotFound => (Status::Unavailable, "could not be found: the name has no address".to_owned()),
-        ureq::Error::Timeout(stage) => (Status::Unavailable, format!("did not answer in time (stage: {stage})")),
+        ureq::Error::HostNotFound => (Status::Unavailable, "could not be found: its name has no address".to_owned()),
+        ureq::Error::Timeout(stage) => (Status::Unavailable, format!("did not respond in time (stage: {stage})")),
         ureq::Error::Io(error) => (Status::Unavailable, disconnected(error)),
         ureq::Error::Rustls(error) => (Status::Unavailable, failed_tls(error)),
         ureq::Error::Tls(problem) => (Status::Unavailable, format!("failed the TLS handshake: {problem}")),
         ureq::Error::ConnectionFailed => (Status::Unavailable, "could not be reached".to_owned()),
         ureq::Error::ConnectProxyFailed(_) => {
-            (Status::Unavailable, "could not be reached: the proxy refused".to_owned())
+            (Status::Unavailable, "could not be reached: the proxy refused the connection".to_owned())
         }
         ureq::Error::LargeResponseHeader(..) => {
-            (Status::BadResponse, "answered with a head that is too long".to_owned())
+            (Status::BadResponse, "sent a bad response: response headers are too large".to_owned())
         }
         ureq::Error::Protocol(_) => {
-            (Status::BadResponse, "answered with a head that is not HTTP, or has too many headers".to_owned())
+            (Status::BadResponse, "sent a bad response: it is not HTTP, or has too many headers".to_owned())
         }
-        _ => (Status::BadResponse, "answered with something that cannot be understood".to_owned()),
+        _ => (Status::BadResponse, "sent a bad response: it cannot be read".to_owned()),
     };
     Failure { error: Error::new(status, format!("{target} {what}")), retry_after: None }
 }
@@ -172,9 +172,9 @@ fn disconnected(error: &io::Error) -> String {
         return failed_tls(tls);
     }
     match error.kind() {
-        ErrorKind::UnexpectedEof => "closed the connection before its answer was whole".to_owned(),
+        ErrorKind::UnexpectedEof => "closed the connection before the response was complete".to_owned(),
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            "reset the connection before its answer was whole".to_owned()
+            "reset the connection before the response was complete".to_owned()
         }
         _ => format!("could not be reached: {error}"),
     }

@@ -16,7 +16,7 @@ use crate::runtime::clock;
 use crate::runtime::fetch_thread;
 use crate::runtime::fork::PerProcess;
 use crate::runtime::published_token::{MaybeOwned, PublishedToken, ReadToken, TokenCopy};
-use crate::store::{Entry, Store, Visit};
+use crate::store::{Store, StoreSession, StoredEntry};
 #[cfg(loom)] // tests/loom, which has everything that this file waits with in every order of events
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::turn::{self, Queue};
@@ -50,7 +50,7 @@ enum Turn<'s> {
     /// No more: the store had a token, or the cache was closed.
     Over,
     /// Its own request, for all who share the store; or for itself alone, where there is none or it fails.
-    Request(Option<Visit<'s>>),
+    Request(Option<StoreSession<'s>>),
 }
 
 impl Cache {
@@ -186,7 +186,7 @@ impl Cache {
     fn send_requests(&self) {
         let process = self.process();
         loop {
-            let Turn::Request(visit) = self.take_turn(process) else { return };
+            let Turn::Request(session) = self.take_turn(process) else { return };
             let sent = clock::now();
             let mut state = process.lock();
             if !state.life.send_request(sent, chance()) {
@@ -199,10 +199,10 @@ impl Cache {
                 drop(state);
             }
             let outcome = self.endpoint.request_token();
-            if let Some(visit) = visit {
+            if let Some(session) = session {
                 process.lock().life.answered(clock::now());
                 // First, so that it is there for others even if this process ends as soon as it has a token.
-                if let Err(failure) = share(visit, outcome.as_ref().ok(), sent) {
+                if let Err(failure) = share(session, outcome.as_ref().ok(), sent) {
                     process.lock().life.store_failed(failure);
                 }
             }
@@ -221,28 +221,28 @@ impl Cache {
     /// Where others share the store, one of them fetches at a time.
     fn take_turn(&self, process: &Process) -> Turn<'_> {
         let Some(store) = &self.store else { return Turn::Request(None) };
-        store.visit().and_then(|visit| self.wait_for_turn(process, visit)).unwrap_or_else(|failure| {
+        store.open_session().and_then(|session| self.wait_for_turn(process, session)).unwrap_or_else(|failure| {
             process.lock().life.store_failed(failure);
             Turn::Request(None)
         })
     }
 
-    fn wait_for_turn<'s>(&self, process: &Process, mut visit: Visit<'s>) -> Result<Turn<'s>, Error> {
+    fn wait_for_turn<'s>(&self, process: &Process, mut session: StoreSession<'s>) -> Result<Turn<'s>, Error> {
         // However many take their turns: callers are to hear of that, and not that the fetch is overdue.
         let overdue_at = process.lock().life.overdue_at().unwrap_or_default();
         let give_up_at = overdue_at.saturating_sub(policy::TURN_LOOK_MAX);
         let mut queue = Queue::new(policy::turn_takes(self.request_timeout), give_up_at);
         let mut is_ours = false;
         loop {
-            match self.look(process, visit.read()?) {
+            match self.look(process, session.read()?) {
                 Found::Ended => return Ok(Turn::Over),
-                Found::Rejected if is_ours => visit.remove()?,
+                Found::Rejected if is_ours => session.remove()?,
                 Found::Rejected | Found::Useless => {}
             }
             if is_ours {
-                return Ok(Turn::Request(Some(visit)));
+                return Ok(Turn::Request(Some(session)));
             }
-            match queue.asked(visit.lease()?, clock::now().boot, chance()) {
+            match queue.asked(session.acquire_lease()?, clock::now().boot, chance()) {
                 turn::Next::Fetch => is_ours = true,
                 turn::Next::LookAgain(pause) => drop(process.pause(process.lock(), pause)),
                 turn::Next::GoAlone => {
@@ -260,15 +260,15 @@ impl Cache {
     }
 
     /// Tells the life what was found in the store.
-    fn look(&self, process: &Process, entry: Entry) -> Found {
+    fn look(&self, process: &Process, entry: StoredEntry) -> Found {
         let mut state = process.lock();
         if state.closed {
             return Found::Ended;
         }
         let lying = match entry {
-            Entry::Nothing => None,
-            Entry::Token(grant) => Some(grant),
-            Entry::Damaged(failure) => {
+            StoredEntry::Empty => None,
+            StoredEntry::Token(grant) => Some(grant),
+            StoredEntry::Damaged(failure) => {
                 state.life.store_failed(failure);
                 None
             }
@@ -345,8 +345,8 @@ impl Process {
 }
 
 /// Puts the token into the store, if one was issued, and lets the next go on.
-fn share(mut visit: Visit<'_>, issued: Option<&TokenResponse>, sent: Moment) -> Result<(), Error> {
-    issued.map_or(Ok(()), |issued| visit.write(&issued.value, issued.ttl, sent))
+fn share(mut session: StoreSession<'_>, issued: Option<&TokenResponse>, sent: Moment) -> Result<(), Error> {
+    issued.map_or(Ok(()), |issued| session.write(&issued.value, issued.ttl, sent))
 }
 
 fn hand_out(state: &State, copy: &mut TokenCopy<'_>) -> ReadToken {

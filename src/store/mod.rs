@@ -1,7 +1,7 @@
-//! Where processes that have the same credentials share a token: one of them fetches it, the others take it over.
+//! Where processes with the same credentials share a token: one of them fetches it, the others take it from here.
 //!
-//! A store is asked on the fetch thread alone, before a request goes out or where none may, and keeps none from going
-//! out for longer than the turns of others take.
+//! Only the fetch thread uses a store, before it sends a request, or when it may not send one. A store delays a request
+//! by no more than the time that lease holders may take.
 
 #[cfg(unix)]
 mod file;
@@ -24,116 +24,114 @@ use stored_token::Token;
 pub(crate) struct Store {
     seal: Seal,
     boot_id: Option<String>,
-    /// For how long a lease holds whose holder does not end it.
-    lease: Duration,
-    place: Place,
+    /// How long a lease is valid that its holder does not release.
+    lease_duration: Duration,
+    backend: Box<dyn Backend>,
 }
 
-enum Place {
-    #[cfg(unix)]
-    File(file::Folder),
-    Redis(redis::Server),
-}
-
-/// What lies in the store.
-pub(crate) enum Entry {
-    Nothing,
+/// What a store holds.
+pub(crate) enum StoredEntry {
+    Empty,
     Token(Grant),
-    /// Something that is no token of this client, and why.
+    /// Something that is not a token of this client, and why.
     Damaged(Error),
 }
 
-/// One fetch's dealings with the store. When it goes, so does its lease.
-pub(crate) struct Visit<'s> {
+/// One fetch's use of the store. Its end releases the lease.
+pub(crate) struct StoreSession<'s> {
     store: &'s Store,
-    shelf: Box<dyn Shelf + 's>,
+    session: Box<dyn BackendSession + 's>,
 }
 
-/// What is asked of a kind of store. Each operation ends within `policy::STORE_OPERATION_MAX`.
-trait Shelf {
-    fn read(&mut self) -> Result<Option<Lying>, Error>;
+/// A kind of store: a directory, or a Redis server.
+trait Backend: Send + Sync {
+    fn open_session(&self) -> Result<Box<dyn BackendSession + '_>, Error>;
+}
 
-    /// Asks for the lease, once.
-    fn lease(&mut self, length: Duration) -> Result<Lease, Error>;
+/// Each operation ends within `policy::STORE_OPERATION_MAX`.
+trait BackendSession {
+    fn read(&mut self) -> Result<Option<SealedEntry>, Error>;
 
-    /// Replaces what lies there, for who holds the lease. `end` is when the token is over.
-    fn write(&mut self, sealed: &[u8], end: Moment) -> Result<(), Error>;
+    /// Tries once to acquire the lease.
+    fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error>;
 
-    /// Removes what `read` found last, unless there is something else by now; for who holds the lease.
+    /// Replaces the entry. Only for the lease holder.
+    fn write(&mut self, sealed: &[u8], expires_at: Moment) -> Result<(), Error>;
+
+    /// Removes the entry that `read` returned last, unless it was replaced. Only for the lease holder.
     fn remove(&mut self) -> Result<(), Error>;
 
-    fn end_lease(&mut self);
+    fn release_lease(&mut self);
 }
 
-struct Lying {
+struct SealedEntry {
     sealed: Vec<u8>,
-    /// When it is over, where the store says so.
-    end: Option<Moment>,
+    /// When the token expires, if the backend knows.
+    expires_at: Option<Moment>,
 }
 
 impl Store {
-    /// The store that is configured, if one is. Asks nothing of it yet.
+    /// The configured store, if there is one. Does not use it yet.
     pub(crate) fn new(config: &Config) -> Result<Option<Self>, Error> {
-        let Some(place) = &config.store else { return Ok(None) };
+        let Some(url) = &config.store else { return Ok(None) };
         let seal = Seal::new(config)?;
-        let place = match place.expose().split_once(':') {
+        let backend: Box<dyn Backend> = match url.expose().split_once(':') {
             #[cfg(unix)]
-            Some(("file", path)) => Place::File(file::Folder::new(path, seal.name())?),
-            Some(("redis" | "rediss", _)) => Place::Redis(redis::Server::new(place, config, seal.name())?),
-            _ => return Err(wrong("is none of file:DIR, redis://… and rediss://…")),
+            Some(("file", path)) => Box::new(file::FileStore::new(path, seal.name())?),
+            Some(("redis" | "rediss", _)) => Box::new(redis::RedisStore::new(url, config, seal.name())?),
+            _ => return Err(invalid("must begin with file:, redis:// or rediss://")),
         };
-        Ok(Some(Self { seal, boot_id: clock::boot_id(), lease: policy::lease(config.request_timeout), place }))
+        let lease_duration = policy::lease(config.request_timeout);
+        Ok(Some(Self { seal, boot_id: clock::boot_id(), lease_duration, backend }))
     }
 
-    pub(crate) fn visit(&self) -> Result<Visit<'_>, Error> {
-        let shelf: Box<dyn Shelf> = match &self.place {
-            #[cfg(unix)]
-            Place::File(folder) => Box::new(folder.visit()?),
-            Place::Redis(server) => Box::new(server.visit()?),
-        };
-        Ok(Visit { store: self, shelf })
+    pub(crate) fn open_session(&self) -> Result<StoreSession<'_>, Error> {
+        Ok(StoreSession { store: self, session: self.backend.open_session()? })
     }
 }
 
-impl Visit<'_> {
-    pub(crate) fn read(&mut self) -> Result<Entry, Error> {
+impl StoreSession<'_> {
+    pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
         let now = clock::now();
-        let Some(Lying { sealed, end }) = self.shelf.read()? else { return Ok(Entry::Nothing) };
+        let Some(SealedEntry { sealed, expires_at }) = self.session.read()? else { return Ok(StoredEntry::Empty) };
         let token = self.store.seal.open(&sealed).and_then(|plain| Token::decode(&plain));
         let Some(token) = token else {
-            return Ok(Entry::Damaged(failed("holds what this client did not put there, or what was damaged")));
+            let problem = "contains data that this client cannot read: it is damaged, or another program wrote it";
+            return Ok(StoredEntry::Damaged(failed(problem)));
         };
-        Ok(token.into_grant(end, self.store.boot_id.as_deref(), now).map_or(Entry::Nothing, Entry::Token))
+        let grant = token.into_grant(expires_at, self.store.boot_id.as_deref(), now);
+        Ok(grant.map_or(StoredEntry::Empty, StoredEntry::Token))
     }
 
-    pub(crate) fn lease(&mut self) -> Result<Lease, Error> {
-        self.shelf.lease(self.store.lease)
+    /// Tries once to acquire the lease.
+    pub(crate) fn acquire_lease(&mut self) -> Result<Lease, Error> {
+        self.session.acquire_lease(self.store.lease_duration)
     }
 
-    /// For who holds the lease.
+    /// Only for the lease holder.
     pub(crate) fn write(&mut self, value: &Secret, ttl: Duration, sent: Moment) -> Result<(), Error> {
         let boot_id = self.store.boot_id.as_deref().unwrap_or_default();
         let plain = stored_token::encode(value, ttl, sent, boot_id);
-        self.shelf.write(&self.store.seal.close(&plain)?, sent.after(ttl))
+        self.session.write(&self.store.seal.close(&plain)?, sent.after(ttl))
     }
 
-    /// Removes what was read last; for who holds the lease.
+    /// Removes the entry that was read last. Only for the lease holder.
     pub(crate) fn remove(&mut self) -> Result<(), Error> {
-        self.shelf.remove()
+        self.session.remove()
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for StoreSession<'_> {
     fn drop(&mut self) {
-        self.shelf.end_lease();
+        self.session.release_lease();
     }
 }
 
-fn wrong(problem: &str) -> Error {
+fn invalid(problem: &str) -> Error {
     Error::invalid("store", problem)
 }
 
-/// A store that cannot be used is no failure of a call: it is told in the statistics alone.
+/// A store that fails does not fail a call. Only the statistics report it.
 fn failed(problem: impl std::fmt::Display) -> Error {
-    Error::new(Status::Unavailable, format!("the store {problem}; this process keeps its token to itself meanwhile"))
+    Error::new(Status::Unavailable, format!("the store {problem}; the token is not shared with other processes"))
 }

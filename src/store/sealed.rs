@@ -1,8 +1,8 @@
-//! What lies in a store can be read, and be written, by who has the client secret alone.
+//! Encrypts what a store holds: only a process that has the client secret can read it, or write what others accept.
 //!
-//! Key and name are derived from the secret, the id and the token endpoint's URL (HKDF with SHA-256, RFC 5869). Sealed
-//! with ChaCha20-Poly1305 (RFC 8439) under a random nonce: version, nonce, ciphertext, tag. The tag covers the version
-//! and the name too, so that nothing is taken for what lies elsewhere.
+//! Key and name are derived from the secret, the id and the token endpoint's URL (HKDF with SHA-256, RFC 5869). An
+//! entry is sealed with ChaCha20-Poly1305 (RFC 8439) under a random nonce: version, nonce, ciphertext, tag. The tag
+//! covers the version and the name too, so an entry cannot be moved to another name.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -13,7 +13,7 @@ use super::failed;
 use crate::config::Config;
 use crate::error::Error;
 
-/// Of everything in this file: what another version has sealed is damage.
+/// The version of everything in this file. An entry of another version counts as damaged.
 const VERSION: u8 = 1;
 
 const SALT: &[u8] = b"bankhub store";
@@ -39,8 +39,9 @@ impl Seal {
         let secret = Salt::new(HKDF_SHA256, SALT).extract(config.client_secret.expose().as_bytes());
         // An id holds no control character, and so no NUL, and neither does a URL.
         let host = url.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
-        let of = format!("\0{}\0{}\0{host}\0{}", config.client_id, url.scheme_str().unwrap_or_default(), url.path());
-        let [for_key, for_name] = ["key", "name"].map(|what| [&[VERSION], what.as_bytes(), of.as_bytes()]);
+        let context =
+            format!("\0{}\0{}\0{host}\0{}", config.client_id, url.scheme_str().unwrap_or_default(), url.path());
+        let [for_key, for_name] = ["key", "name"].map(|what| [&[VERSION], what.as_bytes(), context.as_bytes()]);
         let key = secret.expand(&for_key, &CHACHA20_POLY1305).expect("HKDF expands to a key's length");
         let mut name = [0; NAME_BYTES];
         let expanded = secret.expand(&for_name, NameLength).and_then(|expanded| expanded.fill(&mut name));
@@ -48,7 +49,7 @@ impl Seal {
         Ok(Self { key: LessSafeKey::new(UnboundKey::from(key)), name: hexadecimal(&name) })
     }
 
-    /// The same for who has the same secret, id and URL, and another for everybody else, who learns nothing from it.
+    /// The same for all who have the same secret, id and URL, and different for others, who learn nothing from it.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -65,7 +66,7 @@ impl Seal {
         Ok(sealed)
     }
 
-    /// `None`: it was sealed with another secret, for another name, by another version, or has changed.
+    /// `None`: it was sealed with another secret, name or version, or was changed.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, text) = sealed.strip_prefix(&[VERSION])?.split_first_chunk()?;
         let mut plain = Zeroizing::new(text.to_vec());
@@ -82,7 +83,9 @@ impl Seal {
 
 pub(super) fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let mut bytes = [0; BYTES];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| failed("cannot be used without the system's random numbers"))?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| failed("cannot be used: the system provides no random numbers"))?;
     Ok(bytes)
 }
 

@@ -1,4 +1,4 @@
-//! A token as it lies in a store, before it is sealed, and for how long another process may take it to live.
+//! A token as a store holds it, before it is sealed, and how long another process may use it.
 
 use std::time::Duration;
 
@@ -39,12 +39,13 @@ impl Token {
         Some(Self { value: Secret::new(text(value)?), ttl, sent: Moment { boot, wall }, boot_id: text(boot_id)? })
     }
 
-    /// The token as if this process had fetched it, if it may live on. How long, the store says best (`end`), then this
-    /// machine's clock if it is the one that sent for it, then the wall clock, which may be wrong by some minutes.
-    pub(super) fn into_grant(self, end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Grant> {
-        let sent = match end {
-            // No later than now, even where the store's clock was set back meanwhile.
-            Some(end) => end.before(self.ttl).earliest(now),
+    /// The token as if this process had fetched it, if it is still valid. Its end is known best by the store
+    /// (`expires_at`); then by this machine's clock, if this machine fetched the token since its start; then by the
+    /// wall clock, which may be wrong by some minutes.
+    pub(super) fn into_grant(self, expires_at: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Grant> {
+        let sent = match expires_at {
+            // Not in the future, even if the store's clock was set back.
+            Some(expires_at) => expires_at.before(self.ttl).earliest(now),
             None if boot_id == Some(&self.boot_id) => self.sent,
             None => {
                 let age_at_most = (now.wall + policy::WALL_CLOCKS_APART_MAX).checked_sub(self.sent.wall)?;

@@ -1,4 +1,4 @@
-//! No store: what is waited for there is other processes.
+//! No store: waiting for other processes belongs to the simulation.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::turn::Lease;
 pub(crate) enum Store {}
 
 #[allow(dead_code, reason = "there is no store that could hold one")]
-pub(crate) enum Entry {
-    Nothing,
+pub(crate) enum StoredEntry {
+    Empty,
     Token(Grant),
     Damaged(Error),
 }
 
-pub(crate) struct Visit<'s>(&'s Store);
+pub(crate) struct StoreSession<'s>(&'s Store);
 
 impl Store {
-    pub(crate) fn visit(&self) -> Result<Visit<'_>, Error> {
+    pub(crate) fn open_session(&self) -> Result<StoreSession<'_>, Error> {
         match *self {}
     }
 }
 
-impl Visit<'_> {
-    pub(crate) fn read(&mut self) -> Result<Entry, Error> {
+impl StoreSession<'_> {
+    pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
         match *self.0 {}
     }
 
-    pub(crate) fn lease(&mut self) -> Result<Lease, Error> {
+    pub(crate) fn acquire_lease(&mut self) -> Result<Lease, Error> {
         match *self.0 {}
     }
 

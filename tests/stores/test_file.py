@@ -140,7 +140,7 @@ def test_a_directory_that_is_not_this_users_alone_is_not_used(
         folder.mkdir(0o700)
         os.chown(folder, 12345, 12345)
     place = folder / "below" if instead == "nowhere" else folder
-    check_alone(new_cache(place), "cannot create" if instead == "nowhere" else "this user's alone")
+    check_alone(new_cache(place), "cannot create" if instead == "nowhere" else "this user owns")
     assert not list(target.iterdir())
 
 

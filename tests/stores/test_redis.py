@@ -140,7 +140,7 @@ def a_replica(server: RedisServer) -> Iterator[None]:
 
 
 FAULTS = [
-    (paused, "did not answer in time"),
+    (paused, "did not respond in time"),
     (ended, "refused"),
     (full, "OOM"),
     (forbidding, "NOPERM"),

@@ -100,6 +100,7 @@ fn no_first_line(file: &File) -> Vec<Breach> {
         Some((_, "rs")) => &["//! "],
         Some((_, "py")) => &["\"\"\"", "# "],
         Some((_, "c" | "h" | "cpp" | "hpp" | "go" | "cs")) => &["// ", "/* ", "/*"],
+        Some((_, "lua")) => &["-- "],
         _ => &["# "],
     };
     let said = lines.next().is_some_and(|line| starts.iter().any(|start| line.starts_with(start)));
@@ -107,7 +108,7 @@ fn no_first_line(file: &File) -> Vec<Breach> {
 }
 
 fn sources() -> impl Iterator<Item = &'static File> {
-    let extensions = &["rs", "c", "h", "cpp", "hpp", "py", "go", "cs"];
+    let extensions = &["rs", "c", "h", "cpp", "hpp", "py", "go", "cs", "lua"];
     let is_source =
         |file: &&File| file.has_extension(extensions) || file.text.starts_with("#!") || file.path == "Makefile";
     tree().iter().filter(is_source)

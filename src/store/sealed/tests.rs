@@ -8,7 +8,7 @@ fn seal(config: Config) -> Seal {
 }
 
 #[test]
-fn what_was_sealed_is_opened_with_the_same_secret() {
+fn opens_with_the_same_secret() {
     let sealed = seal(Config::new("id", "secret")).close(b"a token").expect("sealed");
     let opened = seal(Config::new("id", "secret")).open(&sealed);
     assert_eq!(opened.as_deref().map(Vec::as_slice), Some(&b"a token"[..]));
@@ -18,7 +18,7 @@ fn what_was_sealed_is_opened_with_the_same_secret() {
 }
 
 #[test]
-fn other_ids_secrets_and_urls_neither_meet_nor_read_each_other() {
+fn other_ids_secrets_and_urls_have_other_names_and_keys() {
     let first = seal(Config::new("id", "secret"));
     let sealed = first.close(b"a token").expect("sealed");
     for other in [
@@ -37,7 +37,7 @@ fn other_ids_secrets_and_urls_neither_meet_nor_read_each_other() {
 }
 
 #[test]
-fn whatever_byte_is_changed_cut_off_or_added_nothing_is_opened() {
+fn refuses_any_changed_missing_or_added_byte() {
     let seal = seal(Config::new("id", "secret"));
     let sealed = seal.close(b"a token").expect("sealed");
     for place in 0..sealed.len() {

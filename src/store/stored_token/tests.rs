@@ -8,7 +8,7 @@ fn seconds(boot: u64, wall: u64) -> Moment {
 
 const TTL: Duration = Duration::from_secs(60_000);
 
-/// When a token counts as sent that was put into the store at 1,000 s of one clock and 5,000 s of the other.
+/// When a token counts as sent that was sent for at 1,000 s of one clock and 5,000 s of the other.
 fn sent(end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Moment> {
     let plain = encode(&Secret::new("token".to_owned()), TTL, seconds(1_000, 5_000), "this start");
     let token = Token::decode(&plain).expect("it was encoded");
@@ -19,12 +19,12 @@ fn sent(end: Option<Moment>, boot_id: Option<&str>, now: Moment) -> Option<Momen
 }
 
 #[test]
-fn a_token_of_this_start_of_the_machine_keeps_its_times() {
+fn keeps_the_times_of_a_token_of_the_same_boot() {
     assert_eq!(sent(None, Some("this start"), seconds(1_100, 9_999)), Some(seconds(1_000, 5_000)));
 }
 
 #[test]
-fn a_token_of_another_machine_counts_as_older_by_what_wall_clocks_may_be_apart() {
+fn a_token_of_another_machine_counts_as_older_by_the_clock_error() {
     for boot_id in [Some("another start"), None] {
         for (now, counts_as_sent) in [
             (seconds(90_000, 5_100), Some(seconds(89_600, 4_700))),
@@ -37,7 +37,7 @@ fn a_token_of_another_machine_counts_as_older_by_what_wall_clocks_may_be_apart()
 }
 
 #[test]
-fn a_store_that_says_when_a_token_is_over_is_believed_but_never_beyond_its_ttl() {
+fn trusts_the_expiry_of_the_store_up_to_the_ttl() {
     for (left, age) in [(60_000, 0), (59_000, 1_000), (70_000, 0)] {
         let now = seconds(90_000, 90_000);
         let end = now.after(Duration::from_secs(left));
@@ -46,7 +46,7 @@ fn a_store_that_says_when_a_token_is_over_is_believed_but_never_beyond_its_ttl()
 }
 
 #[test]
-fn what_is_no_token_is_not_taken_for_one() {
+fn refuses_what_is_not_a_token() {
     let plain = encode(&Secret::new("token".to_owned()), TTL, seconds(1_000, 5_000), "id");
     for length in 0..27 {
         assert!(Token::decode(&plain[..length]).is_none(), "{length} bytes");

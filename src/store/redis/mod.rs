@@ -1,0 +1,161 @@
+//! A Redis server: a key for the token, which expires with it, and one for the lease, which expires if its holder dies.
+
+mod connection;
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use super::sealed::{hexadecimal, random};
+use super::{Backend, BackendSession, SealedEntry};
+use crate::config::Config;
+use crate::error::Error;
+use crate::life::Moment;
+use crate::runtime::clock;
+use crate::secret::Secret;
+use crate::turn::Lease;
+use connection::{Connection, Server};
+
+const READ: &str = include_str!("read.lua");
+const WRITE: &str = include_str!("write.lua");
+const DELETE_IF_EQUAL: &str = include_str!("delete_if_equal.lua");
+
+pub(super) struct RedisStore {
+    server: Server,
+    token_key: String,
+    lease_key: String,
+}
+
+struct RedisSession<'s> {
+    store: &'s RedisStore,
+    connection: Connection<'s>,
+    /// Tells this fetch from all others.
+    owner: String,
+    found: Vec<u8>,
+    lease: Option<HeldLease>,
+}
+
+/// When the lease was acquired, by the clocks here, and by Redis: milliseconds since 1970, at the earliest.
+struct HeldLease {
+    acquired_at: Moment,
+    redis_ms: u64,
+}
+
+impl RedisStore {
+    pub(super) fn new(url: &Secret, config: &Config, name: &str) -> Result<Self, Error> {
+        // The braces keep both on one node of a cluster.
+        let [token_key, lease_key] = ["token", "lease"].map(|end| format!("bankhub:{{{name}}}:{end}"));
+        Ok(Self { server: Server::new(url, config)?, token_key, lease_key })
+    }
+}
+
+impl Backend for RedisStore {
+    fn open_session(&self) -> Result<Box<dyn BackendSession + '_>, Error> {
+        let owner = hexadecimal(&random::<16>()?);
+        let connection = self.server.connect()?;
+        Ok(Box::new(RedisSession { store: self, connection, owner, found: Vec::new(), lease: None }))
+    }
+}
+
+impl RedisSession<'_> {
+    fn request(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        let replies = self.connection.request(commands);
+        if self.connection.has_given_up() {
+            self.lease = None; // it expires by itself
+        }
+        replies
+    }
+
+    fn unexpected_reply(&self) -> Error {
+        self.store.server.unexpected_reply()
+    }
+}
+
+impl BackendSession for RedisSession<'_> {
+    fn read(&mut self) -> Result<Option<SealedEntry>, Error> {
+        // Redis measures the time that is left after this, so the end that follows from it is never late.
+        let now = clock::now();
+        self.found.clear();
+        let replies = self.request(&[script(READ, &[&self.store.token_key])])?;
+        let [Value::Array(parts)] = &replies[..] else { return Err(self.unexpected_reply()) };
+        match &parts[..] {
+            [Value::Nil, _] => Ok(None),
+            [Value::BulkString(sealed), Value::Int(left)] => {
+                self.found.clone_from(sealed);
+                // Negative if somebody else has removed the expiry.
+                let left = Duration::from_millis(u64::try_from(*left).unwrap_or_default());
+                Ok(Some(SealedEntry { sealed: sealed.clone(), expires_at: Some(now.after(left)) }))
+            }
+            _ => Err(self.unexpected_reply()),
+        }
+    }
+
+    fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error> {
+        let key = &self.store.lease_key;
+        let set = redis::cmd("SET").arg(key).arg(&self.owner).arg("NX").arg("PX").arg(millis(duration)).to_owned();
+        let get = redis::cmd("GET").arg(key).to_owned();
+        let replies = self.request(&[set, get, redis::cmd("TIME")])?;
+        let [_, owner, Value::Array(time)] = &replies[..] else { return Err(self.unexpected_reply()) };
+        let numbers: Option<Vec<u64>> = time.iter().map(number).collect();
+        let Some([seconds, micros]) = numbers.as_deref() else { return Err(self.unexpected_reply()) };
+        match owner {
+            Value::BulkString(owner) if *owner == self.owner.as_bytes() => {
+                let redis_ms = seconds * 1_000 + micros / 1_000;
+                self.lease = Some(HeldLease { acquired_at: clock::now(), redis_ms });
+                Ok(Lease::Held)
+            }
+            Value::BulkString(owner) => Ok(Lease::Others(digest(owner))),
+            // It expired between the two commands.
+            Value::Nil => Ok(Lease::Others(0)),
+            _ => Err(self.unexpected_reply()),
+        }
+    }
+
+    fn write(&mut self, sealed: &[u8], expires_at: Moment) -> Result<(), Error> {
+        let Some(HeldLease { acquired_at, redis_ms }) = self.lease else { return Ok(()) };
+        let expires_at = redis_ms + millis(expires_at.boot.saturating_sub(acquired_at.boot));
+        let mut write = script(WRITE, &[&self.store.token_key, &self.store.lease_key]);
+        let write = write.arg(&self.owner).arg(sealed).arg(expires_at).arg(&self.found).to_owned();
+        match self.request(&[write])?[..] {
+            [Value::Int(1)] => {
+                self.lease = None;
+                Ok(())
+            }
+            [Value::Int(0)] => {
+                Err(self.store.server.failed("has a newer token: the lease expired before the token was written"))
+            }
+            _ => Err(self.unexpected_reply()),
+        }
+    }
+
+    fn remove(&mut self) -> Result<(), Error> {
+        let mut delete = script(DELETE_IF_EQUAL, &[&self.store.token_key]);
+        self.request(&[delete.arg(&self.found).to_owned()]).map(drop)
+    }
+
+    fn release_lease(&mut self) {
+        if self.lease.take().is_some() {
+            let mut delete = script(DELETE_IF_EQUAL, &[&self.store.lease_key]);
+            // If this fails, the lease expires by itself.
+            let _ = self.request(&[delete.arg(&self.owner).to_owned()]);
+        }
+    }
+}
+
+fn script(text: &str, keys: &[&str]) -> Cmd {
+    redis::cmd("EVAL").arg(text).arg(keys.len()).arg(keys).to_owned()
+}
+
+fn millis(time: Duration) -> u64 {
+    time.as_millis() as u64
+}
+
+fn number(value: &Value) -> Option<u64> {
+    let Value::BulkString(digits) = value else { return None };
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Tells one owner from the next.
+fn digest(owner: &[u8]) -> u64 {
+    Secret::new(String::from_utf8_lossy(owner).into_owned()).digest()
+}
