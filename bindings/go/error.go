@@ -50,8 +50,8 @@ const (
 	ErrUnavailable Status = C.BANKHUB_UNAVAILABLE
 	// ErrBadResponse: an answer that the API does not promise.
 	ErrBadResponse Status = C.BANKHUB_BAD_RESPONSE
-	// ErrDeadline: the caller's context, or Config.GetTimeout, ended first. The message names the last failure.
-	ErrDeadline Status = C.BANKHUB_DEADLINE
+	// ErrDeadlineExceeded: the caller's context, or Config.GetTimeout, ended first. The message names the last failure.
+	ErrDeadlineExceeded Status = C.BANKHUB_DEADLINE
 	// ErrClosed: the cache was closed.
 	ErrClosed Status = C.BANKHUB_CLOSED
 	// ErrInternal: a defect of the library, a thread that could not start, or a library that is too old.

@@ -11,14 +11,14 @@ import (
 )
 
 func TestErrorIsItsStatusAndItsCauseAlone(t *testing.T) {
-	all := []error{ErrInvalidArgument, ErrUnauthenticated, ErrRateLimited, ErrUnavailable, ErrBadResponse, ErrDeadline,
-		ErrClosed, ErrInternal, context.Canceled, context.DeadlineExceeded}
+	all := []error{ErrInvalidArgument, ErrUnauthenticated, ErrRateLimited, ErrUnavailable, ErrBadResponse,
+		ErrDeadlineExceeded, ErrClosed, ErrInternal, context.Canceled, context.DeadlineExceeded}
 	for _, c := range []struct {
 		err  *Error
 		want []error
 	}{
 		{&Error{Status: ErrRateLimited}, []error{ErrRateLimited}},
-		{&Error{Status: ErrDeadline, cause: context.Canceled}, []error{ErrDeadline, context.Canceled}},
+		{&Error{Status: ErrDeadlineExceeded, cause: context.Canceled}, []error{ErrDeadlineExceeded, context.Canceled}},
 	} {
 		wrapped := fmt.Errorf("payment: %w", c.err)
 		for _, other := range all {

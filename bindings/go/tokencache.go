@@ -75,7 +75,7 @@ func (c *TokenCache) Token(ctx context.Context) (Token, error) {
 		return *last, nil
 	}
 	token, err := c.handle.get(0)
-	if err != nil && err.Status == ErrDeadline {
+	if err != nil && err.Status == ErrDeadlineExceeded {
 		token, err = c.wait(ctx)
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *TokenCache) wait(ctx context.Context) (*Token, *Error) {
 	for {
 		ended := ctx.Err()
 		token, err := c.handle.get(slice(ctx))
-		if err == nil || err.Status != ErrDeadline {
+		if err == nil || err.Status != ErrDeadlineExceeded {
 			return token, err
 		}
 		if ended != nil {

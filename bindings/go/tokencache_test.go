@@ -32,8 +32,8 @@ func TestCancelEndsTheWaitButNotTheFetch(t *testing.T) {
 	if took := time.Since(cancelled); took > time.Second {
 		t.Errorf("Get returned %v after its context was cancelled", took)
 	}
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrDeadline) {
-		t.Errorf("got %v; want an error that is context.Canceled and ErrDeadline", err)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrDeadlineExceeded) {
+		t.Errorf("got %v; want an error that is context.Canceled and ErrDeadlineExceeded", err)
 	}
 	if _, err := tokens.Get(t.Context()); err != nil {
 		t.Errorf("the fetch that the cancelled call began did not end well: %v", err)
@@ -58,8 +58,8 @@ func TestDeadlineNamesTheLastFailure(t *testing.T) {
 		_, err = tokens.Get(ctx)
 		cancel()
 	}
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrDeadline) {
-		t.Errorf("got %v; want an error that is context.DeadlineExceeded and ErrDeadline", err)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrDeadlineExceeded) {
+		t.Errorf("got %v; want an error that is context.DeadlineExceeded and ErrDeadlineExceeded", err)
 	}
 	if !strings.Contains(err.Error(), "503") {
 		t.Errorf("%q does not name the last failure, %q", err, failure)
@@ -75,8 +75,8 @@ func TestGetTimeoutHoldsWithoutADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tokens.Close()
-	if _, err := tokens.Get(context.Background()); !errors.Is(err, ErrDeadline) {
-		t.Errorf("got %v; want ErrDeadline", err)
+	if _, err := tokens.Get(context.Background()); !errors.Is(err, ErrDeadlineExceeded) {
+		t.Errorf("got %v; want ErrDeadlineExceeded", err)
 	}
 }
 

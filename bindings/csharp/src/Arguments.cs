@@ -64,7 +64,7 @@ namespace BankHub
 
         public static BankHubException Invalid(string message)
         {
-            return new BankHubException(Status.InvalidArgument, message);
+            return new BankHubException(BankHubStatus.InvalidArgument, message);
         }
 
         public void Dispose()

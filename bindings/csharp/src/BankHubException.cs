@@ -8,14 +8,14 @@ namespace BankHub
     /// <summary>Why a call failed. The message is one sentence for an operator, which never holds a secret.</summary>
     public sealed class BankHubException : Exception
     {
-        internal BankHubException(Status status, string message) : base(message)
+        internal BankHubException(BankHubStatus status, string message) : base(message)
         {
             Status = status;
         }
 
         internal BankHubException(in Abi.bankhub_error native) : base(Text(native.message))
         {
-            Status = (Status)native.status;
+            Status = (BankHubStatus)native.status;
             if (native.http_status != 0)
                 HttpStatus = native.http_status;
             if (native.retry_after_ms != 0)
@@ -23,7 +23,7 @@ namespace BankHub
         }
 
         /// <summary>The kind of failure.</summary>
-        public Status Status { get; }
+        public BankHubStatus Status { get; }
 
         /// <summary>Of the answer behind the failure, or null if there was none.</summary>
         public int? HttpStatus { get; }

@@ -148,7 +148,7 @@ namespace BankHub
             var status = library.TokenStats(handle, ref native);
             GC.KeepAlive(this);
             if (status != BANKHUB_OK)
-                throw new BankHubException((Status)status, Marshal.PtrToStringAnsi(library.StatusName(status)));
+                throw new BankHubException((BankHubStatus)status, Marshal.PtrToStringAnsi(library.StatusName(status)));
             return new TokenCacheStats(native);
         }
 
@@ -200,7 +200,7 @@ namespace BankHub
                 var left = timeout - waited.Elapsed;
                 // Perhaps only a slice of the caller's time has passed.
                 try { return Copy(left < slice ? left : slice); }
-                catch (BankHubException error) when (error.Status == Status.Deadline && left > slice) { }
+                catch (BankHubException error) when (error.Status == BankHubStatus.DeadlineExceeded && left > slice) { }
             }
         }
 

@@ -17,7 +17,7 @@ static class ArgumentTests
         {
             foreach (var timeout in new[] { Timeout.InfiniteTimeSpan, TimeSpan.FromTicks(-1), TimeSpan.MaxValue })
             {
-                var error = Expect.Fails(Status.InvalidArgument, () => cache.Get(timeout));
+                var error = Expect.Fails(BankHubStatus.InvalidArgument, () => cache.Get(timeout));
                 Expect.Contains("timeout is " + timeout, error.Message);
             }
             Expect.Equal(0UL, cache.Stats().Requests);
@@ -39,7 +39,7 @@ static class ArgumentTests
     {
         var options = new TokenCacheOptions { ClientId = "id", ClientSecret = "secret" };
         set(options);
-        Expect.Contains(name, Expect.Fails(Status.InvalidArgument, () => new TokenCache(options)).Message);
+        Expect.Contains(name, Expect.Fails(BankHubStatus.InvalidArgument, () => new TokenCache(options)).Message);
     }
 
     public static void ABaseUrlIsOneToDotNetToo()
@@ -54,7 +54,7 @@ static class ArgumentTests
             var options = mockServer.Options;
             options.RequestTimeout = TimeSpan.FromTicks(1);
             using (var cache = new TokenCache(options))
-                Expect.Fails(Status.Unavailable, () => cache.Get());
+                Expect.Fails(BankHubStatus.Unavailable, () => cache.Get());
         }
     }
 }

@@ -62,7 +62,7 @@ static class EnvironmentTests
 
     static void Refused(string complaint)
     {
-        var error = Expect.Fails(Status.InvalidArgument, () => TokenCache.FromEnvironment());
+        var error = Expect.Fails(BankHubStatus.InvalidArgument, () => TokenCache.FromEnvironment());
         Expect.Contains(complaint, error.Message);
     }
 

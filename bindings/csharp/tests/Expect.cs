@@ -44,7 +44,7 @@ static class Expect
         throw new Exception($"no {typeof(T).Name}");
     }
 
-    public static BankHubException Fails(Status status, Action action)
+    public static BankHubException Fails(BankHubStatus status, Action action)
     {
         var error = Throws<BankHubException>(action);
         Equal(status, error.Status);

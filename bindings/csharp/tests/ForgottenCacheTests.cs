@@ -45,7 +45,7 @@ static class ForgottenCacheTests
 
     public static void IsNoTroubleIfItsConstructorFailed()
     {
-        Expect.Fails(Status.InvalidArgument, () => new TokenCache(new TokenCacheOptions()));
+        Expect.Fails(BankHubStatus.InvalidArgument, () => new TokenCache(new TokenCacheOptions()));
         Collected(() => true);
     }
 

@@ -30,7 +30,7 @@ static class SecretTests
         foreach (var end in new[] { "\0", "\ud800", "\n" })
         {
             var options = new TokenCacheOptions { ClientId = "id", ClientSecret = MockServer.Secret + end };
-            var error = Expect.Fails(Status.InvalidArgument, () => new TokenCache(options));
+            var error = Expect.Fails(BankHubStatus.InvalidArgument, () => new TokenCache(options));
             Expect.Contains("client_secret", error.Message);
             Expect.Lacks(MockServer.Secret, error.ToString());
         }

@@ -64,7 +64,8 @@ static class WaitTests
         {
             var elapsed = Stopwatch.StartNew();
             var timeout = TimeSpan.FromMilliseconds(250);
-            Expect.Within(Promptly, () => Expect.Fails(Status.Deadline, () => cache.Get(timeout, source.Token)));
+            Action get = () => cache.Get(timeout, source.Token);
+            Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.DeadlineExceeded, get));
             Expect.True(elapsed.Elapsed >= timeout, "it waits as long as it may");
         }
     }
@@ -143,7 +144,7 @@ static class WaitTests
             {
                 var tasks = Enumerable.Range(0, 10).Select(_ => cache.GetAsync()).ToArray();
                 foreach (var task in tasks)
-                    Expect.Within(Promptly, () => Expect.Fails(Status.Deadline, () => Result(task)));
+                    Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.DeadlineExceeded, () => Result(task)));
             }
         }
     }
@@ -157,7 +158,7 @@ static class WaitTests
             Expect.Soon(() => cache.Stats().Waiters == 1, "one waits");
             cache.Dispose();
             foreach (var task in tasks)
-                Expect.Within(Promptly, () => Expect.Fails(Status.Closed, () => Result(task)));
+                Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.Closed, () => Result(task)));
         }
     }
 
@@ -169,7 +170,7 @@ static class WaitTests
             options.ClientSecret = "another";
             using (var cache = new TokenCache(options))
             {
-                var error = Expect.Fails(Status.Unauthenticated, () => Result(cache.GetAsync()));
+                var error = Expect.Fails(BankHubStatus.Unauthenticated, () => Result(cache.GetAsync()));
                 Expect.Equal(401, error.HttpStatus);
                 Expect.True(error.RetryAfter > TimeSpan.FromSeconds(1), "it says when to try again");
             }

@@ -167,7 +167,8 @@ func slowly(chunks, everyMs int) io.Reader {
 func failure(err error) string {
 	name := fmt.Sprintf("%T", err)
 	for kind, sentinel := range map[string]bankhub.Status{
-		"ErrClosed": bankhub.ErrClosed, "ErrUnavailable": bankhub.ErrUnavailable, "ErrDeadline": bankhub.ErrDeadline,
+		"ErrClosed": bankhub.ErrClosed, "ErrUnavailable": bankhub.ErrUnavailable,
+		"ErrDeadlineExceeded": bankhub.ErrDeadlineExceeded,
 	} {
 		if errors.Is(err, sentinel) {
 			name = kind

@@ -22,7 +22,7 @@ var (
 	sentinels = map[string]bankhub.Status{
 		"ErrInvalidArgument": bankhub.ErrInvalidArgument, "ErrUnauthenticated": bankhub.ErrUnauthenticated,
 		"ErrRateLimited": bankhub.ErrRateLimited, "ErrUnavailable": bankhub.ErrUnavailable,
-		"ErrBadResponse": bankhub.ErrBadResponse, "ErrDeadline": bankhub.ErrDeadline,
+		"ErrBadResponse": bankhub.ErrBadResponse, "ErrDeadlineExceeded": bankhub.ErrDeadlineExceeded,
 		"ErrClosed": bankhub.ErrClosed, "ErrInternal": bankhub.ErrInternal,
 	}
 )

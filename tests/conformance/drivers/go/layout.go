@@ -22,7 +22,7 @@ func layout() string {
 		"const.BANKHUB_RATE_LIMITED", int32(bankhub.ErrRateLimited),
 		"const.BANKHUB_UNAVAILABLE", int32(bankhub.ErrUnavailable),
 		"const.BANKHUB_BAD_RESPONSE", int32(bankhub.ErrBadResponse),
-		"const.BANKHUB_DEADLINE", int32(bankhub.ErrDeadline),
+		"const.BANKHUB_DEADLINE", int32(bankhub.ErrDeadlineExceeded),
 		"const.BANKHUB_CLOSED", int32(bankhub.ErrClosed),
 		"const.BANKHUB_INTERNAL", int32(bankhub.ErrInternal),
 	}

@@ -3,7 +3,7 @@
 namespace BankHub
 {
     /// <summary>The kind of a <see cref="BankHubException"/>. Each asks something else of the caller.</summary>
-    public enum Status
+    public enum BankHubStatus
     {
         /// <summary>An argument is wrong, and the message names it. The same call fails again.</summary>
         InvalidArgument = Abi.BANKHUB_INVALID_ARGUMENT,
@@ -21,7 +21,7 @@ namespace BankHub
         BadResponse = Abi.BANKHUB_BAD_RESPONSE,
 
         /// <summary>The caller's own timeout passed first. The message names the last failure.</summary>
-        Deadline = Abi.BANKHUB_DEADLINE,
+        DeadlineExceeded = Abi.BANKHUB_DEADLINE,
 
         /// <summary>The cache was disposed of.</summary>
         Closed = Abi.BANKHUB_CLOSED,
