@@ -1,28 +1,27 @@
-// Starts bankhub-mock-server, the stand-in for the Bank Hub API, and tells it how to behave.
+// Gives each test a mock server and a cache for it, and the examples their environment.
 
 package bankhub
 
 import (
-	"bufio"
-	"fmt"
+	"log"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
+
+	"bankhub.invalid/bankhub/internal/mockserver"
 )
 
 type mockServer struct{ url string }
 
 func TestMain(m *testing.M) {
-	s, stop, err := startMockServer()
+	url, stop, err := mockserver.Start()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "the tests need ../../target/release/bankhub-mock-server (make build):", err)
-		os.Exit(1)
+		log.Fatal(err)
 	}
-	os.Setenv("BANKHUB_CLIENT_ID", "mock-id") // for the examples
-	os.Setenv("BANKHUB_CLIENT_SECRET", "mock-secret")
-	os.Setenv("BANKHUB_BASE_URL", s.url)
+	os.Setenv("BANKHUB_CLIENT_ID", mockserver.ClientID) // for the examples
+	os.Setenv("BANKHUB_CLIENT_SECRET", mockserver.ClientSecret)
+	os.Setenv("BANKHUB_BASE_URL", url)
 	code := m.Run()
 	stop()
 	os.Exit(code)
@@ -31,11 +30,12 @@ func TestMain(m *testing.M) {
 // newMockServer starts a mock server that ends with the test, and makes a cache for it.
 func newMockServer(t *testing.T, options ...string) (mockServer, *TokenCache) {
 	t.Helper()
-	s, stop, err := startMockServer(options...)
+	url, stop, err := mockserver.Start(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
+	s := mockServer{url}
 	tokens, err := New(s.config())
 	if err != nil {
 		t.Fatal(err)
@@ -44,29 +44,11 @@ func newMockServer(t *testing.T, options ...string) (mockServer, *TokenCache) {
 	return s, tokens
 }
 
-func startMockServer(options ...string) (s mockServer, stop func(), err error) {
-	process := exec.Command("../../target/release/bankhub-mock-server", append(options, "--until-eof")...)
-	process.Stderr = os.Stderr
-	stdin, err := process.StdinPipe()
-	if err != nil {
-		return s, nil, err
-	}
-	stdout, err := process.StdoutPipe()
-	if err != nil {
-		return s, nil, err
-	}
-	if err := process.Start(); err != nil {
-		return s, nil, err
-	}
-	url, err := bufio.NewReader(stdout).ReadString('\n')
-	return mockServer{strings.TrimSpace(url)}, func() { stdin.Close(); process.Wait() }, err
-}
-
 func (s mockServer) config() Config {
-	return Config{ClientID: "mock-id", ClientSecret: "mock-secret", BaseURL: s.url}
+	return Config{ClientID: mockserver.ClientID, ClientSecret: mockserver.ClientSecret, BaseURL: s.url}
 }
 
-// post tells the mock server what to do from now on.
+// post sends a command to the control path of the mock server.
 func (s mockServer) post(t *testing.T, path, body string) {
 	t.Helper()
 	response, err := http.Post(s.url+"/mock"+path, "application/json", strings.NewReader(body))

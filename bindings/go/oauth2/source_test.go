@@ -1,41 +1,32 @@
-// The source as clients of oauth2 use it, against the mock server.
+// Tests the source as clients of oauth2 use it, with the mock server.
 
 package oauth2_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"bankhub.invalid/bankhub"
+	"bankhub.invalid/bankhub/internal/mockserver"
 	source "bankhub.invalid/bankhub/oauth2"
 	"golang.org/x/oauth2"
 )
 
 func TestMain(m *testing.M) {
-	mockServer := exec.Command("../../../target/release/bankhub-mock-server", "--until-eof")
-	stdin, _ := mockServer.StdinPipe()
-	stdout, _ := mockServer.StdoutPipe()
-	if err := mockServer.Start(); err != nil {
-		log.Fatal("the tests need target/release/bankhub-mock-server (make build): ", err)
-	}
-	url, err := bufio.NewReader(stdout).ReadString('\n')
+	url, stop, err := mockserver.Start()
 	if err != nil {
 		log.Fatal(err)
 	}
-	os.Setenv("BANKHUB_CLIENT_ID", "mock-id")
-	os.Setenv("BANKHUB_CLIENT_SECRET", "mock-secret")
-	os.Setenv("BANKHUB_BASE_URL", strings.TrimSpace(url))
+	os.Setenv("BANKHUB_CLIENT_ID", mockserver.ClientID)
+	os.Setenv("BANKHUB_CLIENT_SECRET", mockserver.ClientSecret)
+	os.Setenv("BANKHUB_BASE_URL", url)
 	code := m.Run()
-	stdin.Close()
-	mockServer.Wait()
+	stop()
 	os.Exit(code)
 }
 
@@ -55,7 +46,7 @@ func Example() {
 	// Output: 200 OK
 }
 
-func TestTokenIsThatOfTheCache(t *testing.T) {
+func TestReturnsTokenOfCache(t *testing.T) {
 	cache, err := bankhub.FromEnv()
 	if err != nil {
 		t.Fatal(err)
@@ -69,12 +60,12 @@ func TestTokenIsThatOfTheCache(t *testing.T) {
 		}
 		own, _ := cache.Token(context.Background())
 		if !token.Valid() || token.AccessToken != own.Value() || !token.Expiry.Equal(own.ExpiresAt()) {
-			t.Error("it is another token, or one that is over")
+			t.Error("the source returned another token, or an expired one")
 		}
 		cache.Invalidate(own.Value())
 	}
 	cache.Close()
 	if _, err := tokens.Token(); !errors.Is(err, bankhub.ErrClosed) {
-		t.Errorf("a closed cache: %v", err)
+		t.Errorf("got %v; want ErrClosed", err)
 	}
 }
