@@ -1,4 +1,4 @@
-// Go values as arguments of one C call: checked, lent, and wiped after it.
+// Converts Go values to the arguments of one C call, and wipes the copies after it.
 
 package bankhub
 
@@ -14,17 +14,17 @@ import (
 	"unsafe"
 )
 
-// arguments keeps what C may read until release. The first argument that cannot be passed stays in err.
+// arguments keeps what C may read until release. err is the first argument that cannot be passed.
 type arguments struct {
 	pinner runtime.Pinner
 	copies [][]byte
 	err    error
 }
 
-// text lends a copy of value to C, closed by NUL.
+// text returns a NUL-terminated copy of value, which C may read until release.
 func (a *arguments) text(field, value string) *C.char {
 	if strings.ContainsRune(value, 0) {
-		a.refuse(field, "contains a NUL byte")
+		a.refuse(field, "contains a NUL character; remove it")
 		return nil
 	}
 	bytes := make([]byte, len(value)+1)
@@ -42,7 +42,7 @@ func (a *arguments) optional(field, value string) *C.char {
 	return a.text(field, value)
 }
 
-// duration counts the units in value. It rounds up, because C takes 0 for the default.
+// duration counts the units in value. It rounds up, because 0 means the default in C.
 func (a *arguments) duration(field string, value, unit time.Duration) C.uint32_t {
 	const most = math.MaxUint32
 	if value < 0 || value > most*unit {

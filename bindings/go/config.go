@@ -1,4 +1,4 @@
-// What a user may set. Whether it makes sense is judged by the library.
+// The settings of a cache. The library checks them.
 
 package bankhub
 
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The Bank Hub's services. SandboxURL is the default.
+// The base URLs of the Bank Hub. SandboxURL is the default.
 const (
 	SandboxURL    = C.BANKHUB_SANDBOX_URL
 	ProductionURL = C.BANKHUB_PRODUCTION_URL
@@ -20,30 +20,32 @@ const (
 
 const getTimeoutDefault = 30 * time.Second
 
-// Config is what a [TokenCache] is made from. Every field but the first two has a default, which is its zero value.
+// Config has the settings of a [TokenCache]. The first two fields are required. The zero value of any other field means
+// its default.
 //
-// Printed or logged, a Config hides its secrets, except where it lies in an unexported field of another struct, in
-// which fmt cannot see its methods.
+// A Config that is printed or logged hides its secrets, unless it is in an unexported field of another struct: fmt
+// cannot call its methods there.
 type Config struct {
-	ClientID     string // required, without ':' and control characters
-	ClientSecret string // required, without control characters
+	ClientID     string // required; no ':' and no control characters
+	ClientSecret string // required; no control characters
 
 	BaseURL string // "https://host[:port][/path]"; default SandboxURL
-	CAFile  string // a PEM file whose certificates are trusted besides the system's
+	CAFile  string // a PEM file of certificates to trust in addition to the system's
 	Proxy   string // "http://[user:password@]host[:port]"; default from HTTPS_PROXY and NO_PROXY
-	NoProxy bool   // connects directly, whatever Proxy and the environment say
-	Store   string // "file:/DIR", "redis://…" or "rediss://…", where processes share the token; default this one alone
+	NoProxy bool   // connect directly, and ignore Proxy and the environment
+	Store   string // where processes share the token: "file:/DIR", "redis://…" or "rediss://…"; default: not shared
 
 	ConnectTimeout time.Duration // for connect and TLS handshake; default 5 s
 	RequestTimeout time.Duration // for one token request, from start to last byte; default 10 s
-	GetTimeout     time.Duration // for a wait whose context has no deadline; default 30 s
-	RefreshAhead   time.Duration // how long before its end a token is renewed, whole seconds; default a tenth of its ttl
+	GetTimeout     time.Duration // for a call whose context has no deadline; default 30 s
+	RefreshAhead   time.Duration // how long before a token expires it is refreshed, whole seconds; default ttl/10
 
-	AllowHTTP bool // allows plain http beyond loopback; the secret then crosses the network in clear
+	AllowHTTP bool // allow plain http to hosts other than loopback; the secret is then sent unencrypted
 }
 
-// FromEnv makes a token cache from BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set,
-// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. It fails as [New] does.
+// FromEnv makes a token cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required,
+// and BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. It returns the
+// same errors as [New].
 func FromEnv() (*TokenCache, error) {
 	for _, name := range []string{"BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET"} {
 		if os.Getenv(name) == "" {
@@ -59,9 +61,9 @@ func FromEnv() (*TokenCache, error) {
 	})
 }
 
-// Format implements [fmt.Formatter]: all verbs print *** for what is or may hold a secret.
+// Format implements [fmt.Formatter]. Every verb prints *** for a field that is or may contain a secret.
 func (c Config) Format(f fmt.State, verb rune) {
-	type config Config // without Format, which would call itself
+	type config Config // has no Format, which would call itself
 	for _, secret := range []*string{&c.ClientSecret, &c.Proxy, &c.Store} {
 		if *secret != "" {
 			*secret = "***"
@@ -70,7 +72,7 @@ func (c Config) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), config(c))
 }
 
-// LogValue implements [slog.LogValuer] for the handlers that do not go through fmt.
+// LogValue implements [slog.LogValuer], for handlers that do not use fmt.
 func (c Config) LogValue() slog.Value {
 	return slog.StringValue(fmt.Sprintf("%+v", c))
 }

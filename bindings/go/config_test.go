@@ -1,4 +1,4 @@
-// What a Config may hold, and which of its fields an error names.
+// Tests which values a Config accepts, and which field an error names.
 
 package bankhub
 
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestArgumentsThatCannotBePassedAreNamed(t *testing.T) {
+func TestNamesInvalidArgument(t *testing.T) {
 	for _, c := range []struct {
 		field  string
 		config Config
@@ -34,7 +34,7 @@ func TestArgumentsThatCannotBePassedAreNamed(t *testing.T) {
 	}
 }
 
-func TestDurationsAreRoundedUp(t *testing.T) {
+func TestRoundsDurationsUp(t *testing.T) {
 	for _, c := range []struct {
 		value, unit time.Duration
 		want        int
@@ -54,7 +54,7 @@ func TestDurationsAreRoundedUp(t *testing.T) {
 	}
 }
 
-func TestFromEnvNamesWhatIsNotSet(t *testing.T) {
+func TestNamesMissingVariable(t *testing.T) {
 	t.Setenv("BANKHUB_CLIENT_SECRET", "")
 	_, err := FromEnv()
 	if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "BANKHUB_CLIENT_SECRET") {

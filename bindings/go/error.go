@@ -1,4 +1,4 @@
-// What can go wrong, as Go errors.
+// The errors of this package.
 
 package bankhub
 
@@ -7,14 +7,15 @@ import "C"
 
 import "time"
 
-// Error is why a call failed. Find it with [errors.As], and its kind with [errors.Is] and the Err constants.
+// Error says why a call failed. Use [errors.As] to get it, and [errors.Is] with an Err constant to test its kind.
 //
-// Where a context ended the wait, it also is that context's error.
+// If a context ended the wait, the error also is that context's error. If RetryAfter is 0, no wait is known, and Status
+// tells whether a retry can help.
 type Error struct {
 	Status     Status        // one of the Err constants
-	HTTPStatus int           // of the answer behind the error; 0 if there was none
-	RetryAfter time.Duration // until the next token request may go out; 0: now, or never
-	Message    string        // one sentence for an operator, which never holds a secret
+	HTTPStatus int           // of the response that caused the error; 0 if there was none
+	RetryAfter time.Duration // until the next token request may be sent; 0: no known wait
+	Message    string        // one sentence for an operator, without any secret
 
 	cause error
 }
@@ -27,7 +28,7 @@ func (e *Error) Error() string {
 	return "bankhub: " + e.Message
 }
 
-// Unwrap returns the status and, where a context ended the wait, that context's error.
+// Unwrap returns the status and, if a context ended the wait, that context's error.
 func (e *Error) Unwrap() []error {
 	if e.cause != nil {
 		return []error{e.Status, e.cause}
@@ -35,22 +36,22 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Status}
 }
 
-// Status is the kind of an [Error], and itself an error for [errors.Is] to compare with.
+// Status is the kind of an [Error]. It is an error itself, so that [errors.Is] can compare with it.
 type Status int32
 
-// The kinds of error. Each asks something else of the caller.
+// The kinds of error. Each needs a different reaction of the caller.
 const (
-	// ErrInvalidArgument: an argument is wrong, and the message names it. The same call fails again.
+	// ErrInvalidArgument: an argument is wrong; the message names it. The same call fails again.
 	ErrInvalidArgument Status = C.BANKHUB_INVALID_ARGUMENT
-	// ErrUnauthenticated: the client id or secret is refused or disabled.
+	// ErrUnauthenticated: the server refuses the client id or secret, or the client is disabled.
 	ErrUnauthenticated Status = C.BANKHUB_UNAUTHENTICATED
-	// ErrRateLimited: too many requests. RetryAfter says when the next one may go out.
+	// ErrRateLimited: the server received too many requests. RetryAfter says when the next one may be sent.
 	ErrRateLimited Status = C.BANKHUB_RATE_LIMITED
-	// ErrUnavailable: the server was not reached, or could not answer. Try later.
+	// ErrUnavailable: the server could not be reached, or it failed. Try again later.
 	ErrUnavailable Status = C.BANKHUB_UNAVAILABLE
-	// ErrBadResponse: an answer that the API does not promise.
+	// ErrBadResponse: the server sent a response that the API does not document.
 	ErrBadResponse Status = C.BANKHUB_BAD_RESPONSE
-	// ErrDeadlineExceeded: the caller's context, or Config.GetTimeout, ended first. The message names the last failure.
+	// ErrDeadlineExceeded: the caller's context or Config.GetTimeout ended first. The message names the last failure.
 	ErrDeadlineExceeded Status = C.BANKHUB_DEADLINE
 	// ErrClosed: the cache was closed.
 	ErrClosed Status = C.BANKHUB_CLOSED

@@ -1,4 +1,4 @@
-// Which errors are which, to errors.Is and errors.As.
+// Tests what errors.Is and errors.As find in an Error.
 
 package bankhub
 
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestErrorIsItsStatusAndItsCauseAlone(t *testing.T) {
+func TestMatchesStatusAndCause(t *testing.T) {
 	all := []error{ErrInvalidArgument, ErrUnauthenticated, ErrRateLimited, ErrUnavailable, ErrBadResponse,
 		ErrDeadlineExceeded, ErrClosed, ErrInternal, context.Canceled, context.DeadlineExceeded}
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestErrorIsItsStatusAndItsCauseAlone(t *testing.T) {
 	}
 }
 
-func TestErrorCarriesWhatTheLibrarySaid(t *testing.T) {
+func TestReportsHTTPStatusAndRetryAfter(t *testing.T) {
 	s, tokens := newMockServer(t)
 	s.post(t, "/answers", `{"count":1,"status":429,"headers":{"Retry-After":"7"},"body":""}`)
 	_, err := tokens.Get(t.Context())
@@ -53,7 +53,7 @@ func TestErrorCarriesWhatTheLibrarySaid(t *testing.T) {
 	}
 }
 
-func TestClosedCacheSaysSo(t *testing.T) {
+func TestReportsClosedCache(t *testing.T) {
 	_, tokens := newMockServer(t)
 	tokens.Close()
 	tokens.Close()

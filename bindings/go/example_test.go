@@ -1,4 +1,4 @@
-// The examples of the documentation and of the README, compiled.
+// The examples of the documentation and of the README.
 
 package bankhub_test
 
@@ -14,24 +14,27 @@ import (
 	"bankhub.invalid/bankhub"
 )
 
-// One cache, and one client on it, serve the whole program.
+// One cache and one client serve the whole program.
 func Example() {
 	cache, err := bankhub.FromEnv() // BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET, BANKHUB_BASE_URL
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(err) // a setting is wrong, and the message names it
 	}
 	defer cache.Close()
 
 	response, err := cache.HTTPClient().Get(os.Getenv("BANKHUB_BASE_URL") + "/v1/company")
-	if err != nil {
-		log.Fatal(err)
+	switch {
+	case errors.Is(err, bankhub.ErrUnauthenticated):
+		log.Fatal("correct the client id and secret: ", err)
+	case err != nil:
+		log.Fatal("try again later: ", err) // such as ErrUnavailable, ErrRateLimited, ErrDeadlineExceeded
 	}
 	defer response.Body.Close()
 	fmt.Println(response.Status)
 	// Output: 200 OK
 }
 
-// With any other client, a 401 is reported by hand.
+// With another client, report a 401 yourself.
 func ExampleTokenCache_Invalidate() {
 	cache, err := bankhub.FromEnv()
 	if err != nil {
@@ -58,12 +61,12 @@ func ExampleTokenCache_Invalidate() {
 		if response.StatusCode != http.StatusUnauthorized {
 			break
 		}
-		cache.Invalidate(token) // the next Get returns another one
+		cache.Invalidate(token) // the next Get returns another token
 	}
 	// Output: 200 OK
 }
 
-// A transport goes around any other, and into any client.
+// A transport wraps another one, and any client can use it.
 func ExampleTokenCache_Transport() {
 	cache, err := bankhub.FromEnv()
 	if err != nil {
@@ -99,9 +102,9 @@ func ExampleError() {
 	var failure *bankhub.Error
 	switch {
 	case errors.Is(err, bankhub.ErrUnauthenticated):
-		fmt.Println("check the client id and secret")
+		fmt.Println("correct the client id and secret")
 	case errors.As(err, &failure) && failure.RetryAfter > 0:
-		fmt.Println("again in", failure.RetryAfter)
+		fmt.Println("try again in", failure.RetryAfter)
 	}
-	// Output: check the client id and secret
+	// Output: correct the client id and secret
 }

@@ -1,8 +1,8 @@
-// The calls of the C ABI. A handle is a number that C takes for a pointer, so it becomes one in C only: neither the
-// garbage collector nor checkptr may ever meet it.
+// Calls the C ABI. A handle is a number that C declares as a pointer. It becomes a pointer only in C, because the
+// garbage collector and checkptr must never see it as one.
 //
-// There is no #cgo noescape, which would let tokens lie on a stack, and no #cgo nocallback, which slows
-// handle_generation.
+// There is no #cgo noescape, which would put tokens on a stack, and no #cgo nocallback, which makes handle_generation
+// slower.
 
 package bankhub
 
@@ -63,9 +63,9 @@ func newHandle(config Config) (handle, error) {
 	return handle(h), nil
 }
 
-// get returns its failure as *Error, whose status and cause the caller goes by.
+// get returns its failure as *Error, because its caller reads the status and sets the cause.
 func (h handle) get(timeout time.Duration) (*Token, *Error) {
-	var native C.bankhub_access_token // on the heap, which Go does not move: a stack that grows leaves a copy behind
+	var native C.bankhub_access_token // on the heap, which Go does not move: a stack that grows would leave a copy
 	defer C.bankhub_access_token_wipe(&native)
 	var failure C.bankhub_error
 	if C.handle_get(C.uintptr_t(h), C.uint32_t(timeout.Milliseconds()), &native, &failure) != C.BANKHUB_OK {

@@ -1,4 +1,4 @@
-// Whether the libbankhub that was loaded fits the header that this package was built against.
+// Checks that the loaded libbankhub fits the header that this package was built with.
 
 package bankhub
 
@@ -7,7 +7,7 @@ package bankhub
 #include <dlfcn.h>
 #include "bankhub.h"
 
-// The loader is asked, because the address of a function may be that of the program's own stub for it.
+// Asks the loader, because the address of a function may be that of a stub in the program.
 static const char *library_file(void) {
 	Dl_info info;
 	void *symbol = dlsym(RTLD_DEFAULT, "bankhub_abi_version");
@@ -18,7 +18,7 @@ import "C"
 
 import "fmt"
 
-// checkLibrary guards against what the soname leaves open: an older minor version.
+// checkLibrary refuses an older minor version, which has the same soname.
 func checkLibrary() error {
 	version := uint32(C.bankhub_abi_version())
 	major, minor := version>>16, version&0xffff
@@ -26,6 +26,6 @@ func checkLibrary() error {
 		return nil
 	}
 	return &Error{Status: ErrInternal, Message: fmt.Sprintf(
-		"%s has ABI %d.%d; this program needs %d.%d or a later %[4]d.x",
+		"libbankhub does not fit: %s has ABI %d.%d, this program needs %d.%d or a later %[4]d.x; install a newer libbankhub",
 		C.GoString(C.library_file()), major, minor, C.BANKHUB_ABI_MAJOR, C.BANKHUB_ABI_MINOR)}
 }

@@ -1,4 +1,4 @@
-// A library that is too old is refused by its file's name.
+// Tests that a library that is too old is refused, and its file is named.
 
 package bankhub
 
@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// The test runs itself once more, with an older library in front of the real one.
-func TestOlderLibraryIsRefusedByName(t *testing.T) {
+// The test runs itself again, with an older library that is loaded before the real one.
+func TestRefusesOlderLibrary(t *testing.T) {
 	if older := os.Getenv("BANKHUB_TEST_OLDER_LIBRARY"); older != "" {
 		_, err := New(Config{ClientID: "id", ClientSecret: "secret"})
 		if !errors.Is(err, ErrInternal) || !strings.Contains(err.Error(), older+" has ABI 0.0") {

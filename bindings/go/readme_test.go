@@ -1,4 +1,4 @@
-// The README shows what runs as an example.
+// Tests that the code in the README is code that runs as an example.
 
 package bankhub
 
@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// What the README shows is what runs as an example.
-func TestReadmeShowsTheExamples(t *testing.T) {
+func TestReadmeMatchesExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +20,7 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
 	if len(blocks) == 0 {
-		t.Fatal("README.md shows no Go")
+		t.Fatal("README.md has no Go code")
 	}
 	indent := regexp.MustCompile("(?m)^\t+")
 	for _, block := range blocks {

@@ -1,4 +1,4 @@
-// No way of printing shows a secret.
+// Tests that no way of printing shows a secret.
 
 package bankhub
 
@@ -13,7 +13,7 @@ import (
 
 var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%20v"}
 
-func TestConfigHidesItsSecrets(t *testing.T) {
+func TestHidesSecretsOfConfig(t *testing.T) {
 	config := Config{
 		ClientID:     "the-id",
 		ClientSecret: "p4ssw0rd",
@@ -33,11 +33,11 @@ func TestConfigHidesItsSecrets(t *testing.T) {
 		t.Errorf("slog: %s", &log)
 	}
 	if text := fmt.Sprintf("%+v", config); !strings.Contains(text, "ClientID:the-id ClientSecret:***") {
-		t.Errorf("%%+v shows too little: %s", text)
+		t.Errorf("%%+v does not show the other fields: %s", text)
 	}
 }
 
-func TestTokenHidesItsValue(t *testing.T) {
+func TestHidesValueOfToken(t *testing.T) {
 	value := "p4ssw0rd"
 	token := Token{&value, 7, 1700000000}
 	for _, verb := range verbs {

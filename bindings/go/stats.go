@@ -1,4 +1,4 @@
-// What a cache has done and is doing, for monitoring.
+// The statistics of a cache, for monitoring.
 
 package bankhub
 
@@ -7,37 +7,38 @@ import "C"
 
 import "time"
 
-// Stats is what a cache has done and is doing: for monitoring, never for deciding when to ask. It holds no secret.
+// Stats has the counters and times of a cache. They are for monitoring, not for deciding when to call Get. It contains
+// no secret.
 type Stats struct {
 	Generation uint64 // of the token that Get would return at once; 0 if there is none
 
-	// Each is the zero Time where there is none.
-	ExpiresAt     time.Time // of the current token
-	RefreshAt     time.Time // from when on it is renewed beside its callers
-	NextAttemptAt time.Time // before which no token request goes out
-	LastSuccessAt time.Time
-	LastFailureAt time.Time
+	// A time that is not known is the zero Time.
+	ExpiresAt     time.Time // when the current token expires
+	RefreshAt     time.Time // when the refresh of the current token in the background is due
+	NextAttemptAt time.Time // no token request is sent before this time
+	LastSuccessAt time.Time // when a token request last returned a usable token
+	LastFailureAt time.Time // when a token request last failed
 
 	Requests            uint64 // token requests sent
-	Successes           uint64 // of them, those that brought a usable token
-	Failures            uint64 // of them, those that did not
+	Successes           uint64 // token requests that returned a usable token
+	Failures            uint64 // token requests that failed
 	ConsecutiveFailures uint64 // failures since the last success
-	Rejections          uint64 // calls of Invalidate that named the current token
-	IgnoredRejections   uint64 // calls of Invalidate that named anything else
+	Rejections          uint64 // calls of Invalidate with the current token
+	IgnoredRejections   uint64 // calls of Invalidate with any other text
 	Waiters             uint64 // calls that wait inside the library now
 	Fetching            bool   // whether a fetch is in flight
 
-	LastError *Error // of the last failed fetch, or else of the store; nil if there was none since
+	LastError *Error // of the last failed fetch, else of the store; nil if none since the last success
 }
 
 func newStats(native *C.bankhub_stats) Stats {
 	stats := Stats{
 		Generation:          uint64(native.generation),
-		ExpiresAt:           moment(native.expires_at),
-		RefreshAt:           moment(native.refresh_at),
-		NextAttemptAt:       moment(native.next_attempt_at),
-		LastSuccessAt:       moment(native.last_success_at),
-		LastFailureAt:       moment(native.last_failure_at),
+		ExpiresAt:           unixTime(native.expires_at),
+		RefreshAt:           unixTime(native.refresh_at),
+		NextAttemptAt:       unixTime(native.next_attempt_at),
+		LastSuccessAt:       unixTime(native.last_success_at),
+		LastFailureAt:       unixTime(native.last_failure_at),
 		Requests:            uint64(native.requests),
 		Successes:           uint64(native.successes),
 		Failures:            uint64(native.failures),
@@ -53,9 +54,9 @@ func newStats(native *C.bankhub_stats) Stats {
 	return stats
 }
 
-func moment(unix C.int64_t) time.Time {
-	if unix == 0 {
+func unixTime(seconds C.int64_t) time.Time {
+	if seconds == 0 {
 		return time.Time{}
 	}
-	return time.Unix(int64(unix), 0)
+	return time.Unix(int64(seconds), 0)
 }

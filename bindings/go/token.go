@@ -1,4 +1,4 @@
-// One access token, which fmt cannot print.
+// The access token, whose value fmt cannot print.
 
 package bankhub
 
@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Token is one access token. Printed, it hides its value.
+// Token is one access token. It hides its value when it is printed.
 type Token struct {
-	value      *string // fmt follows no pointer where it cannot see Format: in an unexported field of another struct
+	value      *string // a pointer, because fmt does not follow one in an unexported field, where it cannot call Format
 	generation uint64
 	expiresAt  int64
 }
 
-// Value returns the text that belongs after "Authorization: Bearer ". It is a secret.
+// Value returns the text to send after "Authorization: Bearer ". It is a secret.
 func (t Token) Value() string {
 	if t.value == nil {
 		return ""
@@ -25,13 +25,13 @@ func (t Token) Value() string {
 	return *t.value
 }
 
-// Generation returns the token's number, which grows with every new token of its cache and is never 0.
+// Generation returns the number of the token. It grows with every new token of its cache and is never 0.
 func (t Token) Generation() uint64 { return t.generation }
 
-// ExpiresAt returns the moment its request was sent, plus its ttl.
+// ExpiresAt returns the time at which the token request was sent, plus the ttl.
 func (t Token) ExpiresAt() time.Time { return time.Unix(t.expiresAt, 0) }
 
-// Format implements [fmt.Formatter]: all verbs print the same.
+// Format implements [fmt.Formatter]. Every verb prints the same text, without the value.
 func (t Token) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{value:*** generation:%d expires_at:%s}", t.generation, t.ExpiresAt().UTC().Format(time.RFC3339))
 }

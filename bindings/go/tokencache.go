@@ -1,7 +1,7 @@
-// Package bankhub keeps one valid SePay Bank Hub access token for a program: it fetches the token, renews it before it
-// expires, and replaces it when an API answers 401.
+// Package bankhub keeps one valid SePay Bank Hub access token for a program: it fetches the token, refreshes it before
+// it expires, and replaces it when an API answers 401.
 //
-// The work is done by libbankhub. This package gives its answers Go's shape and decides nothing itself.
+// libbankhub does the work. This package converts its arguments and results to Go, and decides nothing itself.
 package bankhub
 
 import (
@@ -14,27 +14,29 @@ import (
 )
 
 const (
-	// waitSlice is how long a wait runs inside the library before the context is looked at again.
-	waitSlice = 100 * time.Millisecond
+	// contextCheckInterval is how long a call waits inside the library before it checks its context again.
+	contextCheckInterval = 100 * time.Millisecond
 
-	// waitersMax bounds the calls of one cache that wait inside the library. Each of them holds an operating system
-	// thread, and Go ends a program that has 10,000 of those.
+	// waitersMax limits the calls of one cache that wait inside the library. Each of them holds an operating system
+	// thread, and Go ends a program that has 10,000 threads.
 	waitersMax = 128
 )
 
-// TokenCache keeps one valid token. Make one per client id with [New] or [FromEnv] and share it: its methods may be
-// called from any number of goroutines at once, Close included.
+// TokenCache keeps one valid token. Make one per client id with [New] or [FromEnv] and share it. Any number of
+// goroutines may call its methods at once, Close included.
 type TokenCache struct {
 	handle     handle
 	getTimeout time.Duration
-	origin     string                // where the token may go
-	last       atomic.Pointer[Token] // what the library handed out last, so that most calls copy nothing
+	origin     string                // the only origin that may receive the token
+	last       atomic.Pointer[Token] // the last token that the library returned, so that most calls copy nothing
 	waiters    chan struct{}
 }
 
-// New makes a token cache. It sends no request, but reads Config.CAFile, the system's roots and the proxy environment.
+// New makes a token cache. It sends no request, but it reads Config.CAFile, the system's trusted roots and the proxy
+// variables of the environment.
 //
-// It fails with [ErrInvalidArgument] if a field of config is wrong, which the message names.
+// The error is [ErrInvalidArgument] if a field of config is wrong, and its message names the field. It is [ErrInternal]
+// if libbankhub is too old.
 func New(config Config) (*TokenCache, error) {
 	if config.GetTimeout == 0 {
 		config.GetTimeout = getTimeoutDefault
@@ -46,7 +48,8 @@ func New(config Config) (*TokenCache, error) {
 	base, err := url.Parse(cmp.Or(config.BaseURL, SandboxURL))
 	if err != nil {
 		h.free()
-		return nil, &Error{Status: ErrInvalidArgument, Message: "base_url is not a URL"}
+		const problem = "base_url is not a URL that Go can parse; use https://host[:port][/path]"
+		return nil, &Error{Status: ErrInvalidArgument, Message: problem}
 	}
 	c := &TokenCache{
 		handle:     h,
@@ -54,21 +57,21 @@ func New(config Config) (*TokenCache, error) {
 		origin:     origin(base),
 		waiters:    make(chan struct{}, waitersMax),
 	}
-	runtime.AddCleanup(c, handle.free, h) // of a handle that was closed already, free does nothing
+	runtime.AddCleanup(c, handle.free, h) // does nothing after Close
 	return c, nil
 }
 
-// Get returns the text that belongs after "Authorization: Bearer ".
+// Get returns the text to send after "Authorization: Bearer ".
 //
-// A valid token is returned at once, whatever the state of ctx, without an allocation. Otherwise Get waits for the one
-// token request that serves all callers, until ctx ends or, if ctx has no deadline, for Config.GetTimeout. Ending the
-// wait does not end the request. The error is an [*Error] of any kind.
+// Get returns a valid token at once, even if ctx has ended, and without an allocation. Otherwise it waits for the one
+// token request that serves all callers, until ctx ends or, if ctx has no deadline, for at most Config.GetTimeout. The
+// end of the wait does not end the request. The error is an [*Error] of any kind.
 func (c *TokenCache) Get(ctx context.Context) (string, error) {
 	token, err := c.Token(ctx)
 	return token.Value(), err
 }
 
-// Token is Get, with the token's generation and end.
+// Token is Get, but also returns the generation of the token and when it expires.
 func (c *TokenCache) Token(ctx context.Context) (Token, error) {
 	defer runtime.KeepAlive(c)
 	if last := c.last.Load(); last != nil && last.generation == c.handle.generation() {
@@ -85,7 +88,7 @@ func (c *TokenCache) Token(ctx context.Context) (Token, error) {
 	return *token, nil
 }
 
-// wait waits for the fetch under way until it or ctx has ended.
+// wait waits until the fetch in flight or ctx ends.
 func (c *TokenCache) wait(ctx context.Context) (*Token, *Error) {
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -99,7 +102,7 @@ func (c *TokenCache) wait(ctx context.Context) (*Token, *Error) {
 	}
 	for {
 		ended := ctx.Err()
-		token, err := c.handle.get(slice(ctx))
+		token, err := c.handle.get(untilNextCheck(ctx))
 		if err == nil || err.Status != ErrDeadlineExceeded {
 			return token, err
 		}
@@ -110,38 +113,38 @@ func (c *TokenCache) wait(ctx context.Context) (*Token, *Error) {
 	}
 }
 
-// slice returns how long the library may wait before ctx is looked at again; nothing once ctx has ended.
-func slice(ctx context.Context) time.Duration {
+// untilNextCheck returns how long the library may wait before ctx is checked again; 0 if ctx has ended.
+func untilNextCheck(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
 	deadline, _ := ctx.Deadline()
-	return min(max(time.Until(deadline), time.Millisecond), waitSlice)
+	return min(max(time.Until(deadline), time.Millisecond), contextCheckInterval)
 }
 
-// Generation returns the number of the token that Get would return at once, or 0 if there is none. It never blocks.
+// Generation returns the generation of the token that Get would return at once; 0 if there is none. It never blocks.
 func (c *TokenCache) Generation() uint64 {
 	defer runtime.KeepAlive(c)
 	return c.handle.generation()
 }
 
-// Invalidate reports that an API answered 401 to token, which is then replaced if it still is the current one. Any
-// other text changes nothing, so every caller may report what it saw. It never blocks.
+// Invalidate reports that an API answered 401 to token. The cache replaces the token if it is still the current one.
+// Any other text changes nothing, so every caller may report the token it used. It never blocks.
 //
-// It fails with [ErrClosed], or with [ErrInvalidArgument] if token holds a NUL byte.
+// The error is [ErrClosed], [ErrInternal], or [ErrInvalidArgument] if token contains a NUL character.
 func (c *TokenCache) Invalidate(token string) error {
 	defer runtime.KeepAlive(c)
 	return c.handle.invalidate(token)
 }
 
-// Stats returns what the cache has done and is doing. It never blocks. It fails with [ErrClosed].
+// Stats returns the statistics of the cache. It never blocks. The error is [ErrClosed] or [ErrInternal].
 func (c *TokenCache) Stats() (Stats, error) {
 	defer runtime.KeepAlive(c)
 	return c.handle.stats()
 }
 
-// Close ends the cache and wipes its token and secret: calls that wait return [ErrClosed] at once, later ones too.
-// A second Close does nothing. A cache that is forgotten is closed when the garbage collector finds it.
+// Close ends the cache and wipes its token and secret. Calls that wait return [ErrClosed] at once, and so does every
+// later call. A second Close does nothing. The garbage collector closes a cache that the program no longer uses.
 func (c *TokenCache) Close() {
 	defer runtime.KeepAlive(c)
 	c.handle.free()

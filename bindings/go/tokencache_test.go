@@ -1,4 +1,4 @@
-// What only Go has: contexts, the garbage collector, allocations, goroutines.
+// Tests what only Go has: contexts, the garbage collector, allocations, goroutines.
 
 package bankhub
 
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestCancelEndsTheWaitButNotTheFetch(t *testing.T) {
+func TestCancelEndsWaitNotFetch(t *testing.T) {
 	_, tokens := newMockServer(t, "--latency-ms", "3000")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -36,14 +36,14 @@ func TestCancelEndsTheWaitButNotTheFetch(t *testing.T) {
 		t.Errorf("got %v; want an error that is context.Canceled and ErrDeadlineExceeded", err)
 	}
 	if _, err := tokens.Get(t.Context()); err != nil {
-		t.Errorf("the fetch that the cancelled call began did not end well: %v", err)
+		t.Errorf("the fetch of the cancelled call failed: %v", err)
 	}
 	if stats, _ := tokens.Stats(); stats.Requests != 1 {
 		t.Errorf("%d token requests; want 1", stats.Requests)
 	}
 }
 
-func TestDeadlineNamesTheLastFailure(t *testing.T) {
+func TestDeadlineNamesLastFailure(t *testing.T) {
 	s, tokens := newMockServer(t)
 	s.post(t, "/answers", `{"count":3,"status":503,"headers":{},"body":""}`)
 	_, failure := tokens.Get(t.Context())
@@ -66,7 +66,7 @@ func TestDeadlineNamesTheLastFailure(t *testing.T) {
 	}
 }
 
-func TestGetTimeoutHoldsWithoutADeadline(t *testing.T) {
+func TestAppliesGetTimeoutWithoutDeadline(t *testing.T) {
 	s, _ := newMockServer(t, "--latency-ms", "60000")
 	config := s.config()
 	config.GetTimeout = 50 * time.Millisecond
@@ -80,7 +80,7 @@ func TestGetTimeoutHoldsWithoutADeadline(t *testing.T) {
 	}
 }
 
-func TestValidTokenIsHandedOutWhateverTheContext(t *testing.T) {
+func TestReturnsValidTokenAfterContextEnds(t *testing.T) {
 	_, tokens := newMockServer(t)
 	want, err := tokens.Get(t.Context())
 	if err != nil {
@@ -93,7 +93,7 @@ func TestValidTokenIsHandedOutWhateverTheContext(t *testing.T) {
 	}
 }
 
-func TestCachedGetAllocatesNothing(t *testing.T) {
+func TestAllocatesNothingForCachedToken(t *testing.T) {
 	_, tokens := newMockServer(t)
 	ctx := t.Context()
 	get := func() {
@@ -107,8 +107,8 @@ func TestCachedGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Without a bound, each waiting goroutine would hold a thread, and Go would end the program.
-func TestThousandsOfGoroutinesWait(t *testing.T) {
+// Without a limit, each waiting goroutine would hold a thread, and Go would end the program.
+func TestLimitsThreadsOfWaitingGoroutines(t *testing.T) {
 	defer debug.SetMaxThreads(debug.SetMaxThreads(500))
 	_, tokens := newMockServer(t, "--latency-ms", "1000")
 	failures := make([]error, 4000)
@@ -129,9 +129,9 @@ func TestThousandsOfGoroutinesWait(t *testing.T) {
 	}
 }
 
-func TestForgottenCacheIsClosed(t *testing.T) {
+func TestClosesUnusedCache(t *testing.T) {
 	s, _ := newMockServer(t)
-	var forgotten handle
+	var unused handle
 	func() {
 		tokens, err := New(s.config())
 		if err != nil {
@@ -140,18 +140,18 @@ func TestForgottenCacheIsClosed(t *testing.T) {
 		if _, err := tokens.Get(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		forgotten = tokens.handle
+		unused = tokens.handle
 	}()
 	await(t, func() bool {
 		runtime.GC()
-		return forgotten.generation() == 0
+		return unused.generation() == 0
 	})
-	if _, err := forgotten.get(0); !errors.Is(err, ErrClosed) {
+	if _, err := unused.get(0); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v; want ErrClosed", err)
 	}
 }
 
-func TestForgottenCacheIsNotClosedWhileACallWaits(t *testing.T) {
+func TestKeepsCacheOpenWhileCallWaits(t *testing.T) {
 	s, _ := newMockServer(t, "--latency-ms", "300")
 	ended := make(chan error)
 	go func() {
@@ -179,7 +179,7 @@ func await(t *testing.T, reached func() bool) {
 	t.Helper()
 	for start := time.Now(); !reached(); time.Sleep(time.Millisecond) {
 		if time.Since(start) > 10*time.Second {
-			t.Fatal("the awaited state was not reached within 10 s")
+			t.Fatal("the condition was not true within 10 s")
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Authenticates net/http with a token cache.
+// Adds the token of a cache to the requests of net/http.
 
 package bankhub
 
@@ -10,20 +10,22 @@ import (
 	"strings"
 )
 
-// drainMax bounds what is read of an answer that is not wanted, so that its connection can be used again.
+// drainMax limits how much is read of a response that is dropped, which makes its connection usable again.
 const drainMax = 64 << 10
 
-// HTTPClient returns a client on [TokenCache.Transport] with its defaults.
+// HTTPClient returns a client that uses [TokenCache.Transport] with the default base.
 func (c *TokenCache) HTTPClient() *http.Client {
 	return &http.Client{Transport: c.Transport(nil)}
 }
 
-// Transport returns an [http.RoundTripper] that adds the token to requests that go to the origin of Config.BaseURL,
-// and to no others; a nil base is [http.DefaultTransport]. It serves any number of goroutines at once.
+// Transport returns an [http.RoundTripper] that adds the token to requests to the origin of Config.BaseURL, and to no
+// others. It sends them with base, or with [http.DefaultTransport] if base is nil. Any number of goroutines may use it
+// at once.
 //
-// A request that is answered 401 is sent once more if there is another token and the body, if any, can be had again
-// from GetBody. Otherwise, and the second time, the 401 is the caller's. A request for which there is no token fails
-// with an [*Error]. One with an Authorization header of its own is left alone.
+// When an API answers 401, the transport reports the token with [TokenCache.Invalidate]. It sends the request once more
+// if there is another token and GetBody can supply the body again. Otherwise the caller gets the 401; a second 401 is
+// also returned to the caller. If there is no token, the request is not sent and the error is an [*Error]. A request
+// that has an Authorization header is sent unchanged.
 func (c *TokenCache) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -37,7 +39,7 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.URL == nil || request.Header == nil || // base's to refuse
+	if request.URL == nil || request.Header == nil || // base refuses such a request
 		origin(request.URL) != t.cache.origin || len(request.Header["Authorization"]) > 0 {
 		return t.base.RoundTrip(request)
 	}
@@ -63,15 +65,15 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// CloseIdleConnections is for [http.Client.CloseIdleConnections].
+// CloseIdleConnections makes [http.Client.CloseIdleConnections] work.
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
 }
 
-// again reports the token as rejected, and returns the request with another one and its body anew; nil if either
-// cannot be had.
+// again reports the rejected token and returns a copy of the request with another token and a new body, or nil if there
+// is no other token or no new body.
 func (t *transport) again(request *http.Request, rejected Token) *http.Request {
 	if t.cache.Invalidate(rejected.Value()) != nil {
 		return nil
@@ -93,14 +95,14 @@ func (t *transport) again(request *http.Request, rejected Token) *http.Request {
 	return again
 }
 
-// signed returns a copy: a RoundTripper must not change the caller's request.
+// signed returns a copy with the token, because a RoundTripper must not change the caller's request.
 func signed(request *http.Request, token Token) *http.Request {
 	copied := request.Clone(request.Context())
 	copied.Header.Set("Authorization", "Bearer "+token.Value())
 	return copied
 }
 
-// closeBody does what a RoundTripper owes its caller, of whatever it made of the request.
+// closeBody closes the body, as a RoundTripper must even if it fails.
 func closeBody(request *http.Request) {
 	if request.Body != nil {
 		request.Body.Close()

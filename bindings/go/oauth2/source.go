@@ -1,8 +1,8 @@
-// Package oauth2 is the token cache as an [oauth2.TokenSource], for clients that take one.
+// Package oauth2 makes the token cache an [oauth2.TokenSource], for clients that take one.
 //
-// Give it to them as it is, as in &oauth2.Transport{Source: …}. [oauth2.NewClient] and [oauth2.ReuseTokenSource] keep a
-// token until it expires, and so go on with one that the API rejects. Nothing here sends a request again after a 401:
-// prefer [bankhub.TokenCache.Transport] where a client takes a RoundTripper.
+// Pass the source directly, as in &oauth2.Transport{Source: …}. Do not wrap it: [oauth2.NewClient] and
+// [oauth2.ReuseTokenSource] keep a token until it expires, even if the API rejects it. This package does not send a
+// request again after a 401. Prefer [bankhub.TokenCache.Transport] where a client takes a RoundTripper.
 package oauth2
 
 import (
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// TokenSource returns a source whose Token costs next to nothing while there is a valid token. It waits for one at most
-// until ctx ends or, if ctx has no deadline, for Config.GetTimeout; its error is a [*bankhub.Error].
+// TokenSource returns a source that returns a valid token at once. If there is none, it waits until ctx ends or, if ctx
+// has no deadline, for at most Config.GetTimeout. Its error is a [*bankhub.Error].
 func TokenSource(ctx context.Context, cache *bankhub.TokenCache) oauth2.TokenSource {
 	return source{ctx, cache}
 }

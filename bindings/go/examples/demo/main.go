@@ -1,4 +1,5 @@
-// Shows a token from the environment's credentials in use: one call, one revocation survived, 64 goroutines at once.
+// Gets a token with the credentials of the environment, uses it, recovers from its revocation, and shows that 64
+// goroutines cause one token request.
 package main
 
 import (
@@ -42,18 +43,18 @@ func run(ctx context.Context) error {
 	}
 	fmt.Println("resource:", status)
 	if status != http.StatusOK {
-		return fmt.Errorf("the resource answered %d", status)
+		return fmt.Errorf("the API answered %d, expected 200", status)
 	}
 	if url := os.Getenv("BANKHUB_DEMO_REVOKE_URL"); url != "" {
-		if err := survive(ctx, cache, url); err != nil {
+		if err := recoverFrom401(ctx, cache, url); err != nil {
 			return err
 		}
 	}
-	return together(ctx)
+	return countRequests(ctx)
 }
 
-// survive has all tokens revoked and shows how a program gets over the 401 that follows.
-func survive(ctx context.Context, cache *bankhub.TokenCache, revokeURL string) error {
+// recoverFrom401 revokes all tokens and shows how a program recovers from the 401 that follows.
+func recoverFrom401(ctx context.Context, cache *bankhub.TokenCache, revokeURL string) error {
 	if _, err := send(ctx, http.MethodPost, revokeURL, ""); err != nil {
 		return err
 	}
@@ -77,13 +78,13 @@ func survive(ctx context.Context, cache *bankhub.TokenCache, revokeURL string) e
 	}
 	fmt.Printf("revoked: %d, then %d\n", before, after)
 	if before != http.StatusUnauthorized || after != http.StatusOK {
-		return errors.New("the call did not recover")
+		return fmt.Errorf("the API answered %d, then %d; expected 401, then 200", before, after)
 	}
 	return nil
 }
 
-// together shows how many token requests 64 goroutines cause.
-func together(ctx context.Context) error {
+// countRequests shows how many token requests 64 goroutines cause.
+func countRequests(ctx context.Context) error {
 	cache, err := bankhub.FromEnv()
 	if err != nil {
 		return err
