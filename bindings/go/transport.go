@@ -48,19 +48,19 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		closeBody(request)
 		return nil, err
 	}
-	response, err := t.base.RoundTrip(signed(request, token))
+	response, err := t.base.RoundTrip(withToken(request, token))
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
-	again := t.again(request, token)
-	if again == nil {
+	retry := t.retry(request, token)
+	if retry == nil {
 		return response, nil
 	}
 	io.CopyN(io.Discard, response.Body, drainMax)
 	response.Body.Close()
-	response, err = t.base.RoundTrip(again)
+	response, err = t.base.RoundTrip(retry)
 	if err == nil && response.StatusCode == http.StatusUnauthorized {
-		t.cache.Invalidate(strings.TrimPrefix(again.Header.Get("Authorization"), "Bearer "))
+		t.cache.Invalidate(strings.TrimPrefix(retry.Header.Get("Authorization"), "Bearer "))
 	}
 	return response, err
 }
@@ -72,9 +72,9 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// again reports the rejected token and returns a copy of the request with another token and a new body, or nil if there
+// retry reports the rejected token and returns a copy of the request with another token and a new body, or nil if there
 // is no other token or no new body.
-func (t *transport) again(request *http.Request, rejected Token) *http.Request {
+func (t *transport) retry(request *http.Request, rejected Token) *http.Request {
 	if t.cache.Invalidate(rejected.Value()) != nil {
 		return nil
 	}
@@ -86,17 +86,17 @@ func (t *transport) again(request *http.Request, rejected Token) *http.Request {
 	if err != nil || token.Generation() == rejected.Generation() {
 		return nil
 	}
-	again := signed(request, token)
+	retry := withToken(request, token)
 	if hasBody {
-		if again.Body, err = request.GetBody(); err != nil {
+		if retry.Body, err = request.GetBody(); err != nil {
 			return nil
 		}
 	}
-	return again
+	return retry
 }
 
-// signed returns a copy with the token, because a RoundTripper must not change the caller's request.
-func signed(request *http.Request, token Token) *http.Request {
+// withToken returns a copy with the token, because a RoundTripper must not change the caller's request.
+func withToken(request *http.Request, token Token) *http.Request {
 	copied := request.Clone(request.Context())
 	copied.Header.Set("Authorization", "Bearer "+token.Value())
 	return copied
