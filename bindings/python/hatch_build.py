@@ -1,4 +1,4 @@
-"""Puts the library into a wheel, where scripts/wheels names it; a wheel that somebody builds of the sdist has none."""
+"""Puts the library that scripts/wheels names into a wheel. A wheel that is built from the sdist has no library."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Library(BuildHookInterface[Any]):
-    """Takes the file BANKHUB_WHEEL_LIBRARY, which runs on the platforms BANKHUB_WHEEL_PLATFORM.
+    """Adds the file BANKHUB_WHEEL_LIBRARY, which runs on the platforms BANKHUB_WHEEL_PLATFORM.
 
-    The file BANKHUB_WHEEL_LICENSES has the licences of what others wrote of it.
+    The file BANKHUB_WHEEL_LICENSES has the licences of its third-party code.
     """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

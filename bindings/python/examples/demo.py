@@ -1,4 +1,4 @@
-"""Shows a token from the environment's credentials in use: one call, one revocation survived, 64 threads at once."""
+"""Gets a token, uses it, recovers from its revocation, and shows that 64 threads cause one token request."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def main() -> None:
         print("resource:", expect(200, company(token.value)))
         if REVOKE_URL:
             send("POST", REVOKE_URL)
-            survive(tokens)
+            recover_from_401(tokens)
     print("threads:", requests_of_threads())
 
 
-def survive(tokens: bankhub.TokenCache) -> None:
-    """How a program gets over a 401: it reports the token, gets the next one, and repeats the call once."""
+def recover_from_401(tokens: bankhub.TokenCache) -> None:
+    """Reports the rejected token, gets another one, and repeats the call once."""
     token = tokens.get()
     before = expect(401, company(token))
     tokens.invalidate(token)
@@ -38,11 +38,11 @@ def survive(tokens: bankhub.TokenCache) -> None:
 
 
 def requests_of_threads() -> int:
-    """How many token requests it takes to give each of 64 threads a token."""
-    together = threading.Barrier(THREADS)
+    """Returns how many token requests 64 threads cause that get a token at the same time."""
+    barrier = threading.Barrier(THREADS)
 
     def get(_: int) -> str:
-        together.wait()
+        barrier.wait()
         return tokens.get()
 
     with bankhub.TokenCache.from_env() as tokens, ThreadPoolExecutor(THREADS) as pool:
@@ -65,9 +65,9 @@ def send(method: str, url: str, headers: dict[str, str] | None = None) -> int:
             return error.code
 
 
-def expect(wanted: int, status: int) -> int:
-    if status != wanted:
-        raise RuntimeError(f"the resource answered {status}, not {wanted}")
+def expect(expected: int, status: int) -> int:
+    if status != expected:
+        raise RuntimeError(f"the API answered {status}, expected {expected}")
     return status
 
 

@@ -1,1 +1,1 @@
-"""Tests of what is Python's own. What every language does alike is tested by the conformance suite."""
+"""Tests of what only Python has. The conformance suite tests what all languages have in common."""

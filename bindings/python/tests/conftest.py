@@ -1,4 +1,4 @@
-"""A mock server to get tokens from, and a cache that does."""
+"""Fixtures: a mock server, and a cache that gets its tokens from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache that coroutines wait for."""
+"""Tests of coroutines that wait for a token."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bankhub import Closed, DeadlineExceeded, InternalError, TokenCache, Unavail
 LATENCY_MS = 300
 
 
-def test_a_valid_token_is_there_without_a_thread(tokens: TokenCache) -> None:
+def test_returns_valid_token_without_thread(tokens: TokenCache) -> None:
     value = tokens.get()
     before = threading.active_count()
     assert asyncio.run(tokens.aget()) == value
     assert threading.active_count() == before
 
 
-def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_shares_one_thread_among_tasks(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
-    before, turns = threading.active_count(), 0
+    before, ticks = threading.active_count(), 0
 
-    async def count_turns() -> None:
-        nonlocal turns
+    async def count_ticks() -> None:
+        nonlocal ticks
         while True:
             await asyncio.sleep(0.001)
-            turns += 1
+            ticks += 1
 
     async def wait() -> list[str]:
-        counting = asyncio.ensure_future(count_turns())
+        counting = asyncio.ensure_future(count_ticks())
         waiting = [asyncio.ensure_future(tokens.aget()) for _ in range(500)]
         await asyncio.sleep(LATENCY_MS / 3000)
         assert threading.active_count() == before + 1
@@ -44,11 +44,11 @@ def test_however_many_wait_they_hold_one_thread_and_not_the_loop(tokens: TokenCa
 
     assert len(set(asyncio.run(wait()))) == 1
     assert mock_server.token_requests() == 1
-    assert turns > 10, "the loop went on"
-    wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends with the wait")
+    assert ticks > 10, "the event loop was not blocked"
+    wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends after the wait")
 
 
-def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_cancels_only_one_task(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
 
     async def cancel_one() -> str:
@@ -63,7 +63,7 @@ def test_a_cancelled_task_leaves_the_others_waiting(tokens: TokenCache, mock_ser
     assert mock_server.token_requests() == 1
 
 
-def test_a_wait_without_a_thread_to_be_had(tokens: TokenCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_thread_that_cannot_start(tokens: TokenCache, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -73,15 +73,15 @@ def test_a_wait_without_a_thread_to_be_had(tokens: TokenCache, monkeypatch: pyte
     assert asyncio.run(tokens.aget()) == tokens.get()
 
 
-def test_a_wait_ends_by_its_timeout(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_ends_wait_at_timeout(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=5_000)
-    begun = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         asyncio.run(tokens.aget(timeout=0.05))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - start < 2
 
 
-def test_an_error_is_everybodys(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_raises_error_in_every_task(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.answer(503)
 
     async def wait() -> list[object]:
@@ -93,7 +93,7 @@ def test_an_error_is_everybodys(tokens: TokenCache, mock_server: MockServer) -> 
         asyncio.run(tokens.aget())
 
 
-def test_a_forked_child_waits_too(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_waits_in_forked_child(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
     asyncio.run(tokens.aget())
     tokens.invalidate(tokens.get())
@@ -103,7 +103,7 @@ def test_a_forked_child_waits_too(tokens: TokenCache, mock_server: MockServer) -
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_two_loops_in_two_threads(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_waits_in_two_event_loops(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
     values: list[str] = []
     threads = [threading.Thread(target=lambda: values.append(asyncio.run(tokens.aget()))) for _ in range(2)]

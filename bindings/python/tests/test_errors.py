@@ -1,4 +1,4 @@
-"""The exceptions as Python objects: what they are, that they survive pickling, what becomes of an unknown status."""
+"""Tests of the exceptions: their classes, pickling, and a status that is not known."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ STATUSES = {
     _abi.BANKHUB_DEADLINE: bankhub.DeadlineExceeded,
     _abi.BANKHUB_CLOSED: bankhub.Closed,
     _abi.BANKHUB_INTERNAL: bankhub.InternalError,
-    1_000_000: bankhub.BankHubError,  # of a later library
+    1_000_000: bankhub.BankHubError,  # from a later library
 }
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES.items())
-def test_a_class_for_each_status(status: int, kind: type[bankhub.BankHubError]) -> None:
+def test_maps_status_to_class(status: int, kind: type[bankhub.BankHubError]) -> None:
     error = new_error(_abi.bankhub_error(status=status, http_status=503, retry_after_ms=1_500, message=b"try later"))
     for copy in (error, pickle.loads(pickle.dumps(error))):
         assert type(copy) is kind
         assert (copy.status, copy.http_status, copy.retry_after, str(copy)) == (status, 503, 1.5, "try later")
 
 
-def test_what_is_not_known_is_none() -> None:
+def test_leaves_unknown_values_none() -> None:
     error = new_error(_abi.bankhub_error(status=_abi.BANKHUB_CLOSED))
     assert (error.http_status, error.retry_after) == (None, None)
 
 
-def test_they_are_what_python_calls_them() -> None:
+def test_inherits_from_builtin_exceptions() -> None:
     assert issubclass(bankhub.InvalidArgument, ValueError)
     assert issubclass(bankhub.DeadlineExceeded, TimeoutError)
     assert all(issubclass(kind, bankhub.BankHubError) for kind in STATUSES.values())

@@ -1,4 +1,4 @@
-"""The adapters for requests and httpx, beside what the conformance suite says of every language's adapter."""
+"""Tests of the adapters for requests and httpx, except for what the conformance suite tests for all languages."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ECHO = "/v1/mock/echo"
 
 @pytest.fixture
 def rejected(tokens: TokenCache, mock_server: MockServer) -> Iterator[TokenCache]:
-    """Has a token that the API does not take any more."""
+    """A cache whose token the API rejects from now on."""
     tokens.get()
     mock_server.revoke()
     yield tokens
 
 
-def test_requests_sends_a_file_again_from_where_it_was(rejected: TokenCache, mock_server: MockServer) -> None:
+def test_requests_rewinds_file(rejected: TokenCache, mock_server: MockServer) -> None:
     file = io.BytesIO(b"not this, but this")
     file.seek(10)
     response = requests.post(mock_server.url + ECHO, data=file, auth=bankhub.requests.BankHubAuth(rejected), timeout=5)
@@ -36,7 +36,7 @@ def test_requests_sends_a_file_again_from_where_it_was(rejected: TokenCache, moc
     assert [earlier.status_code for earlier in response.history] == [401]
 
 
-def test_requests_keeps_its_session(rejected: TokenCache, mock_server: MockServer) -> None:
+def test_requests_works_in_session(rejected: TokenCache, mock_server: MockServer) -> None:
     with requests.Session() as session:
         session.auth = bankhub.requests.BankHubAuth(rejected)
         assert [session.get(f"{mock_server.url}/v1/company", timeout=5).status_code for _ in range(3)] == [200] * 3
@@ -44,22 +44,20 @@ def test_requests_keeps_its_session(rejected: TokenCache, mock_server: MockServe
 
 
 @pytest.mark.parametrize("client", [requests, httpx])
-def test_the_first_answer_can_be_read_in_the_history(
-    rejected: TokenCache, mock_server: MockServer, client: Any
-) -> None:
+def test_keeps_rejected_response_in_history(rejected: TokenCache, mock_server: MockServer, client: Any) -> None:
     adapter = {requests: bankhub.requests, httpx: bankhub.httpx}[client]
     response = client.get(f"{mock_server.url}/v1/company", auth=adapter.BankHubAuth(rejected), timeout=5)
     assert [earlier.json()["code"] for earlier in response.history] == [401]
 
 
-def test_httpx_does_not_send_files_again(rejected: TokenCache, mock_server: MockServer) -> None:
+def test_httpx_does_not_resend_files(rejected: TokenCache, mock_server: MockServer) -> None:
     files = {"file": io.BytesIO(b"text")}
     response = httpx.post(mock_server.url + ECHO, files=files, auth=bankhub.httpx.BankHubAuth(rejected))
     assert response.status_code == 401
     assert mock_server.counters().resource_requests == 1
 
 
-def test_httpx_leaves_a_request_as_it_was(rejected: TokenCache, mock_server: MockServer) -> None:
+def test_httpx_restores_request(rejected: TokenCache, mock_server: MockServer) -> None:
     with httpx.Client(auth=bankhub.httpx.BankHubAuth(rejected)) as client:
         request = client.build_request("GET", f"{mock_server.url}/v1/company")
         for _ in range(2):
@@ -68,7 +66,7 @@ def test_httpx_leaves_a_request_as_it_was(rejected: TokenCache, mock_server: Moc
 
 
 @pytest.mark.parametrize("rejection", [1, 2])
-def test_the_second_rejection_is_reported_too(tokens: TokenCache, mock_server: MockServer, rejection: int) -> None:
+def test_reports_second_rejection(tokens: TokenCache, mock_server: MockServer, rejection: int) -> None:
     url = f"{mock_server.url}/v1/mock/unauthorized"
     adapters = {
         1: lambda: requests.get(url, auth=bankhub.requests.BankHubAuth(tokens), timeout=5).status_code,
@@ -80,9 +78,7 @@ def test_the_second_rejection_is_reported_too(tokens: TokenCache, mock_server: M
 
 @pytest.mark.parametrize("adapter", ["requests", "httpx", "httpx-async"])
 @pytest.mark.parametrize("status", [303, 307])
-def test_what_led_to_a_rejected_request_is_not_sent_again(
-    tokens: TokenCache, mock_server: MockServer, adapter: str, status: int
-) -> None:
+def test_does_not_repeat_redirect(tokens: TokenCache, mock_server: MockServer, adapter: str, status: int) -> None:
     url = f"{mock_server.url}/v1/mock/redirect?to=/v1/mock/unauthorized&status={status}"
 
     async def post() -> int:
@@ -98,7 +94,7 @@ def test_what_led_to_a_rejected_request_is_not_sent_again(
     else:
         got = asyncio.run(post())
     assert got == 401
-    assert mock_server.counters().resource_requests == 3, "the redirect once, and twice where it led"
+    assert mock_server.counters().resource_requests == 3, "the redirect is sent once, its target twice"
 
 
 @pytest.mark.parametrize(
@@ -114,5 +110,5 @@ def test_what_led_to_a_rejected_request_is_not_sent_again(
         ("https://hub.test@evil.test", False),
     ],
 )
-def test_origins_are_equal_whatever_their_case_and_default_port(url: str, same: bool) -> None:
+def test_compares_origins(url: str, same: bool) -> None:
     assert (origin(url) == origin("https://hub.test")) == same

@@ -1,4 +1,4 @@
-"""Which file is loaded, and what the ImportError says if none fits. Each in an interpreter of its own."""
+"""Tests which file is loaded, and what the ImportError says if none fits. Each test starts an interpreter."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ FITTING = BANKHUB_ABI_MAJOR << 16 | BANKHUB_ABI_MINOR
 FUNCTIONS = [name for name in vars(_library) if name.startswith("bankhub_") and callable(getattr(_library, name))]
 
 
-def test_a_file_that_is_absent(tmp_path: Path) -> None:
+def test_names_missing_file(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.so")
     message = import_error(BANKHUB_LIBRARY=absent)
     assert f"{absent} (named by BANKHUB_LIBRARY): {absent}: cannot open shared object file" in message
-    assert "beside" not in message
+    assert "the package" not in message
 
 
-def test_no_file_at_all(tmp_path: Path) -> None:
+def test_lists_searched_places(tmp_path: Path) -> None:
     message = import_error(LD_LIBRARY_PATH=str(tmp_path))
     assert f"{platform.system()} on {platform.machine()} with {' '.join(platform.libc_ver())}" in message
-    assert f"{PACKAGE / SONAME} (beside the package): " in message
+    assert f"{PACKAGE / SONAME} (in the folder of the package): " in message
     assert f"{SONAME} (found by the system's loader): " in message
 
 
-def test_a_file_that_is_no_library(tmp_path: Path) -> None:
+def test_refuses_text_file(tmp_path: Path) -> None:
     text = tmp_path / SONAME
     text.write_text("not a library\n" * 100)
     assert f"{text} (named by BANKHUB_LIBRARY): {text}: invalid ELF header" in import_error(BANKHUB_LIBRARY=str(text))
 
 
-def test_another_library(tmp_path: Path) -> None:
+def test_refuses_other_library(tmp_path: Path) -> None:
     other = compile_library(tmp_path, "int other(void) { return 0; }")
     assert f"{other} (named by BANKHUB_LIBRARY) is not libbankhub" in import_error(BANKHUB_LIBRARY=str(other))
 
 
-def test_libraries_that_do_not_fit(tmp_path: Path) -> None:
+def test_refuses_wrong_abi(tmp_path: Path) -> None:
     needs = f"this package needs {BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x"
     for version, name in ((FITTING - 1, "0.0"), (FITTING + (1 << 16), "1.1")):
         library = fake_library(tmp_path, version)
         message = import_error(BANKHUB_LIBRARY=str(library))
-        assert f"{library} (named by BANKHUB_LIBRARY) has ABI {name}; {needs}" in message
+        assert f"{library} (named by BANKHUB_LIBRARY) has ABI {name}, {needs}" in message
         message = import_error(LD_LIBRARY_PATH=str(tmp_path))
-        assert f"{library} (found by the system's loader) has ABI {name}; {needs}" in message
+        assert f"{library} (found by the system's loader) has ABI {name}, {needs}" in message
 
 
-def test_a_later_minor_version_fits(tmp_path: Path) -> None:
+def test_accepts_later_minor_version(tmp_path: Path) -> None:
     assert import_error(BANKHUB_LIBRARY=str(fake_library(tmp_path, FITTING + 1))) == ""
 
 
-def test_the_file_beside_the_package_comes_before_the_system(tmp_path: Path) -> None:
+def test_prefers_file_in_package(tmp_path: Path) -> None:
     package = tmp_path / "bankhub"
     shutil.copytree(PACKAGE, package)
-    beside = fake_library(package, FITTING - 1)
+    own = fake_library(package, FITTING - 1)
     message = import_error(PYTHONPATH=str(tmp_path), LD_LIBRARY_PATH=str(fake_library(tmp_path, FITTING).parent))
-    assert f"{beside} (beside the package) has ABI 0.0" in message
+    assert f"{own} (in the folder of the package) has ABI 0.0" in message
 
 
 def fake_library(folder: Path, version: int) -> Path:
-    """All of its functions are there, but only its version is true."""
+    """A library that has all functions, but only its version is correct."""
     stubs = "".join(f"void {name}(void) {{}}\n" for name in FUNCTIONS)
     return compile_library(folder, f"unsigned bankhub_abi_version(void) {{ return {version}; }}\n{stubs}")
 
@@ -79,7 +79,7 @@ def compile_library(folder: Path, source: str) -> Path:
 
 
 def import_error(**environment: str) -> str:
-    """What `import bankhub` ends with; nothing if it succeeds."""
+    """The last line of the error of `import bankhub`; empty if it succeeds."""
     kept = {name: value for name, value in os.environ.items() if name not in ("BANKHUB_LIBRARY", "LD_LIBRARY_PATH")}
     done = subprocess.run(
         [sys.executable, "-c", "import bankhub"],

@@ -1,4 +1,4 @@
-"""A program as its user ends it: with Ctrl-C, or while a thread still waits."""
+"""Tests of the end of a program: with Ctrl-C, or while a thread still waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHILD_LIMIT_S = 20
 
 INTERRUPTED = """
 import asyncio, bankhub, bankhub.httpx, bankhub.requests, httpx, requests, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent ignores
+signal.signal(signal.SIGINT, signal.default_int_handler)  # even if the parent ignores it
 with bankhub.TokenCache.from_env() as tokens:
     try:
         WAIT
@@ -56,11 +56,13 @@ while not tokens.stats().waiters:
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_ctrl_c_ends_a_wait_but_not_the_fetch(mock_server: MockServer, wait: str) -> None:
+def test_ctrl_c_ends_wait_not_fetch(mock_server: MockServer, wait: str) -> None:
     mock_server.settings(latency_ms=2_000)
     with start(INTERRUPTED.replace("WAIT", wait), mock_server) as child:
         assert child.stdout
-        wait_until(lambda: mock_server.token_requests() == 1, within_s=CHILD_LIMIT_S, what="the child asks for a token")
+        wait_until(
+            lambda: mock_server.token_requests() == 1, within_s=CHILD_LIMIT_S, what="the child sends a token request"
+        )
         with at_most(PROMPTLY_MS, "KeyboardInterrupt"):
             child.send_signal(signal.SIGINT)
             assert child.stdout.readline() == "interrupted\n"
@@ -69,12 +71,12 @@ def test_ctrl_c_ends_a_wait_but_not_the_fetch(mock_server: MockServer, wait: str
 
 
 @pytest.mark.parametrize("program", [LEFT_WAITING, LEFT_AWAITING], ids=["thread", "tasks"])
-def test_who_waits_in_a_daemon_thread_does_not_delay_the_end(mock_server: MockServer, program: str) -> None:
+def test_exits_while_daemon_thread_waits(mock_server: MockServer, program: str) -> None:
     mock_server.settings(latency_ms=20_000)
-    begin = time.monotonic()
+    start_time = time.monotonic()
     with start(program, mock_server) as child:
         assert child.wait(CHILD_LIMIT_S) == 0
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - start_time < 10
 
 
 @contextmanager

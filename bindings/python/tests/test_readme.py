@@ -1,4 +1,4 @@
-"""The examples of the README, run as a reader would."""
+"""Runs the examples of the README as a reader would."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
-def test_there_are_examples() -> None:
+def test_has_three_examples() -> None:
     assert len(EXAMPLES) == 3
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_example_runs(
+def test_runs_example(
     example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mock_server: MockServer
 ) -> None:
     monkeypatch.setenv("BANKHUB_CLIENT_ID", mock_server.client_id)

@@ -1,4 +1,4 @@
-"""A cache as a Python object: its strings, its arguments, what it prints, and its end."""
+"""Tests of the cache as a Python object: strings, arguments, printing, closing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bankhub._library import bankhub_token_invalidate
 SECRET = "kept-to-itself"
 
 
-def test_one_string_per_token(tokens: TokenCache) -> None:
+def test_returns_same_string(tokens: TokenCache) -> None:
     first = tokens.get()
     assert tokens.get() is first
     assert tokens.token().value == first
@@ -32,7 +32,7 @@ def test_one_string_per_token(tokens: TokenCache) -> None:
     assert tokens.get() != first
 
 
-def test_a_closed_cache_lets_go_of_its_string(tokens: TokenCache) -> None:
+def test_close_drops_token(tokens: TokenCache) -> None:
     token = tokens.get()
     tokens.close()
     with pytest.raises(bankhub.Closed):
@@ -41,7 +41,7 @@ def test_a_closed_cache_lets_go_of_its_string(tokens: TokenCache) -> None:
     tokens.close()
 
 
-def test_a_wait_lets_other_threads_run(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_releases_gil_while_waiting(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=2_000)
     threads = [threading.Thread(target=tokens.get) for _ in range(4)]
     for thread in threads:
@@ -53,7 +53,7 @@ def test_a_wait_lets_other_threads_run(tokens: TokenCache, mock_server: MockServ
 
 @pytest.mark.parametrize("seconds", [0, 0.05, 0.25])
 @pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
-def test_a_wait_ends_when_the_caller_said(
+def test_ends_wait_at_timeout(
     tokens: TokenCache, mock_server: MockServer, call: Callable[[TokenCache, float], Any], seconds: float
 ) -> None:
     mock_server.settings(latency_ms=5_000)
@@ -63,7 +63,7 @@ def test_a_wait_ends_when_the_caller_said(
     assert seconds <= time.monotonic() - start < seconds + 1
 
 
-def test_get_timeout_is_for_calls_without_one(mock_server: MockServer) -> None:
+def test_applies_get_timeout_without_timeout(mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=5_000)
     start = time.monotonic()
     with TokenCache(
@@ -76,9 +76,7 @@ def test_get_timeout_is_for_calls_without_one(mock_server: MockServer) -> None:
 
 @pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf, 4_294_967.295])
 @pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
-def test_a_timeout_that_cannot_be_meant(
-    tokens: TokenCache, call: Callable[[TokenCache, float], Any], seconds: float
-) -> None:
+def test_refuses_invalid_timeout(tokens: TokenCache, call: Callable[[TokenCache, float], Any], seconds: float) -> None:
     for _ in range(2):  # without a token, and with one
         with pytest.raises(bankhub.InvalidArgument, match=r"^timeout is "):
             call(tokens, seconds)
@@ -86,13 +84,13 @@ def test_a_timeout_that_cannot_be_meant(
 
 
 @pytest.mark.parametrize("seconds", [4_294_967.294, 5])
-def test_the_longest_timeout(tokens: TokenCache, seconds: float) -> None:
+def test_accepts_longest_timeout(tokens: TokenCache, seconds: float) -> None:
     assert tokens.get(seconds)
     assert tokens.token(seconds)
 
 
 @pytest.mark.parametrize("setting", ["connect_timeout", "request_timeout", "get_timeout", "refresh_ahead"])
-def test_durations(setting: str) -> None:
+def test_checks_durations(setting: str) -> None:
     for seconds in (0, -1, math.nan, math.inf, -math.inf, 4_294_967.295):
         with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} is "):
             cache(**{setting: seconds})
@@ -100,14 +98,14 @@ def test_durations(setting: str) -> None:
         cache(**{setting: seconds}).close()
 
 
-def test_no_duration_becomes_the_default() -> None:
+def test_rounds_durations_up() -> None:
     assert duration("refresh_ahead", 1e-9, 1) == 1
     assert duration("get_timeout", 1e-9, 1000) == 1
     assert duration("get_timeout", None, 1000) == 0
 
 
 @pytest.mark.parametrize("setting", ["client_id", "client_secret", "base_url", "ca_file", "proxy", "store"])
-def test_texts_that_c_cannot_carry(setting: str) -> None:
+def test_refuses_invalid_text(setting: str) -> None:
     with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} contains a NUL"):
         cache(**{setting: "cut\0off"})
     with pytest.raises(bankhub.InvalidArgument, match=rf"^{setting} is not UTF-8"):
@@ -116,7 +114,7 @@ def test_texts_that_c_cannot_carry(setting: str) -> None:
         cache(**{setting: b"bytes"})
 
 
-def test_rejected_tokens_that_c_cannot_carry(tokens: TokenCache) -> None:
+def test_refuses_invalid_rejected_token(tokens: TokenCache) -> None:
     token = tokens.get()
     with pytest.raises(bankhub.InvalidArgument, match=r"^token contains a NUL"):
         tokens.invalidate(token + "\0")
@@ -127,12 +125,12 @@ def test_rejected_tokens_that_c_cannot_carry(tokens: TokenCache) -> None:
     assert tokens.stats().ignored_rejections == 1
 
 
-def test_a_path_is_a_ca_file(tmp_path: Path) -> None:
+def test_accepts_path_as_ca_file(tmp_path: Path) -> None:
     with pytest.raises(bankhub.InvalidArgument, match=r"^ca_file "):
         cache(ca_file=tmp_path / "absent.pem")
 
 
-def test_from_env(monkeypatch: pytest.MonkeyPatch, mock_server: MockServer) -> None:
+def test_reads_environment(monkeypatch: pytest.MonkeyPatch, mock_server: MockServer) -> None:
     for name in ("CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "CA_FILE", "STORE"):
         monkeypatch.setenv(f"BANKHUB_{name}", "")
     with pytest.raises(bankhub.InvalidArgument, match=r"^BANKHUB_CLIENT_ID is not set"):
@@ -154,7 +152,7 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch, mock_server: MockServer) -> N
         TokenCache.from_env()
 
 
-def test_nothing_printed_holds_a_secret(tokens: TokenCache, mock_server: MockServer) -> None:
+def test_prints_no_secret(tokens: TokenCache, mock_server: MockServer) -> None:
     token = tokens.token()
     assert token.generation == tokens.generation
     for thing in (tokens, token, tokens.stats()):
@@ -167,12 +165,12 @@ def test_nothing_printed_holds_a_secret(tokens: TokenCache, mock_server: MockSer
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_cache_is_not_duplicated(duplicate: Callable[[object], object]) -> None:
+def test_refuses_copy(duplicate: Callable[[object], object]) -> None:
     with cache() as tokens, pytest.raises(TypeError, match="make one in each process"):
         duplicate(tokens)
 
 
-def test_a_forgotten_cache_is_closed() -> None:
+def test_closes_unused_cache() -> None:
     tokens = cache()
     handle = tokens._handle
     assert bankhub_token_invalidate(handle, None, None) != BANKHUB_CLOSED

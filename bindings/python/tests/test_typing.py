@@ -1,4 +1,4 @@
-"""The types as a user's type checker sees them, of a package that is installed."""
+"""Tests the types of the installed package with the type checker of a user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ except bankhub.RateLimited as limited:
     wait: Optional[float] = limited.retry_after
     limited.retry_after + 1  # type: ignore[operator]
 
-# What has to be refused: --strict reports an `ignore` that was not needed.
+# mypy must refuse these: --strict reports an `ignore` that is not needed.
 bankhub.TokenCache("id")  # type: ignore[call-arg]
 bankhub.TokenCache("id", "secret", "https://hub.test")  # type: ignore[misc]
 bankhub.TokenCache(b"id", "secret")  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ token.value = ""  # type: ignore[misc]
 """
 
 
-def test_mypy_strict_finds_nothing_in_a_users_program(tmp_path: Path) -> None:
+def test_passes_mypy_strict(tmp_path: Path) -> None:
     environment = tmp_path / "venv"
     venv.create(environment, symlinks=True, with_pip=False)
     (site_packages,) = environment.glob("lib/*/site-packages")

@@ -5,8 +5,8 @@
     with bankhub.TokenCache.from_env() as tokens:
         headers = {"Authorization": "Bearer " + tokens.get()}
 
-The work is done by libbankhub, which is loaded when this package is imported: the file that the environment variable
-BANKHUB_LIBRARY names, else the one beside this package, else the one that the system's loader finds.
+libbankhub does the work. The import of this package loads it: the file that the environment variable BANKHUB_LIBRARY
+names, else the file in the folder of this package, else the file that the system's loader finds.
 """
 
 from ._abi import BANKHUB_PRODUCTION_URL as PRODUCTION_URL
@@ -43,7 +43,7 @@ __all__ = [
     "Unavailable",
 ]
 
-# Tracebacks name the classes as users import them.
+# So that a traceback names a class as users import it.
 for _name in __all__:
     if isinstance(globals()[_name], type):
         globals()[_name].__module__ = __name__

@@ -1,4 +1,4 @@
-"""bankhub.h as ctypes sees it: its constants and structs, under their C names. The header says what they mean."""
+"""The constants and structs of bankhub.h for ctypes, with their C names. The header documents them."""
 
 from ctypes import Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 

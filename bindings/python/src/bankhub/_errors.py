@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: a class for each thing that asks something else of the caller."""
+"""The exceptions of this package: one class for each status of bankhub.h."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from ._abi import (
 
 
 class BankHubError(Exception):
-    """Why a call failed, in one sentence for an operator, which never holds a secret."""
+    """Why a call failed. The text is one sentence for an operator, without any secret."""
 
     status: int = BANKHUB_INTERNAL
-    """The number of this kind of failure in bankhub.h."""
+    """The number of the status in bankhub.h."""
 
     def __init__(self, message: str, http_status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
-        """Of the answer behind the failure, or None if there was none."""
+        """Of the response that caused the failure, or None if there was none."""
         self.retry_after = retry_after
-        """Seconds until the next token request may go out. None: now, or never."""
+        """Seconds until the next token request may be sent. None: no known wait; see the class."""
 
 
 class InvalidArgument(BankHubError, ValueError):
-    """An argument is wrong, and the message names it. The same call fails again."""
+    """An argument is wrong; the message names it. The same call fails again."""
 
     status = BANKHUB_INVALID_ARGUMENT
 
 
 class Unauthenticated(BankHubError):
-    """The client id or secret is refused or disabled."""
+    """The server refuses the client id or secret, or the client is disabled."""
 
     status = BANKHUB_UNAUTHENTICATED
 
 
 class RateLimited(BankHubError):
-    """Too many requests. `retry_after` says when the next one may go out."""
+    """The server received too many requests. `retry_after` says when the next one may be sent."""
 
     status = BANKHUB_RATE_LIMITED
 
 
 class Unavailable(BankHubError):
-    """The server was not reached, or could not answer. Try later."""
+    """The server could not be reached, or it failed. Try again later."""
 
     status = BANKHUB_UNAVAILABLE
 
 
 class BadResponse(BankHubError):
-    """An answer that the API does not promise."""
+    """The server sent a response that the API does not document."""
 
     status = BANKHUB_BAD_RESPONSE
 
 
 class DeadlineExceeded(BankHubError, TimeoutError):
-    """The caller's own timeout passed first. The message names the last failure."""
+    """The timeout of the call passed before there was a token. The message names the last failure."""
 
     status = BANKHUB_DEADLINE
 
@@ -93,7 +93,7 @@ _KINDS = {
 
 
 def new_error(native: bankhub_error) -> BankHubError:
-    """The exception for what the library reported; the base class for a kind that only a later library knows."""
+    """The exception for an error of the library; the base class for a status that only a later library knows."""
     error = _KINDS.get(native.status, BankHubError)(
         native.message.decode(errors="replace"), native.http_status or None, native.retry_after_ms / 1000 or None
     )

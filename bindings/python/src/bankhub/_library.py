@@ -1,4 +1,4 @@
-"""The functions of libbankhub, and which file they come from. Importing this module loads it."""
+"""Finds libbankhub, loads it when this module is imported, and declares its functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SONAME = f"libbankhub.so.{BANKHUB_ABI_MAJOR}"
 
 
 def _load() -> CDLL:
-    """The first library that can be opened, if this package fits it."""
+    """The first library that can be opened, if it fits this package."""
     problems = []
     for file, where in _places():
         try:
@@ -32,30 +32,31 @@ def _load() -> CDLL:
         _check(library, file, where)
         return library
     here = f"{platform.system()} on {platform.machine()} with {' '.join(platform.libc_ver()).strip() or 'another libc'}"
-    raise ImportError(f"libbankhub could not be loaded ({here}), tried {'; '.join(problems)}", name="bankhub")
+    problems.append("install libbankhub, or set BANKHUB_LIBRARY to its file")
+    raise ImportError(f"libbankhub could not be loaded ({here}): {'; '.join(problems)}", name="bankhub")
 
 
 def _places() -> list[tuple[str, str]]:
     named = os.environ.get("BANKHUB_LIBRARY")
     if named:
         return [(named, "named by BANKHUB_LIBRARY")]
-    beside = Path(__file__).with_name(SONAME)
-    return [(str(beside), "beside the package"), (SONAME, "found by the system's loader")]
+    own = str(Path(__file__).with_name(SONAME))
+    return [(own, "in the folder of the package"), (SONAME, "found by the system's loader")]
 
 
 def _check(library: CDLL, file: str, where: str) -> None:
     try:
         abi_version = library.bankhub_abi_version
     except AttributeError:
-        raise ImportError(f"{file} ({where}) is not libbankhub", name="bankhub", path=file) from None
+        raise ImportError(f"{file} ({where}) is not libbankhub; use another file", name="bankhub", path=file) from None
     abi_version.restype = c_uint32
     major, minor = divmod(abi_version(), 1 << 16)
     if major == BANKHUB_ABI_MAJOR and minor >= BANKHUB_ABI_MINOR:
         return
     file = _file_of(abi_version)
     raise ImportError(
-        f"{file} ({where}) has ABI {major}.{minor}; "
-        f"this package needs {BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x",
+        f"libbankhub does not fit: {file} ({where}) has ABI {major}.{minor}, this package needs "
+        f"{BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x; install a libbankhub that fits",
         name="bankhub",
         path=file,
     )
@@ -66,16 +67,15 @@ class _DlInfo(Structure):
 
 
 def _file_of(function: Any) -> str:
-    """What the system's loader made of a bare name."""
+    """The file from which the system's loader loaded the function."""
     info = _DlInfo()
     CDLL(None).dladdr(cast(function, c_void_p), byref(info))
     return os.fsdecode(info.file)
 
 
-# What may wait lets go of the interpreter meanwhile. What never waits keeps it, which is faster than to give it up and
-# get it back.
-_waiting = _load()
-_prompt = PyDLL(_waiting._name, handle=_waiting._handle)
+# CDLL releases the GIL during a call, for the functions that may wait. PyDLL keeps it, which is faster.
+_cdll = _load()
+_pydll = PyDLL(_cdll._name, handle=_cdll._handle)
 
 
 def _function(library: CDLL, name: str, result: Any, *arguments: Any) -> Any:
@@ -87,15 +87,14 @@ def _function(library: CDLL, name: str, result: Any, *arguments: Any) -> Any:
 
 _token = c_void_p
 _status = c_int32
+_access_token = POINTER(bankhub_access_token)
 _error = POINTER(bankhub_error)
 
-bankhub_token_new = _function(_waiting, "bankhub_token_new", _status, POINTER(bankhub_config), POINTER(_token), _error)
-bankhub_token_get = _function(
-    _waiting, "bankhub_token_get", _status, _token, c_uint32, POINTER(bankhub_access_token), _error
-)
-bankhub_token_generation = _function(_prompt, "bankhub_token_generation", c_uint64, _token)
-bankhub_token_invalidate = _function(_prompt, "bankhub_token_invalidate", _status, _token, c_char_p, _error)
-bankhub_token_stats = _function(_prompt, "bankhub_token_stats", _status, _token, POINTER(bankhub_stats))
-bankhub_token_free = _function(_prompt, "bankhub_token_free", None, _token)
-bankhub_access_token_wipe = _function(_prompt, "bankhub_access_token_wipe", None, POINTER(bankhub_access_token))
-bankhub_status_name = _function(_prompt, "bankhub_status_name", c_char_p, _status)
+bankhub_token_new = _function(_cdll, "bankhub_token_new", _status, POINTER(bankhub_config), POINTER(_token), _error)
+bankhub_token_get = _function(_cdll, "bankhub_token_get", _status, _token, c_uint32, _access_token, _error)
+bankhub_token_generation = _function(_pydll, "bankhub_token_generation", c_uint64, _token)
+bankhub_token_invalidate = _function(_pydll, "bankhub_token_invalidate", _status, _token, c_char_p, _error)
+bankhub_token_stats = _function(_pydll, "bankhub_token_stats", _status, _token, POINTER(bankhub_stats))
+bankhub_token_free = _function(_pydll, "bankhub_token_free", None, _token)
+bankhub_access_token_wipe = _function(_pydll, "bankhub_access_token_wipe", None, _access_token)
+bankhub_status_name = _function(_pydll, "bankhub_status_name", c_char_p, _status)

@@ -1,4 +1,4 @@
-"""Where a token may go: the origin of a cache's base URL."""
+"""The origin of a URL. A token is sent only to the origin of the base URL."""
 
 from __future__ import annotations
 

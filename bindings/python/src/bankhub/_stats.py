@@ -1,4 +1,4 @@
-"""What a cache has done and is doing, for monitoring."""
+"""The statistics of a cache, for monitoring."""
 
 from __future__ import annotations
 
@@ -11,50 +11,52 @@ from ._errors import BankHubError, new_error
 
 @dataclass(frozen=True)
 class Stats:
-    """What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
+    """The counters and times of a cache: for monitoring, not for deciding when to call `get`. Contains no secret.
 
-    Moments are in UTC, and None where there is none.
+    Times are in UTC. A time that is not known is None.
     """
 
     generation: int
     """Of the token that `get` would return at once; 0 if there is none."""
     expires_at: datetime | None
-    """Of the current token."""
+    """When the current token expires."""
     refresh_at: datetime | None
-    """From when on the current token is renewed beside its callers."""
+    """When the refresh of the current token in the background is due."""
     next_attempt_at: datetime | None
-    """Before which no token request goes out."""
+    """No token request is sent before this time."""
     last_success_at: datetime | None
+    """When a token request last returned a usable token."""
     last_failure_at: datetime | None
+    """When a token request last failed."""
     requests: int
     """Token requests sent."""
     successes: int
-    """Of them, those that brought a usable token."""
+    """Token requests that returned a usable token."""
     failures: int
-    """Of them, those that did not."""
+    """Token requests that failed."""
     consecutive_failures: int
     """Failures since the last success."""
     rejections: int
-    """Calls of `invalidate` that named the current token."""
+    """Calls of `invalidate` with the current token."""
     ignored_rejections: int
-    """Calls of `invalidate` that named anything else."""
+    """Calls of `invalidate` with any other text."""
     waiters: int
     """Calls that wait inside the library now."""
     fetching: bool
     """Whether a fetch is in flight."""
     last_error: BankHubError | None
-    """Of the last failed fetch, or else of the store; None if there was none since the last success."""
+    """Of the last failed fetch, else of the store; None if there was none since the last success."""
 
 
 def new_stats(native: bankhub_stats) -> Stats:
-    """What the library has written."""
+    """Converts what the library has written."""
     return Stats(
         generation=native.generation,
-        expires_at=_moment(native.expires_at),
-        refresh_at=_moment(native.refresh_at),
-        next_attempt_at=_moment(native.next_attempt_at),
-        last_success_at=_moment(native.last_success_at),
-        last_failure_at=_moment(native.last_failure_at),
+        expires_at=_utc(native.expires_at),
+        refresh_at=_utc(native.refresh_at),
+        next_attempt_at=_utc(native.next_attempt_at),
+        last_success_at=_utc(native.last_success_at),
+        last_failure_at=_utc(native.last_failure_at),
         requests=native.requests,
         successes=native.successes,
         failures=native.failures,
@@ -67,5 +69,5 @@ def new_stats(native: bankhub_stats) -> Stats:
     )
 
 
-def _moment(unix: int) -> datetime | None:
-    return datetime.fromtimestamp(unix, timezone.utc) if unix else None
+def _utc(seconds: int) -> datetime | None:
+    return datetime.fromtimestamp(seconds, timezone.utc) if seconds else None

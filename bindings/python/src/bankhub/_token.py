@@ -1,4 +1,4 @@
-"""One access token, whose value does not show when it is printed."""
+"""The access token, which hides its value when it is printed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Token:
     """One access token."""
 
     value: str = field(repr=False)
-    """The text that belongs after "Authorization: Bearer ". It is a secret."""
+    """The text to send after "Authorization: Bearer ". It is a secret."""
     generation: int
     """Never 0; grows with every new token of its cache."""
     expires_at: datetime
-    """The moment its request was sent, plus its ttl; in UTC."""
+    """When the token request was sent, plus the ttl; in UTC."""

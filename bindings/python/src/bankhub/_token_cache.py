@@ -1,4 +1,4 @@
-"""The cache of one access token, shared by all threads of a program. What it does is decided by the library."""
+"""The cache of one access token, which all threads of a program share. The library makes every decision."""
 
 from __future__ import annotations
 
@@ -39,21 +39,22 @@ from ._library import (
 from ._stats import Stats, new_stats
 from ._token import Token
 
-WAIT_SLICE_S = 0.1
-"""How long a wait runs inside the library before Python may act on a signal, such as Ctrl-C."""
+SIGNAL_CHECK_INTERVAL_S = 0.1
+"""How long a call waits inside the library before Python can handle a signal, such as that of Ctrl-C."""
 
 NO_TOKEN = (-1, "")
-"""A generation that the library never answers."""
+"""A generation that the library never returns."""
 
 
 @final
 class TokenCache:
-    """Keeps one valid token. Make one per client id, and share it: any number of threads may call it at once.
+    """Keeps one valid token. Make one per client id and share it: any number of threads may call it at once.
 
-    Use it in a `with` statement, or `close` it. One that is forgotten is closed when it is collected, or at exit.
+    Use it in a `with` statement, or `close` it. The garbage collector, or the end of the program, closes a cache that
+    is no longer used.
     """
 
-    _handle: int | None = None  # NULL, for a traceback that prints a cache which could not be made
+    _handle: int | None = None  # NULL, for a traceback that prints a cache whose constructor raised
 
     def __init__(
         self,
@@ -70,20 +71,20 @@ class TokenCache:
         refresh_ahead: float | None = None,
         allow_http: bool = False,
     ) -> None:
-        """Sends no request, but reads `ca_file`, the system's trusted roots and the proxy environment.
+        """Sends no request, but reads `ca_file`, the system's trusted roots and the proxy variables of the environment.
 
         base_url: "https://host[:port][/path]".
-        ca_file: a PEM file whose certificates are trusted besides the system's.
-        proxy: "http://[user:password@]host[:port]"; "" for none, None for what HTTPS_PROXY and NO_PROXY say.
+        ca_file: a PEM file of certificates to trust in addition to the system's.
+        proxy: "http://[user:password@]host[:port]"; "": no proxy; None: from HTTPS_PROXY and NO_PROXY.
         store: where processes share the token: "file:/DIR", "redis://[[user]:password@]host[:port][/database]" or
-            "rediss://…"; None for this process alone.
-        connect_timeout: seconds for connect and TLS handshake; None for 5.
-        request_timeout: seconds for one token request, from start to last byte; None for 10.
-        get_timeout: seconds that `get` and `token` wait at most, where they are not told otherwise.
-        refresh_ahead: seconds before its end that a token is renewed; None for a tenth of its ttl.
-        allow_http: allows plain http beyond loopback; the secret then crosses the network in clear.
+            "rediss://…"; None: not shared.
+        connect_timeout: seconds for connect and TLS handshake; None: 5.
+        request_timeout: seconds for one token request, from start to last byte; None: 10.
+        get_timeout: the most seconds that a call without a timeout of its own waits.
+        refresh_ahead: how many seconds before a token expires it is refreshed; None: a tenth of its ttl.
+        allow_http: allows plain http to hosts other than loopback; the secret is then sent unencrypted.
 
-        Raises InvalidArgument, whose message names the argument that is wrong.
+        Raises InvalidArgument, whose message names the wrong argument.
         """
         config = bankhub_config(
             size=sizeof(bankhub_config),
@@ -107,14 +108,14 @@ class TokenCache:
         self._base_url = base_url
         self._get_timeout = get_timeout
         self._last = NO_TOKEN
-        self._fetches: dict[int, Future[None]] = {}
+        self._fetch_ends: dict[int, Future[None]] = {}
 
     @classmethod
     def from_env(cls) -> TokenCache:
-        """From BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set, BANKHUB_BASE_URL, BANKHUB_STORE
-        and BANKHUB_CA_FILE. A variable that is empty counts as not set.
+        """Makes a cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required, and
+        BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set.
 
-        Raises InvalidArgument.
+        Raises InvalidArgument, whose message names the variable or the argument.
         """
 
         def required(name: str) -> str:
@@ -132,11 +133,11 @@ class TokenCache:
         )
 
     def get(self, timeout: float | None = None) -> str:
-        """The text that belongs after "Authorization: Bearer ".
+        """Returns the text to send after "Authorization: Bearer ".
 
-        A valid token is returned at once. Otherwise this waits for the one token request that serves all callers, at
-        most `timeout` seconds: 0 for not at all, None for `get_timeout`. That time, or Ctrl-C, ends the wait, never the
-        request.
+        A valid token is returned at once. Otherwise the call waits for the one token request that serves all callers,
+        for at most `timeout` seconds. 0: it does not wait; None: `get_timeout`. The timeout and Ctrl-C end the wait,
+        not the request.
 
         Raises any BankHubError.
         """
@@ -146,14 +147,14 @@ class TokenCache:
         return self.token(timeout).value
 
     def token(self, timeout: float | None = None) -> Token:
-        """`get`, with the token's generation and end."""
+        """Like `get`, but also returns the generation of the token and when it expires."""
         end = time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
         while True:
             left = end - time.monotonic()
             try:
-                token = self._copy(min(max(left, 0.0), WAIT_SLICE_S))
+                token = self._copy(min(max(left, 0.0), SIGNAL_CHECK_INTERVAL_S))
             except DeadlineExceeded:
-                if left <= WAIT_SLICE_S:
+                if left <= SIGNAL_CHECK_INTERVAL_S:
                     raise
             else:
                 self._last = (token.generation, token.value)
@@ -171,9 +172,9 @@ class TokenCache:
             bankhub_access_token_wipe(byref(native))
 
     async def aget(self, timeout: float | None = None) -> str:
-        """`get` for a coroutine. A valid token is returned at once; whoever waits does not block the loop.
+        """`get` for a coroutine. It returns a valid token at once, and it never blocks the event loop.
 
-        However many tasks wait, of any loops, they hold one thread together. Cancelling one ends that wait alone.
+        All waiting tasks of all loops share one thread. Cancelling a task ends only the wait of that task.
         """
         generation, value = self._last
         if timeout is None and bankhub_token_generation(self._handle) == generation:
@@ -181,7 +182,7 @@ class TokenCache:
         return (await self.atoken(timeout)).value
 
     async def atoken(self, timeout: float | None = None) -> Token:
-        """`token` for a coroutine, as `aget` is `get`."""
+        """`token` for a coroutine, as `aget` is `get` for one."""
         end = time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
         while True:
             try:
@@ -190,55 +191,55 @@ class TokenCache:
                 left = end - time.monotonic()
                 if left <= 0:
                     raise
-            fetched = asyncio.wrap_future(self._fetched())
+            fetch_end = asyncio.wrap_future(self._shared_fetch_end())
             try:
-                await asyncio.wait({fetched}, timeout=left)
+                await asyncio.wait({fetch_end}, timeout=left)
             finally:
-                fetched.cancel()
+                fetch_end.cancel()
 
-    def _fetched(self) -> Future[None]:
-        """Done when there is a token or an error. One thread waits for it, however many tasks do."""
-        fetched: Future[None] = Future()
-        fetched.set_running_or_notify_cancel()  # so that no task cancels it for the others
+    def _shared_fetch_end(self) -> Future[None]:
+        """A future that is done when there is a token or an error. One thread waits for it on behalf of all tasks."""
+        own: Future[None] = Future()
+        own.set_running_or_notify_cancel()  # so that no task can cancel it for the others
         # By process, because a forked child does not have the thread.
-        shared = self._fetches.setdefault(os.getpid(), fetched)
-        if shared is fetched:
+        shared = self._fetch_ends.setdefault(os.getpid(), own)
+        if shared is own:
             try:
-                threading.Thread(target=self._wait_for_all, args=(fetched,), name="bankhub-wait", daemon=True).start()
+                threading.Thread(target=self._wait_for_fetch, args=(own,), name="bankhub-wait", daemon=True).start()
             except RuntimeError as error:
-                del self._fetches[os.getpid()]
-                raise InternalError(str(error)) from error
+                del self._fetch_ends[os.getpid()]
+                raise InternalError(f"no thread could start to wait for the token: {error}") from error
         return shared
 
-    def _wait_for_all(self, fetched: Future[None]) -> None:
-        with contextlib.suppress(BankHubError):  # each task asks for itself then, and is told
+    def _wait_for_fetch(self, fetch_end: Future[None]) -> None:
+        with contextlib.suppress(BankHubError):  # each task calls `token` then, and gets the error itself
             self.token()
-        del self._fetches[os.getpid()]  # first, so that who comes now begins another
-        fetched.set_result(None)
+        del self._fetch_ends[os.getpid()]  # before the result: a task that waits after it needs a new thread
+        fetch_end.set_result(None)
 
     @property
     def base_url(self) -> str:
-        """Of the API that the token is for, as it was given."""
+        """The base URL of the API, as it was passed to the constructor."""
         return self._base_url
 
     @property
     def generation(self) -> int:
-        """Of the token that `get` would return at once, or 0 if there is none. Never waits."""
+        """The generation of the token that `get` would return at once, or 0 if there is none. Never waits."""
         generation: int = bankhub_token_generation(self._handle)
         return generation
 
     def invalidate(self, token: str | None) -> None:
-        """Reports that an API answered 401 to `token`, which is then replaced if it still is the current one.
+        """Reports that an API answered 401 to `token`. The cache replaces it if it is still the current token.
 
-        Anything else changes nothing, so every caller may report what it saw. Never waits. Raises Closed, or
-        InvalidArgument if `token` contains a NUL character.
+        Any other text changes nothing, so every caller may report the token it used. Never waits. Raises Closed,
+        InternalError, or InvalidArgument if `token` contains a NUL character.
         """
         error = bankhub_error()
         if bankhub_token_invalidate(self._handle, arguments.text("token", token), byref(error)) != BANKHUB_OK:
             raise new_error(error)
 
     def stats(self) -> Stats:
-        """What the cache has done and is doing. Never waits. Raises Closed."""
+        """The statistics of the cache. Never waits. Raises Closed or InternalError."""
         native = bankhub_stats(size=sizeof(bankhub_stats))
         status = bankhub_token_stats(self._handle, byref(native))
         if status != BANKHUB_OK:
@@ -246,7 +247,7 @@ class TokenCache:
         return new_stats(native)
 
     def close(self) -> None:
-        """Ends the cache: calls that wait raise Closed at once, later ones too. Closing it again does nothing."""
+        """Ends the cache. Waiting calls raise Closed at once, and so does every later call. May be called twice."""
         self._free()
         self._last = NO_TOKEN
 
@@ -262,4 +263,4 @@ class TokenCache:
         return f"<bankhub.TokenCache generation={self.generation}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a TokenCache cannot be copied or pickled; make one in each process, and share it there")
+        raise TypeError("a TokenCache cannot be copied or pickled; make one in each process and share it there")

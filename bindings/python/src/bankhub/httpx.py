@@ -1,6 +1,6 @@
-"""Authenticates httpx with a token cache: `httpx.Client(auth=BankHubAuth(cache))`, or an AsyncClient.
+"""Adds the token of a cache to httpx requests: `httpx.Client(auth=BankHubAuth(cache))`, or an AsyncClient.
 
-Takes `bankhub[httpx]`.
+Install it with `bankhub[httpx]`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ._token_cache import TokenCache
 
 
 class BankHubAuth(httpx.Auth):
-    """Adds the token to requests that go to the cache's origin, and to no others. For any number of threads or tasks.
+    """Adds the token to requests to the origin of the cache, and to no others. Threads and tasks may share it.
 
-    A request that is answered 401 is sent once more if there is another token and its body can be sent again: bytes,
-    text, JSON or a form, not a stream and not files. Otherwise, and the second time, the 401 is the caller's. Of a
-    redirect, only the request that was rejected is sent again.
+    When an API answers 401, the token is reported, and the request is sent once more if there is another token and the
+    body can be sent again: bytes, text, JSON or a form, but not a stream or files. Otherwise the caller gets the 401; a
+    second 401 also goes to the caller. After a redirect, only the request that was rejected is sent again.
 
-    A request for which there is no token raises the BankHubError. One with an Authorization header is left alone.
+    If there is no token, the BankHubError is raised. A request that has an Authorization header is sent unchanged.
     """
 
     def __init__(self, cache: TokenCache) -> None:
@@ -30,40 +30,40 @@ class BankHubAuth(httpx.Auth):
         self._origin = origin(cache.base_url)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if not self._takes_token(request):
+        if not self._needs_token(request):
             yield request
             return
         try:
             token = self._cache.get()
-            response = yield _signed(request, token)
-            if self._rejects(token, response) and isinstance(response.request.stream, httpx.ByteStream):
+            response = yield _with_token(request, token)
+            if self._report_rejection(token, response) and isinstance(response.request.stream, httpx.ByteStream):
                 with contextlib.suppress(BankHubError):
                     newer = self._cache.get()
                     if newer != token:
-                        self._rejects(newer, (yield _signed(response.request, newer)))
+                        self._report_rejection(newer, (yield _with_token(response.request, newer)))
         finally:
-            request.headers.pop("Authorization", None)  # a request that is sent again asks again
+            request.headers.pop("Authorization", None)  # the next use of this request gets its own token
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        if not self._takes_token(request):
+        if not self._needs_token(request):
             yield request
             return
         try:
             token = await self._cache.aget()
-            response = yield _signed(request, token)
-            if self._rejects(token, response) and isinstance(response.request.stream, httpx.ByteStream):
+            response = yield _with_token(request, token)
+            if self._report_rejection(token, response) and isinstance(response.request.stream, httpx.ByteStream):
                 with contextlib.suppress(BankHubError):
                     newer = await self._cache.aget()
                     if newer != token:
-                        self._rejects(newer, (yield _signed(response.request, newer)))
+                        self._report_rejection(newer, (yield _with_token(response.request, newer)))
         finally:
-            request.headers.pop("Authorization", None)  # a request that is sent again asks again
+            request.headers.pop("Authorization", None)  # the next use of this request gets its own token
 
-    def _takes_token(self, request: httpx.Request) -> bool:
+    def _needs_token(self, request: httpx.Request) -> bool:
         return origin(str(request.url)) == self._origin and "Authorization" not in request.headers
 
-    def _rejects(self, token: str, response: httpx.Response) -> bool:
-        """Whether this is a 401 to the token, which is reported then. A redirect may have led elsewhere, without it."""
+    def _report_rejection(self, token: str, response: httpx.Response) -> bool:
+        """Reports the token if this is a 401 to it, and returns whether. A redirect may have dropped the token."""
         if response.status_code != 401 or response.request.headers.get("Authorization") != f"Bearer {token}":
             return False
         with contextlib.suppress(BankHubError):
@@ -72,6 +72,6 @@ class BankHubAuth(httpx.Auth):
         return False
 
 
-def _signed(request: httpx.Request, token: str) -> httpx.Request:
+def _with_token(request: httpx.Request, token: str) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {token}"
     return request

@@ -1,6 +1,6 @@
-"""Authenticates requests with a token cache: `requests.get(url, auth=BankHubAuth(cache))`.
+"""Adds the token of a cache to the requests of requests: `requests.get(url, auth=BankHubAuth(cache))`.
 
-Takes `bankhub[requests]`.
+Install it with `bankhub[requests]`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from ._token_cache import TokenCache
 
 
 class BankHubAuth(AuthBase):
-    """Adds the token to requests that go to the cache's origin, and to no others. For any number of threads at once.
+    """Adds the token to requests to the origin of the cache, and to no others. Any number of threads may share it.
 
-    A request that is answered 401 is sent once more if there is another token and its body can be sent again: bytes,
-    text, or a file that can be rewound. Otherwise, and the second time, the 401 is the caller's.
+    When an API answers 401, the token is reported, and the request is sent once more if there is another token and the
+    body can be sent again: bytes, text, or a file that can be rewound. Otherwise the caller gets the 401; a second 401
+    also goes to the caller.
 
-    A request for which there is no token raises the BankHubError. One with an Authorization header is left alone. After
-    a redirect, requests itself prefers what a .netrc says of the host, unless the Session's trust_env is off.
+    If there is no token, the BankHubError is raised. A request that has an Authorization header is sent unchanged.
+    After a redirect, requests prefers the credentials in .netrc for the host, unless trust_env of the Session is off.
     """
 
     def __init__(self, cache: TokenCache) -> None:
@@ -37,11 +38,11 @@ class BankHubAuth(AuthBase):
         if origin(request.url or "") == self._origin and "Authorization" not in request.headers:
             token = self._cache.get()
             request.headers["Authorization"] = f"Bearer {token}"
-            request.register_hook("response", functools.partial(self._answered, token))  # type: ignore[no-untyped-call]
+            request.register_hook("response", functools.partial(self._handle, token))  # type: ignore[no-untyped-call]
         return request
 
-    def _answered(self, token: str, response: Response, **options: Any) -> Response:
-        # A redirect to another origin comes here, too, without the token.
+    def _handle(self, token: str, response: Response, **options: Any) -> Response:
+        # requests also calls this after a redirect to another origin, where the token is not sent.
         if response.status_code != 401 or response.request.headers.get("Authorization") != f"Bearer {token}":
             return response
         try:
@@ -49,23 +50,23 @@ class BankHubAuth(AuthBase):
             newer = self._cache.get()
         except BankHubError:
             return response
-        again = response.request.copy()
-        if newer == token or not _rewound(again):
+        retry = response.request.copy()
+        if newer == token or not _can_be_sent_again(retry):
             return response
-        _ = response.content  # so that it can be read in the history, and its connection used again
+        _ = response.content  # read, so that the history has it and its connection can be reused
         response.close()
-        again.headers["Authorization"] = f"Bearer {newer}"
-        second: Response = response.connection.send(again, **options)
+        retry.headers["Authorization"] = f"Bearer {newer}"
+        second: Response = response.connection.send(retry, **options)
         second.history.append(response)
-        second.request = again
+        second.request = retry
         if second.status_code == 401:
             with contextlib.suppress(BankHubError):
                 self._cache.invalidate(newer)
         return second
 
 
-def _rewound(request: PreparedRequest) -> bool:
-    """Whether its body can be sent again; a file is where it was when it was sent first."""
+def _can_be_sent_again(request: PreparedRequest) -> bool:
+    """Whether the body can be sent again. It rewinds a file to where it was before the first request."""
     if request.body is None or isinstance(request.body, (bytes, str)):
         return True
     try:
