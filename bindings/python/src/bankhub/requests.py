@@ -38,10 +38,10 @@ class BankHubAuth(AuthBase):
         if origin(request.url or "") == self._origin and "Authorization" not in request.headers:
             token = self._cache.get()
             request.headers["Authorization"] = f"Bearer {token}"
-            request.register_hook("response", functools.partial(self._handle, token))  # type: ignore[no-untyped-call]
+            request.register_hook("response", functools.partial(self._retry, token))  # type: ignore[no-untyped-call]
         return request
 
-    def _handle(self, token: str, response: Response, **options: Any) -> Response:
+    def _retry(self, token: str, response: Response, **options: Any) -> Response:
         # requests also calls this after a redirect to another origin, where the token is not sent.
         if response.status_code != 401 or response.request.headers.get("Authorization") != f"Bearer {token}":
             return response
