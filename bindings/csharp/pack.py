@@ -1,6 +1,6 @@
-"""Packs the wrapper and the library into a NuGet package, without NuGet: `pack.py FOLDER`, after `make build`.
+"""Packs the wrapper and the library into a NuGet package, without NuGet. Usage after `make build`: `pack.py FOLDER`.
 
-With a .NET SDK on the PATH the assembly is built for netstandard2.1; without one it is Mono's, for the .NET Framework.
+With a .NET SDK on the PATH it builds the assembly for netstandard2.1; else it packs Mono's, for the .NET Framework.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 LIBRARY = ROOT / "target" / "release" / "libbankhub.so"
 MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""So that the same files make the same package."""
+"""The time of every file, so that the same files make the same package."""
 
 CONTENT_TYPES = """<?xml version="1.0" encoding="utf-8"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
             add(parts, "README.md", (HERE / "README.md").read_bytes())
             for name in ("LICENSE-MIT", "LICENSE-APACHE"):
                 add(parts, name, (ROOT / name).read_bytes())
-            add(parts, "THIRD-PARTY-LICENSES.txt", others_licenses())
+            add(parts, "THIRD-PARTY-LICENSES.txt", third_party_licenses())
             for file in assemblies:
                 add(parts, f"lib/{framework}/{file.name}", file.read_bytes())
             add(parts, native, LIBRARY.read_bytes())
@@ -79,9 +79,9 @@ def main(folder: Path) -> None:
 
 
 def assembly(folder: Path) -> tuple[str, list[Path]]:
-    """The framework that it is for, and its files."""
+    """The target framework of the assembly, and its files."""
     if not shutil.which("dotnet"):
-        print("pack.py: there is no .NET SDK, so the assembly is for the .NET Framework", file=sys.stderr)
+        print("pack.py: no .NET SDK was found, so the assembly is for the .NET Framework", file=sys.stderr)
         return "net472", [ROOT / "build" / "BankHub.dll"]
     shutil.copytree(HERE / "src", folder / "src")
     shutil.copy(HERE / "BankHub.csproj", folder)
@@ -91,14 +91,14 @@ def assembly(folder: Path) -> tuple[str, list[Path]]:
     return "netstandard2.1", [folder / "out" / "BankHub.dll", folder / "out" / "BankHub.xml"]
 
 
-def others_licenses() -> bytes:
+def third_party_licenses() -> bytes:
     command = [sys.executable, ROOT / "scripts" / "licenses.py", f"{platform.machine()}-unknown-linux-gnu"]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
 
 
 def add(parts: zipfile.ZipFile, name: str, content: bytes) -> None:
     part = zipfile.ZipInfo(name, EPOCH)
-    part.external_attr = 0o644 << 16  # else who unpacks it as root keeps it to himself
+    part.external_attr = 0o644 << 16  # readable by all users even if root unpacks it
     parts.writestr(part, content, zipfile.ZIP_DEFLATED)
 
 

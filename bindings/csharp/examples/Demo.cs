@@ -1,4 +1,4 @@
-// Shows a token from the environment's credentials in use: one call, one revocation survived, 64 threads at once.
+// Gets a token, uses it, recovers from its revocation, and shows that 64 threads cause one token request.
 
 using System;
 using System.Linq;
@@ -37,13 +37,13 @@ static class Demo
             Console.WriteLine($"expires: {token.ExpiresAt:yyyy-MM-dd HH:mm:ss} UTC");
             Console.WriteLine($"resource: {await GetCompany(token.Value, expected: 200)}");
             if (Variable("BANKHUB_DEMO_REVOKE_URL") is string revokeUrl)
-                await Survive(cache, revokeUrl);
+                await RecoverFrom401(cache, revokeUrl);
         }
         Console.WriteLine($"threads: {await RequestsOfThreads(64)}");
     }
 
-    // How a program gets over a 401: it reports the token, gets the next one, and sends the request once more.
-    static async Task Survive(TokenCache cache, string revokeUrl)
+    // Reports the rejected token, gets another one, and sends the request once more.
+    static async Task RecoverFrom401(TokenCache cache, string revokeUrl)
     {
         (await Http.PostAsync(revokeUrl, null)).Dispose();
         var token = await cache.GetAsync();
@@ -73,7 +73,7 @@ static class Demo
             {
                 var status = (int)response.StatusCode;
                 if (status != expected)
-                    throw new InvalidOperationException($"the resource answered {status}, not {expected}");
+                    throw new InvalidOperationException($"the API answered {status}, expected {expected}");
                 return status;
             }
         }

@@ -1,4 +1,4 @@
-// bankhub.h as C# sees it: its constants, structs and functions, under their C names. The header says what they mean.
+// The constants, structs and functions of bankhub.h for C#, with their C names. The header documents them.
 
 using System;
 using System.Runtime.InteropServices;
@@ -27,7 +27,7 @@ namespace BankHub
         public const int BANKHUB_CLOSED = 7;
         public const int BANKHUB_INTERNAL = 8;
 
-#pragma warning disable 0649 // written, or only measured, but not by this program
+#pragma warning disable 0649 // the library writes these fields, or only their offsets are used
         [StructLayout(LayoutKind.Sequential)]
         public struct bankhub_config
         {

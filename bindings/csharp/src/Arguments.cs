@@ -1,4 +1,4 @@
-// C# values as arguments of one call of C. Only what C could not carry is refused here; the library judges the rest.
+// Converts C# values to arguments for C. It refuses only what C cannot represent; the library checks the rest.
 
 using System;
 using System.Collections.Generic;
@@ -7,38 +7,38 @@ using System.Text;
 
 namespace BankHub
 {
-    /// <summary>Lends texts to C until it is disposed of, which wipes the copies.</summary>
+    /// <summary>Holds the texts that C reads during one call. Dispose wipes them.</summary>
     internal sealed class Arguments : IDisposable
     {
-        /// <summary>More than any timeout is meant to be, and still what every clock of .NET can count.</summary>
+        /// <summary>The longest timeout: every timer of .NET can measure it.</summary>
         private static readonly TimeSpan TimeoutMax = TimeSpan.FromMilliseconds(int.MaxValue);
 
         private static readonly Encoding Utf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
 
-        private readonly List<GCHandle> lent = new List<GCHandle>();
+        private readonly List<GCHandle> pinnedTexts = new List<GCHandle>();
 
-        /// <summary>A pointer to UTF-8 closed by NUL; NULL for null.</summary>
+        /// <summary>A pointer to NUL-terminated UTF-8; NULL for null.</summary>
         public IntPtr Text(string name, string value)
         {
             if (value == null)
                 return IntPtr.Zero;
             if (value.IndexOf('\0') >= 0)
-                throw Invalid(name + " contains a NUL character");
+                throw Invalid(name + " contains a NUL character; remove it");
             var bytes = new byte[Utf8.GetMaxByteCount(value.Length) + 1];
             var pinned = GCHandle.Alloc(bytes, GCHandleType.Pinned);
-            lent.Add(pinned);
+            pinnedTexts.Add(pinned);
             try
             {
                 Utf8.GetBytes(value, 0, value.Length, bytes, 0);
             }
             catch (EncoderFallbackException)
             {
-                throw Invalid(name + " contains half of a surrogate pair");
+                throw Invalid(name + " contains half of a surrogate pair; remove it");
             }
             return pinned.AddrOfPinnedObject();
         }
 
-        /// <summary>A field of bankhub_config, where 0 is what null is here.</summary>
+        /// <summary>A field of bankhub_config, where 0 means the default.</summary>
         public static uint Duration(string name, TimeSpan? value, TimeSpan unit)
         {
             if (value == null)
@@ -48,7 +48,7 @@ namespace BankHub
             return Count(value.Value, unit);
         }
 
-        /// <summary>How long a call may wait.</summary>
+        /// <summary>Checks how long a call may wait.</summary>
         public static TimeSpan Timeout(TimeSpan value)
         {
             if (value < TimeSpan.Zero || value > TimeoutMax)
@@ -56,7 +56,7 @@ namespace BankHub
             return value;
         }
 
-        /// <summary>Rounded up, so that only nothing becomes 0.</summary>
+        /// <summary>Counts the units in a value. It rounds up, so that only zero becomes 0.</summary>
         public static uint Count(TimeSpan value, TimeSpan unit)
         {
             return (uint)((value.Ticks + unit.Ticks - 1) / unit.Ticks);
@@ -69,13 +69,13 @@ namespace BankHub
 
         public void Dispose()
         {
-            foreach (var pinned in lent)
+            foreach (var pinned in pinnedTexts)
             {
                 var bytes = (byte[])pinned.Target;
                 Array.Clear(bytes, 0, bytes.Length);
                 pinned.Free();
             }
-            lent.Clear();
+            pinnedTexts.Clear();
         }
     }
 }

@@ -1,11 +1,11 @@
-// What can go wrong, as an exception.
+// The exception of this package.
 
 using System;
 using System.Text;
 
 namespace BankHub
 {
-    /// <summary>Why a call failed. The message is one sentence for an operator, which never holds a secret.</summary>
+    /// <summary>Why a call failed. The message is one sentence for an operator, without any secret.</summary>
     public sealed class BankHubException : Exception
     {
         internal BankHubException(BankHubStatus status, string message) : base(message)
@@ -22,13 +22,13 @@ namespace BankHub
                 RetryAfter = TimeSpan.FromMilliseconds(native.retry_after_ms);
         }
 
-        /// <summary>The kind of failure.</summary>
+        /// <summary>The kind of failure; it tells whether a retry can help.</summary>
         public BankHubStatus Status { get; }
 
-        /// <summary>Of the answer behind the failure, or null if there was none.</summary>
+        /// <summary>Of the response that caused the failure, or null if there was none.</summary>
         public int? HttpStatus { get; }
 
-        /// <summary>Until the next token request may go out. Null: now, or never.</summary>
+        /// <summary>The time until the next token request may be sent. Null: no known wait; see Status.</summary>
         public TimeSpan? RetryAfter { get; }
 
         private static string Text(byte[] message)

@@ -1,4 +1,4 @@
-// Authenticates HttpClient with a token cache.
+// Adds the token of a cache to the requests of HttpClient.
 
 using System;
 using System.Collections.Generic;
@@ -11,27 +11,28 @@ using System.Threading.Tasks;
 
 namespace BankHub
 {
-    /// <summary>Adds the token to requests that go to the cache's origin, and to no others.</summary>
+    /// <summary>Adds the token to requests to the origin of the cache, and to no others.</summary>
     /// <remarks>
     /// <para>
-    /// A request that is answered 401 is sent once more if there is another token and its content can be sent again:
-    /// bytes, text, a form, or several of these, not a stream. Otherwise, and the second time, the 401 is the caller's.
-    /// A request with an Authorization header is left alone. Serves any number of threads; never disposes the cache.
+    /// When an API answers 401, the handler reports the token. It sends the request once more if there is another token
+    /// and the content can be sent again: bytes, text, a form, or several of these, but not a stream. Otherwise the
+    /// caller gets the 401; a second 401 also goes to the caller. A request that has an Authorization header is sent
+    /// unchanged. Any number of threads may use the handler. It never disposes the cache.
     /// </para>
-    /// <para>A request for which there is no token throws the BankHubException.</para>
-    /// <para>The synchronous HttpClient.Send of .NET 5 and later passes this by, and goes out without a token.</para>
+    /// <para>If there is no token, the handler throws the BankHubException and does not send the request.</para>
+    /// <para>The synchronous HttpClient.Send of .NET 5 and later sends without a token: use SendAsync.</para>
     /// </remarks>
     public sealed class BankHubHandler : DelegatingHandler
     {
         private readonly TokenCache cache;
 
-        /// <summary>Sends through a handler that follows no redirect: .NET would leave the token behind.</summary>
+        /// <summary>Uses an inner handler that follows no redirect, because .NET would drop the token.</summary>
         public BankHubHandler(TokenCache cache)
             : this(cache, new HttpClientHandler { AllowAutoRedirect = false })
         {
         }
 
-        /// <summary>Sends through a handler of the caller's own; null: it is set later, as by a factory.</summary>
+        /// <summary>Uses the given inner handler. Null: it is set later, for example by a factory.</summary>
         public BankHubHandler(TokenCache cache, HttpMessageHandler innerHandler)
         {
             this.cache = cache ?? throw new ArgumentNullException(nameof(cache));
@@ -44,8 +45,8 @@ namespace BankHub
             HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var uri = request.RequestUri;
-            // Not by the property, which is null for a header that .NET cannot read.
-            if (!cache.Serves(uri) || request.Headers.Contains("Authorization"))
+            // Not the property: it is null for a header that .NET cannot parse.
+            if (!cache.IsOwnOrigin(uri) || request.Headers.Contains("Authorization"))
                 return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
             try
             {
@@ -56,7 +57,7 @@ namespace BankHub
                     return response;
                 string newer;
                 try { newer = await Replace(token, request.Content, cancellationToken).ConfigureAwait(false); }
-                catch { response.Dispose(); throw; } // the wait was cancelled, and it holds a connection
+                catch { response.Dispose(); throw; } // the wait was cancelled, and the response holds a connection
                 if (newer == null)
                     return response;
                 response.Dispose();
@@ -68,18 +69,18 @@ namespace BankHub
             }
             finally
             {
-                request.Headers.Authorization = null; // the caller's request is as it was
+                request.Headers.Authorization = null; // restores the caller's request
             }
         }
 
-        // An inner handler may have followed a redirect, without the token: that answer says nothing of it.
+        // An inner handler may have followed a redirect without the token. Such a 401 does not concern the token.
         private static bool Rejects(HttpResponseMessage response, HttpRequestMessage request, Uri uri)
         {
             return response.StatusCode == HttpStatusCode.Unauthorized
                 && (response.RequestMessage ?? request).RequestUri == uri;
         }
 
-        // Another token, if it can be had and be of use.
+        // Reports the token. Returns another one, or null if there is none or the content cannot be sent again.
         private async Task<string> Replace(string rejected, HttpContent content, CancellationToken cancellationToken)
         {
             Report(rejected);
@@ -93,7 +94,7 @@ namespace BankHub
             catch (BankHubException) { return null; }
         }
 
-        // Of a cache that was closed meanwhile, nobody wants to hear.
+        // Ignores that the cache was closed in the meantime.
         private void Report(string rejected)
         {
             try { cache.Invalidate(rejected); }

@@ -1,29 +1,29 @@
-// The kinds of failure.
+// The kinds of failure, with the numbers of bankhub.h.
 
 namespace BankHub
 {
-    /// <summary>The kind of a <see cref="BankHubException"/>. Each asks something else of the caller.</summary>
+    /// <summary>The kind of a <see cref="BankHubException"/>. Each needs a different reaction of the caller.</summary>
     public enum BankHubStatus
     {
-        /// <summary>An argument is wrong, and the message names it. The same call fails again.</summary>
+        /// <summary>An argument is wrong; the message names it. The same call fails again.</summary>
         InvalidArgument = Abi.BANKHUB_INVALID_ARGUMENT,
 
-        /// <summary>The client id or secret is refused or disabled.</summary>
+        /// <summary>The server refuses the client id or secret, or the client is disabled.</summary>
         Unauthenticated = Abi.BANKHUB_UNAUTHENTICATED,
 
-        /// <summary>Too many requests. RetryAfter says when the next one may go out.</summary>
+        /// <summary>The server received too many requests. RetryAfter says when the next one may be sent.</summary>
         RateLimited = Abi.BANKHUB_RATE_LIMITED,
 
-        /// <summary>The server was not reached, or could not answer. Try later.</summary>
+        /// <summary>The server could not be reached, or it failed. Try again later.</summary>
         Unavailable = Abi.BANKHUB_UNAVAILABLE,
 
-        /// <summary>An answer that the API does not promise.</summary>
+        /// <summary>The server sent a response that the API does not document.</summary>
         BadResponse = Abi.BANKHUB_BAD_RESPONSE,
 
-        /// <summary>The caller's own timeout passed first. The message names the last failure.</summary>
+        /// <summary>The timeout of the call passed first. The message names the last failure.</summary>
         DeadlineExceeded = Abi.BANKHUB_DEADLINE,
 
-        /// <summary>The cache was disposed of.</summary>
+        /// <summary>The cache was disposed.</summary>
         Closed = Abi.BANKHUB_CLOSED,
 
         /// <summary>A defect of the library, or a thread that could not start.</summary>

@@ -1,4 +1,4 @@
-// The functions of libbankhub, and which file they come from.
+// Finds libbankhub, loads it and declares its functions.
 
 using System;
 using System.Collections.Generic;
@@ -9,14 +9,14 @@ using static BankHub.Abi;
 
 namespace BankHub
 {
-    /// <summary>libbankhub, loaded at its first use and for as long as the program runs.</summary>
+    /// <summary>libbankhub, which is loaded at its first use and stays loaded until the program ends.</summary>
     /// <remarks>
-    /// Not by DllImport: Mono does not find by its name a library that is already there, and both runtimes look beside
-    /// the assembly first, so that BANKHUB_LIBRARY could not be obeyed.
+    /// It does not use DllImport: Mono does not find a library that is already loaded by its name, and both runtimes
+    /// search the folder of the assembly first, so that BANKHUB_LIBRARY would have no effect.
     /// </remarks>
     internal sealed class Library
     {
-        /// <exception cref="DllNotFoundException">There is none that fits.</exception>
+        /// <exception cref="DllNotFoundException">No libbankhub fits.</exception>
         public static Library Loaded => Loading.Value;
 
         public readonly bankhub_status_name StatusName;
@@ -30,9 +30,11 @@ namespace BankHub
 
         private const int RTLD_NOW = 2;
 
+        private const string Advice = "install libbankhub, or set BANKHUB_LIBRARY to its file";
+
         private static readonly string SoName = "libbankhub.so." + BANKHUB_ABI_MAJOR;
 
-        // Unlike a static constructor, it throws its exception as it is.
+        // A static constructor would wrap the exception.
         private static readonly Lazy<Library> Loading = new Lazy<Library>(Load);
 
         private readonly IntPtr library;
@@ -60,14 +62,14 @@ namespace BankHub
             var problems = new List<string>();
             foreach (var place in Places())
             {
-                dlerror(); // resolved now: resolving it later would lose the error it is to tell
+                dlerror(); // resolved here, because resolving it after dlopen would lose the error
                 var library = dlopen(Encoding.UTF8.GetBytes(place.File + "\0"), RTLD_NOW);
                 if (library != IntPtr.Zero)
                     return new Library(library, place.File, place.Where);
                 problems.Add($"{place.File} ({place.Where}): {Marshal.PtrToStringAnsi(dlerror())}");
             }
             var tried = string.Join("; ", problems);
-            throw new DllNotFoundException($"libbankhub could not be loaded ({Here()}), tried {tried}");
+            throw new DllNotFoundException($"libbankhub could not be loaded ({Here()}): {tried}; {Advice}");
         }
 
         private static string Here()
@@ -87,12 +89,12 @@ namespace BankHub
                 yield break;
             }
             var assembly = typeof(Library).Assembly.Location;
-            if (assembly != "") // as where all assemblies are in one file
+            if (assembly != "") // empty in a single-file program
             {
                 var folder = Path.GetDirectoryName(assembly);
                 var machine = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
-                yield return (Path.Combine(folder, SoName), "beside the assembly");
-                yield return (Path.Combine(folder, "runtimes", "linux-" + machine, "native", SoName), "of the package");
+                yield return (Path.Combine(folder, SoName), "in the folder of the assembly");
+                yield return (Path.Combine(folder, "runtimes", "linux-" + machine, "native", SoName), "in the package");
             }
             yield return (SoName, "found by the system's loader");
         }
@@ -103,14 +105,14 @@ namespace BankHub
             uint major = version >> 16, minor = version & 0xffff;
             if (major == BANKHUB_ABI_MAJOR && minor >= BANKHUB_ABI_MINOR)
                 return;
-            // The loader was perhaps given a bare name.
+            // dladdr finds the file if only a name was passed to dlopen.
             dladdr(Symbol(nameof(bankhub_abi_version)), out var found);
-            throw new DllNotFoundException(
-                $"{Marshal.PtrToStringAnsi(found.dli_fname)} ({where}) has ABI {major}.{minor}; this assembly needs "
-                + $"{BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x");
+            throw new DllNotFoundException("libbankhub does not fit: "
+                + $"{Marshal.PtrToStringAnsi(found.dli_fname)} ({where}) has ABI {major}.{minor}, this assembly needs "
+                + $"{BANKHUB_ABI_MAJOR}.{BANKHUB_ABI_MINOR} or a later {BANKHUB_ABI_MAJOR}.x; {Advice}");
         }
 
-        // The delegates are named as the functions are.
+        // A delegate has the name of its function.
         private T Function<T>()
         {
             return Marshal.GetDelegateForFunctionPointer<T>(Symbol(typeof(T).Name));
@@ -120,7 +122,7 @@ namespace BankHub
         {
             var symbol = dlsym(library, name);
             if (symbol == IntPtr.Zero)
-                throw new DllNotFoundException($"{file} ({where}) is not libbankhub: it lacks {name}");
+                throw new DllNotFoundException($"{file} ({where}) is not libbankhub, it lacks {name}; {Advice}");
             return symbol;
         }
 

@@ -1,4 +1,4 @@
-// One access token, whose value does not show when it is printed.
+// The access token, which hides its value when it is printed.
 
 using System;
 using System.Runtime.InteropServices;
@@ -6,7 +6,7 @@ using static BankHub.Abi;
 
 namespace BankHub
 {
-    /// <summary>One access token. Printed, it hides its value.</summary>
+    /// <summary>One access token. It hides its value when it is printed.</summary>
     public sealed class Token
     {
         private static readonly int GenerationOffset = Offset(nameof(bankhub_access_token.generation));
@@ -14,22 +14,22 @@ namespace BankHub
         private static readonly int LengthOffset = Offset(nameof(bankhub_access_token.length));
         private static readonly int ValueOffset = Offset(nameof(bankhub_access_token.value));
 
-        // Read field by field: a marshalled struct would leave the value behind in an array of its own.
+        // Read field by field, because a marshalled struct would leave a copy of the value in an array.
         internal Token(IntPtr native)
         {
-            // ASCII, whatever "Ansi" means here.
+            // The value is ASCII, which every "Ansi" encoding contains.
             Value = Marshal.PtrToStringAnsi(native + ValueOffset, (int)Marshal.ReadIntPtr(native, LengthOffset));
             Generation = (ulong)Marshal.ReadInt64(native, GenerationOffset);
             ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(Marshal.ReadInt64(native, ExpiresAtOffset));
         }
 
-        /// <summary>The text that belongs after "Authorization: Bearer ". It is a secret.</summary>
+        /// <summary>The text to send after "Authorization: Bearer ". It is a secret.</summary>
         public string Value { get; }
 
         /// <summary>Never 0; grows with every new token of its cache.</summary>
         public ulong Generation { get; }
 
-        /// <summary>The moment its request was sent, plus its ttl; in UTC.</summary>
+        /// <summary>When the token request was sent, plus the ttl; in UTC.</summary>
         public DateTimeOffset ExpiresAt { get; }
 
         /// <summary>Everything but the value.</summary>

@@ -1,4 +1,4 @@
-// The cache of one access token, shared by all threads of a program. What it does is decided by the library.
+// The cache of one access token, which all threads of a program share. The library makes every decision.
 
 using System;
 using System.Diagnostics;
@@ -9,29 +9,29 @@ using static BankHub.Abi;
 
 namespace BankHub
 {
-    /// <summary>Keeps one valid token. Make one per client id, and share it.</summary>
+    /// <summary>Keeps one valid token. Make one per client id and share it.</summary>
     /// <remarks>
-    /// Every member may be called from any number of threads at once, Dispose included. A cache that is forgotten is
-    /// closed when it is collected.
+    /// Any number of threads may call every member at once, Dispose included. The garbage collector closes a cache that
+    /// the program no longer uses.
     /// </remarks>
     public sealed class TokenCache : IDisposable
     {
-        /// <summary>How long a wait runs inside the library before its CancellationToken is looked at again.</summary>
-        private static readonly TimeSpan WaitSlice = TimeSpan.FromMilliseconds(100);
+        /// <summary>How long a call waits inside the library before it checks its CancellationToken again.</summary>
+        private static readonly TimeSpan CancellationCheckInterval = TimeSpan.FromMilliseconds(100);
 
         private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
         private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
         private readonly Library library = Library.Loaded;
-        private readonly IntPtr handle; // a number: one that was freed is answered with Closed
+        private readonly IntPtr handle; // a number, not an address: after Dispose, calls return Closed
         private readonly TimeSpan getTimeout;
         private readonly Uri baseUrl;
-        private readonly SemaphoreSlim asyncTurn = new SemaphoreSlim(1);
-        private volatile Token last; // what the library handed out last, so that most calls copy nothing
+        private readonly SemaphoreSlim asyncWaiter = new SemaphoreSlim(1);
+        private volatile Token last; // the last token that the library returned, so that most calls copy nothing
 
-        /// <summary>Sends no request, but reads CAFile, the system's trusted roots and the proxy environment.</summary>
-        /// <exception cref="BankHubException">InvalidArgument: the message names the option that is wrong.</exception>
-        /// <exception cref="DllNotFoundException">There is no libbankhub that fits.</exception>
+        /// <summary>Sends no request, but reads CAFile, the system's trusted roots and the proxy variables.</summary>
+        /// <exception cref="BankHubException">InvalidArgument; the message names the wrong option.</exception>
+        /// <exception cref="DllNotFoundException">No libbankhub fits.</exception>
         public TokenCache(TokenCacheOptions options)
         {
             if (options == null)
@@ -57,12 +57,13 @@ namespace BankHub
                 Check(library.TokenNew(ref config, out handle, out var error), error);
             }
             if (!Uri.TryCreate(options.BaseUrl ?? TokenCacheOptions.SandboxUrl, UriKind.Absolute, out baseUrl))
-                throw Arguments.Invalid("base_url is not a URL that .NET can read");
+                throw Arguments.Invalid("base_url is not a URL that .NET can parse; use https://host[:port][/path]");
         }
 
         /// <summary>
-        /// From BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set and not empty, BANKHUB_BASE_URL,
-        /// BANKHUB_STORE and BANKHUB_CA_FILE. Throws what the constructor throws.
+        /// Makes a cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required, and
+        /// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. It throws
+        /// the same exceptions as the constructor.
         /// </summary>
         public static TokenCache FromEnvironment()
         {
@@ -76,10 +77,10 @@ namespace BankHub
             });
         }
 
-        /// <summary>The text that belongs after "Authorization: Bearer ".</summary>
+        /// <summary>Returns the text to send after "Authorization: Bearer ".</summary>
         /// <remarks>
-        /// A valid token is returned at once. Otherwise this waits for the one token request that serves all callers,
-        /// at most GetTimeout. A wait that ends early does not end the request.
+        /// A valid token is returned at once. Otherwise the call waits for the one token request that serves all
+        /// callers, for at most GetTimeout. The end of the wait does not end the request.
         /// </remarks>
         /// <exception cref="BankHubException">Of any status.</exception>
         public string Get()
@@ -87,8 +88,8 @@ namespace BankHub
             return GetToken().Value;
         }
 
-        /// <summary><see cref="Get()"/> with a timeout of its own, zero for not waiting at all.</summary>
-        /// <remarks>A cancellation ends only a wait: a valid token is returned all the same.</remarks>
+        /// <summary><see cref="Get()"/> with a timeout of its own. Zero: it does not wait.</summary>
+        /// <remarks>A cancellation ends only a wait: a valid token is returned even after it.</remarks>
         /// <exception cref="OperationCanceledException">Within 100 ms after the cancellation.</exception>
         public string Get(TimeSpan timeout, CancellationToken cancellationToken = default)
         {
@@ -96,27 +97,27 @@ namespace BankHub
         }
 
         /// <summary><see cref="Get()"/> for callers that must not block.</summary>
-        /// <remarks>Completes at once with a valid token. However many wait, they hold one thread together.</remarks>
+        /// <remarks>Completes at once if there is a valid token. All waiting callers share one thread.</remarks>
         public Task<string> GetAsync(CancellationToken cancellationToken = default)
         {
             var token = Current();
             return token != null ? Task.FromResult(token.Value) : WaitAsync(cancellationToken);
         }
 
-        /// <summary><see cref="Get()"/>, with the token's generation and end.</summary>
+        /// <summary>Like <see cref="Get()"/>, but also returns the generation and when it expires.</summary>
         public Token GetToken()
         {
             return Current() ?? Wait(getTimeout, CancellationToken.None);
         }
 
-        /// <summary><see cref="Get(TimeSpan, CancellationToken)"/>, with the token's generation and end.</summary>
+        /// <summary><see cref="GetToken()"/> with a timeout of its own. Zero: it does not wait.</summary>
         public Token GetToken(TimeSpan timeout, CancellationToken cancellationToken = default)
         {
             Arguments.Timeout(timeout);
             return Current() ?? Wait(timeout, cancellationToken);
         }
 
-        /// <summary>Of the token that Get would return at once, or 0 if there is none. Never waits.</summary>
+        /// <summary>The generation of the token that Get would return at once; 0 if none. Never waits.</summary>
         public ulong Generation
         {
             get
@@ -127,9 +128,9 @@ namespace BankHub
             }
         }
 
-        /// <summary>Reports that an API answered 401 to a token, which is replaced if it is the current one.</summary>
-        /// <remarks>Any other text changes nothing, so every caller may report what it saw. Never waits.</remarks>
-        /// <exception cref="BankHubException">Closed, or InvalidArgument if the text contains a NUL.</exception>
+        /// <summary>Reports that an API answered 401 to a token. It is replaced if it is the current one.</summary>
+        /// <remarks>Any other text changes nothing: every caller may report the token it used. Never waits.</remarks>
+        /// <exception cref="BankHubException">Closed, Internal; InvalidArgument if it contains a NUL.</exception>
         public void Invalidate(string token)
         {
             using (var arguments = new Arguments())
@@ -140,8 +141,8 @@ namespace BankHub
             GC.KeepAlive(this);
         }
 
-        /// <summary>What the cache has done and is doing. Never waits.</summary>
-        /// <exception cref="BankHubException">Closed.</exception>
+        /// <summary>The statistics of the cache. Never waits.</summary>
+        /// <exception cref="BankHubException">Closed or Internal.</exception>
         public TokenCacheStats Stats()
         {
             var native = new bankhub_stats { size = (UIntPtr)Marshal.SizeOf<bankhub_stats>() };
@@ -153,7 +154,7 @@ namespace BankHub
         }
 
         /// <summary>
-        /// Ends the cache: calls that wait throw Closed at once, and later ones too. Doing it again does nothing.
+        /// Ends the cache. Waiting calls throw Closed at once, and so does every later call. May be called twice.
         /// </summary>
         public void Dispose()
         {
@@ -162,22 +163,22 @@ namespace BankHub
             GC.SuppressFinalize(this);
         }
 
-        /// <summary>Ends a cache that was forgotten.</summary>
+        /// <summary>Ends a cache that the program no longer uses.</summary>
         ~TokenCache()
         {
-            if (handle != IntPtr.Zero) // it is zero, and library perhaps null, if the constructor threw
+            if (handle != IntPtr.Zero) // zero if the constructor threw; then library may be null
                 library.TokenFree(handle);
         }
 
-        // Whether it has the origin of the API that the token is for.
-        internal bool Serves(Uri uri)
+        // Whether the URI has the origin of the base URL, so that it may receive the token.
+        internal bool IsOwnOrigin(Uri uri)
         {
             const UriComponents origin = UriComponents.SchemeAndServer;
             return uri != null && uri.IsAbsoluteUri
                 && Uri.Compare(uri, baseUrl, origin, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
         }
 
-        // What needs no wait: the token that was handed out last, or one that has replaced it meanwhile.
+        // The current token, without a wait; null if there is none.
         private Token Current()
         {
             var token = last;
@@ -187,24 +188,24 @@ namespace BankHub
             if (generation == 0)
                 return null;
             try { return Copy(TimeSpan.Zero); }
-            catch (BankHubException) { return null; } // it has ended since
+            catch (BankHubException) { return null; } // it has expired in the meantime
         }
 
         private Token Wait(TimeSpan timeout, CancellationToken cancellationToken)
         {
             var waited = Stopwatch.StartNew();
-            var slice = cancellationToken.CanBeCanceled && timeout > WaitSlice ? WaitSlice : timeout;
+            var interval = cancellationToken.CanBeCanceled ? CancellationCheckInterval : timeout;
             while (true)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var left = timeout - waited.Elapsed;
-                // Perhaps only a slice of the caller's time has passed.
-                try { return Copy(left < slice ? left : slice); }
-                catch (BankHubException error) when (error.Status == BankHubStatus.DeadlineExceeded && left > slice) { }
+                try { return Copy(left < interval ? left : interval); }
+                // Only the interval has passed, not the timeout.
+                catch (BankHubException e) when (e.Status == BankHubStatus.DeadlineExceeded && left > interval) { }
             }
         }
 
-        // One caller at a time waits inside the library, on a thread; the others wait for their turn, on none.
+        // One caller at a time waits inside the library, on a thread. The others wait for the semaphore, on no thread.
         private async Task<string> WaitAsync(CancellationToken cancellationToken)
         {
             var waited = Stopwatch.StartNew();
@@ -212,16 +213,16 @@ namespace BankHub
             var entered = false;
             try
             {
-                entered = await asyncTurn.WaitAsync(getTimeout, cancellationToken).ConfigureAwait(false);
+                entered = await asyncWaiter.WaitAsync(getTimeout, cancellationToken).ConfigureAwait(false);
                 var token = Current() ?? await Task.Run(wait, cancellationToken).ConfigureAwait(false);
                 return token.Value;
             }
-            // As a TaskCanceledException, by which programs tell that HttpClient's timeout has passed.
+            // As a TaskCanceledException, by which programs recognise the timeout of HttpClient.
             catch (OperationCanceledException) { return await Task.FromCanceled<string>(cancellationToken); }
             finally
             {
                 if (entered)
-                    asyncTurn.Release();
+                    asyncWaiter.Release();
             }
         }
 

@@ -1,10 +1,10 @@
-// What a user may set. Whether it makes sense is judged by the library.
+// The settings of a cache. The library checks them.
 
 using System;
 
 namespace BankHub
 {
-    /// <summary>What a <see cref="TokenCache"/> is made from. Whatever is left null has its default.</summary>
+    /// <summary>The settings of a <see cref="TokenCache"/>. Null means the default.</summary>
     public sealed class TokenCacheOptions
     {
         /// <summary>Base URL of the Bank Hub's sandbox, the default.</summary>
@@ -13,22 +13,22 @@ namespace BankHub
         /// <summary>Base URL of the Bank Hub's production service.</summary>
         public const string ProductionUrl = Abi.BANKHUB_PRODUCTION_URL;
 
-        /// <summary>Required: not empty, without ':' and control characters.</summary>
+        /// <summary>Required; not empty, no ':' and no control characters.</summary>
         public string ClientId { get; set; }
 
-        /// <summary>Required: not empty, without control characters.</summary>
+        /// <summary>Required; not empty, no control characters.</summary>
         public string ClientSecret { get; set; }
 
         /// <summary>"https://host[:port][/path]"; default <see cref="SandboxUrl"/>.</summary>
         public string BaseUrl { get; set; }
 
-        /// <summary>A PEM file whose certificates are trusted besides the system's.</summary>
+        /// <summary>A PEM file of certificates to trust in addition to the system's.</summary>
         public string CAFile { get; set; }
 
-        /// <summary>"http://[user:password@]host[:port]"; "" for none; default from HTTPS_PROXY and NO_PROXY.</summary>
+        /// <summary>"http://[user:password@]host[:port]"; "": no proxy; default: HTTPS_PROXY and NO_PROXY.</summary>
         public string Proxy { get; set; }
 
-        /// <summary>"file:/DIR", "redis://…" or "rediss://…": shares the token; default this process alone.</summary>
+        /// <summary>Where processes share the token: "file:/DIR", "redis://…", "rediss://…"; default: none.</summary>
         public string Store { get; set; }
 
         /// <summary>For connect and TLS handshake; default 5 s.</summary>
@@ -37,13 +37,13 @@ namespace BankHub
         /// <summary>For one token request, from start to last byte; default 10 s.</summary>
         public TimeSpan? RequestTimeout { get; set; }
 
-        /// <summary>How long a call waits that is not told otherwise.</summary>
+        /// <summary>How long a call without a timeout of its own waits; default 30 s.</summary>
         public TimeSpan GetTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-        /// <summary>How long before its end a token is renewed, in whole seconds; default a tenth of its ttl.</summary>
+        /// <summary>How long before a token expires it is refreshed, in whole seconds; default ttl/10.</summary>
         public TimeSpan? RefreshAhead { get; set; }
 
-        /// <summary>Allows plain http beyond loopback; the secret then crosses the network in clear.</summary>
+        /// <summary>Allows plain http to hosts other than loopback; the secret is then sent unencrypted.</summary>
         public bool AllowHttp { get; set; }
     }
 }

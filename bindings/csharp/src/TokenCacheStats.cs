@@ -1,21 +1,21 @@
-// What a cache has done and is doing, for monitoring.
+// The statistics of a cache, for monitoring.
 
 using System;
 
 namespace BankHub
 {
-    /// <summary>What a cache has done and is doing: for monitoring, never for deciding when to ask.</summary>
-    /// <remarks>Holds no secret. Moments are in UTC, and null where there is none.</remarks>
+    /// <summary>The counters and times of a cache: for monitoring, not for deciding when to call Get.</summary>
+    /// <remarks>Contains no secret. Times are in UTC. A time that is not known is null.</remarks>
     public sealed class TokenCacheStats
     {
         internal TokenCacheStats(in Abi.bankhub_stats native)
         {
             Generation = native.generation;
-            ExpiresAt = Moment(native.expires_at);
-            RefreshAt = Moment(native.refresh_at);
-            NextAttemptAt = Moment(native.next_attempt_at);
-            LastSuccessAt = Moment(native.last_success_at);
-            LastFailureAt = Moment(native.last_failure_at);
+            ExpiresAt = Utc(native.expires_at);
+            RefreshAt = Utc(native.refresh_at);
+            NextAttemptAt = Utc(native.next_attempt_at);
+            LastSuccessAt = Utc(native.last_success_at);
+            LastFailureAt = Utc(native.last_failure_at);
             Requests = native.requests;
             Successes = native.successes;
             Failures = native.failures;
@@ -28,40 +28,40 @@ namespace BankHub
                 LastError = new BankHubException(native.last_error);
         }
 
-        /// <summary>Of the token that Get would return at once; 0 if there is none.</summary>
+        /// <summary>The generation of the token that Get would return at once; 0 if there is none.</summary>
         public ulong Generation { get; }
 
-        /// <summary>Of the current token.</summary>
+        /// <summary>When the current token expires.</summary>
         public DateTimeOffset? ExpiresAt { get; }
 
-        /// <summary>From when on the current token is renewed beside its callers.</summary>
+        /// <summary>When the refresh of the current token in the background is due.</summary>
         public DateTimeOffset? RefreshAt { get; }
 
-        /// <summary>Before which no token request goes out.</summary>
+        /// <summary>No token request is sent before this time.</summary>
         public DateTimeOffset? NextAttemptAt { get; }
 
-        /// <summary>When a token request last brought a usable token.</summary>
+        /// <summary>When a token request last returned a usable token.</summary>
         public DateTimeOffset? LastSuccessAt { get; }
 
-        /// <summary>When one last did not.</summary>
+        /// <summary>When a token request last failed.</summary>
         public DateTimeOffset? LastFailureAt { get; }
 
         /// <summary>Token requests sent.</summary>
         public ulong Requests { get; }
 
-        /// <summary>Of them, those that brought a usable token.</summary>
+        /// <summary>Token requests that returned a usable token.</summary>
         public ulong Successes { get; }
 
-        /// <summary>Of them, those that did not.</summary>
+        /// <summary>Token requests that failed.</summary>
         public ulong Failures { get; }
 
         /// <summary>Failures since the last success.</summary>
         public ulong ConsecutiveFailures { get; }
 
-        /// <summary>Calls of Invalidate that named the current token.</summary>
+        /// <summary>Calls of Invalidate with the current token.</summary>
         public ulong Rejections { get; }
 
-        /// <summary>Calls of Invalidate that named anything else.</summary>
+        /// <summary>Calls of Invalidate with any other text.</summary>
         public ulong IgnoredRejections { get; }
 
         /// <summary>Threads that wait inside the library now.</summary>
@@ -70,10 +70,10 @@ namespace BankHub
         /// <summary>Whether a fetch is in flight.</summary>
         public bool Fetching { get; }
 
-        /// <summary>Of the last failed fetch, or else of the store; null if none since the last success.</summary>
+        /// <summary>Of the last failed fetch, else of the store; null if none since the last success.</summary>
         public BankHubException LastError { get; }
 
-        private static DateTimeOffset? Moment(long unixSeconds)
+        private static DateTimeOffset? Utc(long unixSeconds)
         {
             return unixSeconds == 0 ? (DateTimeOffset?)null : DateTimeOffset.FromUnixTimeSeconds(unixSeconds);
         }

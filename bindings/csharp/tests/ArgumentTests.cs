@@ -1,4 +1,4 @@
-// Arguments that C could not carry.
+// Tests arguments that C cannot represent.
 
 using System;
 using System.Threading;
@@ -6,12 +6,12 @@ using BankHub;
 
 static class ArgumentTests
 {
-    public static void OptionsAreRequired()
+    public static void RequiresOptions()
     {
         Expect.Throws<ArgumentNullException>(() => new TokenCache(null));
     }
 
-    public static void ATimeoutIsNotNegativeAndNotEndless()
+    public static void RefusesNegativeAndEndlessTimeout()
     {
         using (var cache = new TokenCache(new TokenCacheOptions { ClientId = "id", ClientSecret = "secret" }))
         {
@@ -24,7 +24,7 @@ static class ArgumentTests
         }
     }
 
-    public static void ADurationIsMoreThanZero()
+    public static void RefusesDurationOfZero()
     {
         foreach (var duration in new[] { TimeSpan.Zero, TimeSpan.FromTicks(-1), TimeSpan.MaxValue })
         {
@@ -42,12 +42,12 @@ static class ArgumentTests
         Expect.Contains(name, Expect.Fails(BankHubStatus.InvalidArgument, () => new TokenCache(options)).Message);
     }
 
-    public static void ABaseUrlIsOneToDotNetToo()
+    public static void RefusesBaseUrlThatDotNetCannotParse()
     {
         Refused("base_url", options => options.BaseUrl = "https://hub..test");
     }
 
-    public static void TheShortestDurationIsNotTheDefault()
+    public static void RoundsShortestDurationUp()
     {
         using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         {

@@ -1,11 +1,11 @@
-// A program that runs to its end.
+// Runs a program until it ends.
 
 using System.Collections.Generic;
 using System.Diagnostics;
 
 static class Child
 {
-    /// Has this program make a cache from that environment. What it prints is the reason why there is no library.
+    /// Runs this program, which makes a cache from the environment. Returns why no library could be loaded.
     public static string MakeCache(IDictionary<string, string> environment, bool fails = false, string program = null)
     {
         var runtime = Process.GetCurrentProcess().MainModule.FileName;
@@ -13,7 +13,7 @@ static class Child
         return Run(runtime, words, environment, code: fails ? 1 : 0).TrimEnd('\n');
     }
 
-    /// What it prints. It must end with that code.
+    /// Returns what the program prints. The program must end with the exit code.
     public static string Run(
         string program, string words, IDictionary<string, string> environment, string input = "", int code = 0)
     {

@@ -1,4 +1,4 @@
-// A cache from the environment's variables.
+// Tests caches that are made from the environment.
 
 using System;
 using System.Collections.Generic;
@@ -6,7 +6,7 @@ using BankHub;
 
 static class EnvironmentTests
 {
-    public static void IsEnough()
+    public static void MakesCache()
     {
         using (var mockServer = new MockServer())
         {
@@ -18,8 +18,8 @@ static class EnvironmentTests
         }
     }
 
-    // Within this process, .NET takes an empty variable away.
-    public static void AnEmptyVariableIsNotSet()
+    // In a child, because .NET removes an empty variable from the environment of this process.
+    public static void IgnoresEmptyVariable()
     {
         var environment = Credentials();
         foreach (var name in new[] { "BANKHUB_BASE_URL", "BANKHUB_CA_FILE", "BANKHUB_STORE" })
@@ -27,7 +27,7 @@ static class EnvironmentTests
         Child.MakeCache(environment);
     }
 
-    public static void EveryVariableCounts()
+    public static void ReadsEveryVariable()
     {
         var complaints = new Dictionary<string, string>
         {
@@ -45,7 +45,7 @@ static class EnvironmentTests
         }
     }
 
-    public static void CredentialsAreRequired()
+    public static void RequiresCredentials()
     {
         foreach (var name in Credentials().Keys)
         {

@@ -1,4 +1,4 @@
-// What a test expects; whatever else happens is thrown, with what was found instead.
+// The assertions of the tests. Each throws an exception that says what was found instead.
 
 using System;
 using System.Diagnostics;
@@ -7,18 +7,18 @@ using BankHub;
 
 static class Expect
 {
-    const int Patience = 10000;
+    const int SoonMilliseconds = 10000;
 
     public static void True(bool condition, string what)
     {
         if (!condition)
-            throw new Exception("not so: " + what);
+            throw new Exception("this is not true: " + what);
     }
 
     public static void Equal(object expected, object actual)
     {
         if (!Equals(expected, actual))
-            throw new Exception($"{actual} instead of {expected}");
+            throw new Exception($"got {actual}, expected {expected}");
     }
 
     public static void Contains(string part, string whole)
@@ -41,7 +41,7 @@ static class Expect
         {
             return e;
         }
-        throw new Exception($"no {typeof(T).Name}");
+        throw new Exception($"expected a {typeof(T).Name}");
     }
 
     public static BankHubException Fails(BankHubStatus status, Action action)
@@ -56,7 +56,7 @@ static class Expect
         var waited = Stopwatch.StartNew();
         while (!condition())
         {
-            True(waited.ElapsedMilliseconds < Patience, what);
+            True(waited.ElapsedMilliseconds < SoonMilliseconds, what);
             Thread.Sleep(1);
         }
     }

@@ -1,4 +1,4 @@
-// The handler, beside what the conformance suite says of every language's adapter.
+// Tests the handler, except for what the conformance suite tests for all languages.
 
 using System;
 using System.Collections.Generic;
@@ -12,7 +12,7 @@ using BankHub;
 
 static class HandlerTests
 {
-    public static void TheCallersRequestIsAsItWas()
+    public static void RestoresRequest()
     {
         Try((mockServer, cache) =>
         {
@@ -25,19 +25,19 @@ static class HandlerTests
         });
     }
 
-    public static void ARedirectThatAnInnerHandlerFollowsTakesNoTokenAlong()
+    public static void SendsNoTokenAlongRedirect()
     {
-        using (var elsewhere = new MockServer())
+        using (var other = new MockServer())
         {
             Try((mockServer, cache) =>
             {
                 using (var client = new HttpClient(new BankHubHandler(cache, new HttpClientHandler())))
                 {
-                    var target = elsewhere.Url + "/v1/company";
+                    var target = other.Url + "/v1/company";
                     var response = client.GetAsync(mockServer.Url + "/v1/mock/redirect?to=" + target).Result;
                     Expect.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
                     Expect.Equal(0UL, cache.Stats().Rejections);
-                    var seen = client.GetStringAsync(elsewhere.Url + "/mock/counters").Result;
+                    var seen = client.GetStringAsync(other.Url + "/mock/counters").Result;
                     Expect.Contains("\"path\":\"/v1/company\"", seen);
                     Expect.Lacks("authorization", seen);
                 }
@@ -45,7 +45,7 @@ static class HandlerTests
         }
     }
 
-    public static void ARedirectThatAnInnerHandlerFollowsSaysNothingOfTheToken()
+    public static void IgnoresRejectionAfterRedirect()
     {
         Try((mockServer, cache) =>
         {
@@ -60,7 +60,7 @@ static class HandlerTests
         });
     }
 
-    public static void AHeaderThatDotNetCannotReadIsLeftAlone()
+    public static void KeepsHeaderThatDotNetCannotParse()
     {
         foreach (var own in new[] { "key/of==", "a,b", "" })
         {
@@ -71,14 +71,14 @@ static class HandlerTests
                 {
                     request.Headers.TryAddWithoutValidation("Authorization", own);
                     Expect.Equal(HttpStatusCode.Unauthorized, client.SendAsync(request).Result.StatusCode);
-                    Expect.True(request.Headers.Contains("Authorization"), "it is still there");
+                    Expect.True(request.Headers.Contains("Authorization"), "the header is kept");
                 }
                 Expect.Equal(0UL, cache.Stats().Requests);
             });
         }
     }
 
-    public static void ContentIsSentAgainUnlessItIsAStream()
+    public static void ResendsContentButNoStream()
     {
         var text = new StringContent("text");
         var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["key"] = "value" });
@@ -91,22 +91,22 @@ static class HandlerTests
         Expect.Equal(1, TimesSent(new MultipartFormDataContent { text, stream }));
     }
 
-    public static void AnAnswerThatNobodyGetsIsDisposed()
+    public static void DisposesRejection()
     {
-        var unwanted = new Disposable();
-        TimesSent(null, unwanted);
-        Expect.True(unwanted.Disposed, "the first answer is disposed");
+        var rejection = new DisposableContent();
+        TimesSent(null, rejection);
+        Expect.True(rejection.Disposed, "the first response is disposed");
     }
 
-    public static void AnAnswerIsDisposedIfTheWaitForAnotherTokenIsCancelled()
+    public static void DisposesRejectionWhenCancelled()
     {
         using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         using (var cache = new TokenCache(mockServer.Options))
         using (var source = new CancellationTokenSource())
         {
             cache.Get();
-            var unwanted = new Disposable();
-            var inner = new Inner(_ => new HttpResponseMessage(HttpStatusCode.Unauthorized) { Content = unwanted });
+            var rejection = new DisposableContent();
+            var inner = new Inner(_ => new HttpResponseMessage(HttpStatusCode.Unauthorized) { Content = rejection });
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
             {
                 var sent = client.SendAsync(new HttpRequestMessage(HttpMethod.Get, mockServer.Url), source.Token);
@@ -114,11 +114,11 @@ static class HandlerTests
                 source.Cancel();
                 Expect.Throws<OperationCanceledException>(() => sent.GetAwaiter().GetResult());
             }
-            Expect.True(unwanted.Disposed, "the answer is disposed");
+            Expect.True(rejection.Disposed, "the response is disposed");
         }
     }
 
-    public static void TheClientsTimeoutIsWhatItIsWithoutTheHandler()
+    public static void KeepsTimeoutOfClient()
     {
         using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         using (var cache = new TokenCache(mockServer.Options))
@@ -126,7 +126,7 @@ static class HandlerTests
             Expect.Throws<TaskCanceledException>(() => client.GetAsync(mockServer.Url).GetAwaiter().GetResult());
     }
 
-    public static void TheSecondRejectionIsReportedToo()
+    public static void ReportsSecondRejection()
     {
         Try((mockServer, cache) =>
         {
@@ -136,7 +136,7 @@ static class HandlerTests
         });
     }
 
-    public static void AnErrorOfTheInnerHandlerPassesThrough()
+    public static void PassesErrorOfInnerHandler()
     {
         Try((mockServer, cache) =>
         {
@@ -150,8 +150,8 @@ static class HandlerTests
         });
     }
 
-    // How often a request is sent whose every answer is a 401.
-    static int TimesSent(HttpContent content, HttpContent answer = null)
+    // How often a request is sent if every response is a 401.
+    static int TimesSent(HttpContent content, HttpContent firstBody = null)
     {
         var times = 0;
         Try((mockServer, cache) =>
@@ -160,8 +160,8 @@ static class HandlerTests
             {
                 times++;
                 var response = new HttpResponseMessage(HttpStatusCode.Unauthorized);
-                if (times == 1 && answer != null)
-                    response.Content = answer;
+                if (times == 1 && firstBody != null)
+                    response.Content = firstBody;
                 return response;
             });
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
@@ -184,24 +184,24 @@ static class HandlerTests
 
     sealed class Inner : HttpMessageHandler
     {
-        readonly Func<HttpRequestMessage, HttpResponseMessage> answer;
+        readonly Func<HttpRequestMessage, HttpResponseMessage> respond;
 
-        public Inner(Func<HttpRequestMessage, HttpResponseMessage> answer)
+        public Inner(Func<HttpRequestMessage, HttpResponseMessage> respond)
         {
-            this.answer = answer;
+            this.respond = respond;
         }
 
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken _)
         {
-            return Task.Run(() => answer(request));
+            return Task.Run(() => respond(request));
         }
     }
 
-    sealed class Disposable : ByteArrayContent
+    sealed class DisposableContent : ByteArrayContent
     {
         public bool Disposed;
 
-        public Disposable()
+        public DisposableContent()
             : base(Encoding.ASCII.GetBytes("no"))
         {
         }

@@ -1,4 +1,4 @@
-// Which file is loaded, and what is said if none fits. Each in a process of its own.
+// Tests which library is loaded, and what the error says if none fits. Each test starts a process.
 
 using System;
 using System.Collections.Generic;
@@ -13,29 +13,29 @@ static class LoadingTests
 
     static readonly string Program = typeof(LoadingTests).Assembly.Location;
 
-    public static void AFileThatIsAbsent()
+    public static void NamesMissingFile()
     {
         InFolder(folder =>
         {
             var absent = Path.Combine(folder, SoName);
             var message = Load(Program, library: absent);
             Expect.Contains($"{absent} (named by BANKHUB_LIBRARY): {absent}: cannot open shared object file", message);
-            Expect.Lacks("beside", message);
+            Expect.Lacks("the assembly", message);
         });
     }
 
-    public static void NoFileAtAll()
+    public static void ListsSearchedPlaces()
     {
         InFolder(folder =>
         {
             var message = Load(CopyOfProgram(folder));
             Expect.Contains("(Unix on X64 with glibc 2.", message.Replace("Arm64", "X64"));
-            Expect.Contains($"{folder}/{SoName} (beside the assembly): ", message);
+            Expect.Contains($"{folder}/{SoName} (in the folder of the assembly): ", message);
             Expect.Contains($"{SoName} (found by the system's loader): ", message);
         });
     }
 
-    public static void AFileThatIsNoLibrary()
+    public static void RefusesTextFile()
     {
         InFolder(folder =>
         {
@@ -46,7 +46,7 @@ static class LoadingTests
         });
     }
 
-    public static void AnotherLibrary()
+    public static void RefusesOtherLibrary()
     {
         InFolder(folder =>
         {
@@ -55,32 +55,37 @@ static class LoadingTests
         });
     }
 
-    public static void LibrariesThatDoNotFit()
+    public static void RefusesWrongAbi()
     {
-        const string needs = "this assembly needs 0.1 or a later 0.x";
+        const string fault = "libbankhub does not fit: ";
+        const string needs =
+            "this assembly needs 0.1 or a later 0.x; install libbankhub, or set BANKHUB_LIBRARY to its file";
         InFolder(folder =>
         {
             var older = Fake(folder, Fitting - 1);
-            Expect.Equal($"{older} (named by BANKHUB_LIBRARY) has ABI 0.0; {needs}", Load(Program, library: older));
-            Expect.Equal($"{older} (found by the system's loader) has ABI 0.0; {needs}", Load(Program, folder: folder));
+            var named = $"{fault}{older} (named by BANKHUB_LIBRARY) has ABI 0.0, {needs}";
+            Expect.Equal(named, Load(Program, library: older));
+            var found = $"{fault}{older} (found by the system's loader) has ABI 0.0, {needs}";
+            Expect.Equal(found, Load(Program, folder: folder));
             var newer = Fake(folder, Fitting + (1 << 16));
-            Expect.Equal($"{newer} (named by BANKHUB_LIBRARY) has ABI 1.1; {needs}", Load(Program, library: newer));
+            named = $"{fault}{newer} (named by BANKHUB_LIBRARY) has ABI 1.1, {needs}";
+            Expect.Equal(named, Load(Program, library: newer));
         });
     }
 
-    public static void ALaterMinorVersionFits()
+    public static void AcceptsLaterMinorVersion()
     {
         InFolder(folder => Load(Program, library: Fake(folder, Fitting + 1), fits: true));
     }
 
-    public static void TheFileBesideTheAssemblyComesBeforeTheSystem()
+    public static void PrefersFileInFolderOfAssembly()
     {
         InFolder(system => InFolder(folder =>
         {
             Fake(system, Fitting);
-            var beside = Fake(folder, Fitting - 1);
+            var own = Fake(folder, Fitting - 1);
             var message = Load(CopyOfProgram(folder), folder: system);
-            Expect.Contains($"{beside} (beside the assembly) has ABI 0.0", message);
+            Expect.Contains($"{own} (in the folder of the assembly) has ABI 0.0", message);
             Load(CopyOfProgram(folder), library: Path.Combine(system, SoName), fits: true);
         }));
     }
@@ -107,7 +112,7 @@ static class LoadingTests
         return Path.Combine(folder, Path.GetFileName(Program));
     }
 
-    // All of the functions are there, but only the version is true.
+    // A library that has all functions, but only its version is correct.
     static string Fake(string folder, uint version)
     {
         var functions = typeof(TokenCache).Assembly.GetType("BankHub.Abi").GetNestedTypes()
@@ -123,7 +128,7 @@ static class LoadingTests
         return library;
     }
 
-    // What the program says that tries to load it; `folder` is where the system's loader looks first.
+    // The error of a program that loads the library. The system's loader searches `folder` first.
     static string Load(string program, string library = "", string folder = "", bool fits = false)
     {
         var environment = new Dictionary<string, string>

@@ -1,4 +1,4 @@
-// The stand-in for the Bank Hub API, as a process of its own.
+// Starts bankhub-mock-server, which stands in for the Bank Hub API, and ends it with Dispose.
 
 using System;
 using System.Collections.Generic;
@@ -8,6 +8,7 @@ using BankHub;
 
 sealed class MockServer : IDisposable
 {
+    public const string Id = "mock-id";
     public const string Secret = "mock-secret";
 
     static readonly string File = Path.Combine(AppContext.BaseDirectory, "../target/release/bankhub-mock-server");
@@ -29,14 +30,14 @@ sealed class MockServer : IDisposable
 
     public TokenCacheOptions Options => new TokenCacheOptions
     {
-        ClientId = "mock-id",
+        ClientId = Id,
         ClientSecret = Secret,
         BaseUrl = Url,
     };
 
     public Dictionary<string, string> Environment => new Dictionary<string, string>
     {
-        ["BANKHUB_CLIENT_ID"] = "mock-id",
+        ["BANKHUB_CLIENT_ID"] = Id,
         ["BANKHUB_CLIENT_SECRET"] = Secret,
         ["BANKHUB_BASE_URL"] = Url,
     };

@@ -1,4 +1,4 @@
-// Runs every public static method of every class here whose name ends in Tests, and counts how they ended.
+// Runs every public static method of every class whose name ends in Tests, and counts the results.
 
 using System;
 using System.Linq;
@@ -20,7 +20,7 @@ static class Program
         return failed == 0 ? 0 : 1;
     }
 
-    // What the tests want done in a process of its own.
+    // What Child.MakeCache runs in another process.
     static int MakeCache()
     {
         try

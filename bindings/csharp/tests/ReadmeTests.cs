@@ -1,4 +1,4 @@
-// The README's programs, compiled and run as a reader would.
+// Compiles and runs the programs of the README as a reader would.
 
 using System;
 using System.IO;
@@ -8,16 +8,16 @@ static class ReadmeTests
 {
     static readonly string Here = AppContext.BaseDirectory;
 
-    public static void TheProgramsWork()
+    public static void CompilesAndRunsPrograms()
     {
         var readme = File.ReadAllText(Path.Combine(Here, "../bindings/csharp/README.md"));
         var programs = Regex.Matches(readme, @"```csharp\n(.*?)```", RegexOptions.Singleline);
         Expect.Equal(2, programs.Count);
         foreach (Match program in programs)
-            Works(program.Groups[1].Value);
+            CompileAndRun(program.Groups[1].Value);
     }
 
-    static void Works(string text)
+    static void CompileAndRun(string text)
     {
         var source = Path.Combine(Here, "readme-csharp.cs");
         var program = Path.ChangeExtension(source, ".exe");

@@ -1,11 +1,11 @@
-// What is printed shows no secret.
+// Tests that nothing that is printed shows a secret.
 
 using System;
 using BankHub;
 
 static class SecretTests
 {
-    public static void ATokenShowsEverythingButItsValue()
+    public static void HidesValueOfToken()
     {
         using (var mockServer = new MockServer())
         using (var cache = new TokenCache(mockServer.Options))
@@ -20,12 +20,12 @@ static class SecretTests
         }
     }
 
-    public static void OptionsShowNoSecret()
+    public static void HidesSecretOfOptions()
     {
         Expect.Lacks(MockServer.Secret, new TokenCacheOptions { ClientSecret = MockServer.Secret }.ToString());
     }
 
-    public static void AnExceptionShowsNoSecret()
+    public static void HidesSecretInException()
     {
         foreach (var end in new[] { "\0", "\ud800", "\n" })
         {

@@ -1,4 +1,4 @@
-// Waiting for a token: for how long, on whose thread, and what ends it.
+// Tests waiting for a token: how long, on which thread, and what ends the wait.
 
 using System;
 using System.Diagnostics;
@@ -9,17 +9,17 @@ using BankHub;
 
 static class WaitTests
 {
-    const int Promptly = 1000;
+    const int PromptMilliseconds = 1000;
     const int LatencyMilliseconds = 2000;
 
     static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
 
-    public static void CancellationEndsTheWaitAndNotTheFetch()
+    public static void CancellationEndsWaitNotFetch()
     {
         CancellationEnds((cache, token) => Task.Run(() => cache.Get(Long, token)));
     }
 
-    public static void CancellationEndsTheAsyncWaitAndNotTheFetch()
+    public static void CancellationEndsAsyncWaitNotFetch()
     {
         CancellationEnds((cache, token) => cache.GetAsync(token));
     }
@@ -31,15 +31,15 @@ static class WaitTests
         using (var source = new CancellationTokenSource())
         {
             var task = get(cache, source.Token);
-            Expect.Soon(() => cache.Stats().Waiters == 1, "it waits");
+            Expect.Soon(() => cache.Stats().Waiters == 1, "a call waits");
             source.Cancel();
-            Expect.Within(Promptly, () => Expect.Throws<OperationCanceledException>(() => Result(task)));
+            Expect.Within(PromptMilliseconds, () => Expect.Throws<OperationCanceledException>(() => Result(task)));
             cache.Get();
             Expect.Equal(1UL, cache.Stats().Requests);
         }
     }
 
-    public static void CancellationOfOneAsyncCallerLeavesTheOthersWaiting()
+    public static void CancelsOnlyOneAsyncCaller()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         using (var cache = new TokenCache(mockServer.Options))
@@ -48,15 +48,15 @@ static class WaitTests
             var first = cache.GetAsync(source.Token);
             var second = cache.GetAsync();
             var third = cache.GetAsync(source.Token);
-            Expect.Soon(() => cache.Stats().Waiters == 1, "it waits");
+            Expect.Soon(() => cache.Stats().Waiters == 1, "a call waits");
             source.Cancel();
             foreach (var task in new[] { first, third })
-                Expect.Within(Promptly, () => Expect.Throws<OperationCanceledException>(() => Result(task)));
+                Expect.Within(PromptMilliseconds, () => Expect.Throws<OperationCanceledException>(() => Result(task)));
             Expect.Equal(cache.Get(), Result(second));
         }
     }
 
-    public static void AWaitThatCouldBeCancelledEndsByItsOwnTimeout()
+    public static void EndsCancellableWaitAtTimeout()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         using (var cache = new TokenCache(mockServer.Options))
@@ -65,26 +65,26 @@ static class WaitTests
             var elapsed = Stopwatch.StartNew();
             var timeout = TimeSpan.FromMilliseconds(250);
             Action get = () => cache.Get(timeout, source.Token);
-            Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.DeadlineExceeded, get));
-            Expect.True(elapsed.Elapsed >= timeout, "it waits as long as it may");
+            Expect.Within(PromptMilliseconds, () => Expect.Fails(BankHubStatus.DeadlineExceeded, get));
+            Expect.True(elapsed.Elapsed >= timeout, "the call waits until its timeout");
         }
     }
 
-    public static void AValidTokenIsHandedOutWhateverTheCancellationToken()
+    public static void ReturnsValidTokenAfterCancellation()
     {
         using (var mockServer = new MockServer())
         using (var cache = new TokenCache(mockServer.Options))
         {
             var token = cache.Get();
             var cancelled = new CancellationToken(true);
-            Expect.True(ReferenceEquals(token, cache.Get(TimeSpan.Zero, cancelled)), "it is the same string");
+            Expect.True(ReferenceEquals(token, cache.Get(TimeSpan.Zero, cancelled)), "it returns the same string");
             var task = cache.GetAsync(cancelled);
             Expect.True(task.IsCompleted, "GetAsync completes at once");
-            Expect.True(ReferenceEquals(token, task.Result), "it is the same string");
+            Expect.True(ReferenceEquals(token, task.Result), "it returns the same string");
         }
     }
 
-    public static void SoIsOneThatHasReplacedTheLast()
+    public static void ReturnsReplacedTokenAfterCancellation()
     {
         Replaced((cache, cancelled) => cache.Get(TimeSpan.Zero, cancelled));
         Replaced((cache, cancelled) =>
@@ -103,30 +103,30 @@ static class WaitTests
             var last = cache.Get();
             cache.Invalidate(last);
             Expect.Soon(() => cache.Generation > 0, "there is another token");
-            Expect.True(get(cache, new CancellationToken(true)) != last, "it is the other one");
+            Expect.True(get(cache, new CancellationToken(true)) != last, "the call returns the other token");
         }
     }
 
-    public static void GetAsyncDoesNotBlockItsCaller()
+    public static void GetAsyncDoesNotBlock()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         using (var cache = new TokenCache(mockServer.Options))
         {
             Task<string> task = null;
-            Expect.Within(Promptly, () => task = cache.GetAsync());
-            Expect.True(!task.IsCompleted, "the token is not there yet");
+            Expect.Within(PromptMilliseconds, () => task = cache.GetAsync());
+            Expect.True(!task.IsCompleted, "there is no token yet");
             Expect.Equal(cache.Get(), Result(task));
         }
     }
 
-    public static void AThousandAsyncCallersHoldOneThread()
+    public static void SharesOneThreadAmongAsyncCallers()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         using (var cache = new TokenCache(mockServer.Options))
         {
             var tasks = Enumerable.Range(0, 1000).Select(_ => cache.GetAsync()).ToArray();
-            Expect.Soon(() => cache.Stats().Waiters > 0, "one waits");
-            Thread.Sleep(LatencyMilliseconds / 4); // others would have come by now
+            Expect.Soon(() => cache.Stats().Waiters > 0, "a call waits");
+            Thread.Sleep(LatencyMilliseconds / 4); // time enough for others to wait in the library
             Expect.Equal(1UL, cache.Stats().Waiters);
             Expect.Within(2 * LatencyMilliseconds, () => Task.WaitAll(tasks));
             Expect.True(tasks.All(task => ReferenceEquals(task.Result, tasks[0].Result)), "all have the same string");
@@ -134,7 +134,7 @@ static class WaitTests
         }
     }
 
-    public static void EveryAsyncCallerEndsByGetTimeout()
+    public static void AppliesGetTimeoutToEveryAsyncCaller()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         {
@@ -144,25 +144,25 @@ static class WaitTests
             {
                 var tasks = Enumerable.Range(0, 10).Select(_ => cache.GetAsync()).ToArray();
                 foreach (var task in tasks)
-                    Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.DeadlineExceeded, () => Result(task)));
+                    Expect.Within(PromptMilliseconds, () => FailsAtDeadline(task));
             }
         }
     }
 
-    public static void DisposeWakesEveryAsyncCaller()
+    public static void DisposeEndsEveryAsyncCaller()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))
         using (var cache = new TokenCache(mockServer.Options))
         {
             var tasks = Enumerable.Range(0, 10).Select(_ => cache.GetAsync()).ToArray();
-            Expect.Soon(() => cache.Stats().Waiters == 1, "one waits");
+            Expect.Soon(() => cache.Stats().Waiters == 1, "a call waits");
             cache.Dispose();
             foreach (var task in tasks)
-                Expect.Within(Promptly, () => Expect.Fails(BankHubStatus.Closed, () => Result(task)));
+                Expect.Within(PromptMilliseconds, () => Expect.Fails(BankHubStatus.Closed, () => Result(task)));
         }
     }
 
-    public static void AFailureReachesTheAsyncCallerAsItIs()
+    public static void PassesErrorToAsyncCaller()
     {
         using (var mockServer = new MockServer())
         {
@@ -172,9 +172,14 @@ static class WaitTests
             {
                 var error = Expect.Fails(BankHubStatus.Unauthenticated, () => Result(cache.GetAsync()));
                 Expect.Equal(401, error.HttpStatus);
-                Expect.True(error.RetryAfter > TimeSpan.FromSeconds(1), "it says when to try again");
+                Expect.True(error.RetryAfter > TimeSpan.FromSeconds(1), "the error says when to try again");
             }
         }
+    }
+
+    static void FailsAtDeadline(Task<string> task)
+    {
+        Expect.Fails(BankHubStatus.DeadlineExceeded, () => Result(task));
     }
 
     static string Result(Task<string> task)

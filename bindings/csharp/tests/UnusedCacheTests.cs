@@ -1,26 +1,26 @@
-// A cache that nobody disposed of, nor holds any longer.
+// Tests a cache that the program no longer uses, and did not dispose.
 
 using System;
 using System.Reflection;
 using System.Threading;
 using BankHub;
 
-static class ForgottenCacheTests
+static class UnusedCacheTests
 {
-    public static void IsClosedWhenItIsCollected()
+    public static void IsClosedByCollector()
     {
         using (var mockServer = new MockServer())
         {
             object handle = null;
-            // On a thread of its own, whose stack is gone when the collector looks for references.
-            var forgetful = new Thread(() =>
+            // On a thread of its own, so that its stack holds no reference during the collection.
+            var user = new Thread(() =>
             {
                 var cache = new TokenCache(mockServer.Options);
                 cache.Get();
                 handle = Field(cache, "handle");
             });
-            forgetful.Start();
-            forgetful.Join();
+            user.Start();
+            user.Join();
             using (var other = new TokenCache(mockServer.Options))
             {
                 var library = Field(other, "library");
@@ -30,20 +30,20 @@ static class ForgottenCacheTests
         }
     }
 
-    public static void IsNotCollectedWhileItWaits()
+    public static void IsKeptWhileCallWaits()
     {
         using (var mockServer = new MockServer(latencyMilliseconds: 1000))
         {
             string token = null;
-            var forgetful = new Thread(() => token = new TokenCache(mockServer.Options).Get());
-            forgetful.Start();
-            while (forgetful.IsAlive)
+            var user = new Thread(() => token = new TokenCache(mockServer.Options).Get());
+            user.Start();
+            while (user.IsAlive)
                 Collected(() => true);
             Expect.Equal(40, token?.Length);
         }
     }
 
-    public static void IsNoTroubleIfItsConstructorFailed()
+    public static void IgnoresFailedConstructor()
     {
         Expect.Fails(BankHubStatus.InvalidArgument, () => new TokenCache(new TokenCacheOptions()));
         Collected(() => true);
