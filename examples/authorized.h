@@ -1,5 +1,5 @@
-/* Performs a libcurl request with a token, and once more if an API answers 401, unless it was redirected there. To be
- * copied into a program. Wants libcurl 7.83: an older one may follow a redirect to another port with the token. */
+/* Sends a libcurl request with a token, and once more if an API answers 401, except after a redirect. Copy this file
+ * into your program. It needs libcurl 7.83 or later: an older one may send the token along a redirect to another port. */
 #ifndef AUTHORIZED_H
 #define AUTHORIZED_H
 
@@ -11,23 +11,23 @@
 
 enum { UNAUTHORIZED = 401, HELD_BYTES_MAX = CURL_MAX_WRITE_SIZE };
 
-/* One request, of one thread. Everything else about it is set on `curl` as usual: its method, body and timeout, which
- * is that of each try; the wait for a token ends by the cache's. Where an Authorization header is, use
- * curl_easy_perform instead. */
+/* One request of one thread. Set everything else on `curl` as usual: method, body and timeout. The timeout is that of
+ * each attempt; the wait for a token ends by the timeout of the cache. For a request that has an Authorization header,
+ * use curl_easy_perform instead. */
 struct authorized {
   CURL *curl;
   const bankhub_token *cache;
-  const char *base_url;      /* of the cache: no other origin (scheme, host, port) gets its token */
-  int repeatable;            /* whether the body can be sent again: none, or POSTFIELDS; not what is read from you */
-  curl_write_callback write; /* receives the answer's body */
-  void *context;             /* of `write` */
+  const char *base_url;      /* of the cache; only its origin (scheme, host, port) gets the token */
+  int repeatable;            /* whether the body can be sent again: no body or POSTFIELDS, but no read callback */
+  curl_write_callback write; /* receives the body of the response */
+  void *context;             /* passed to `write` */
 
-  char *held; /* how the body of the first 401 begins, which nobody gets if the request is sent again */
+  char *held; /* the start of the body of the first 401; it is dropped if the request is sent again */
   size_t held_bytes;
 };
 
-/* The answer's status is that of `curl`. Where no token could be had, nothing was sent, `error` says why, and the code
- * is CURLE_LOGIN_DENIED. */
+/* The status of the response is that of `curl`. If there is no token, nothing is sent, `error` says why, and the
+ * function returns CURLE_LOGIN_DENIED. */
 static CURLcode perform_authorized(struct authorized *request, const char *url, bankhub_error *error);
 
 static int same_part(CURLU *one, CURLU *other, CURLUPart part) {
@@ -50,7 +50,7 @@ static int same_origin(const char *url, const char *base_url) {
   return same;
 }
 
-/* Whether the answer is a 401 to the token: a redirect may have led elsewhere, where libcurl does not send it. */
+/* Whether the response is a 401 to the token. After a redirect to another origin, libcurl has not sent the token. */
 static int rejected(const struct authorized *request) {
   long status = 0;
   char *url = NULL;
@@ -59,13 +59,13 @@ static int rejected(const struct authorized *request) {
   return status == UNAUTHORIZED && url && same_origin(url, request->base_url);
 }
 
-/* The second is what CURLOPT_FAILONERROR makes of a 401. */
-static int answered(CURLcode code) { return code == CURLE_OK || code == CURLE_HTTP_RETURNED_ERROR; }
+/* Whether there is a response. With CURLOPT_FAILONERROR, a 401 is CURLE_HTTP_RETURNED_ERROR. */
+static int has_response(CURLcode code) { return code == CURLE_OK || code == CURLE_HTTP_RETURNED_ERROR; }
 
 static size_t hold_back(char *data, size_t size, size_t count, void *context) {
   struct authorized *request = (struct authorized *)context;
   if (!rejected(request)) return request->write(data, size, count, request->context);
-  size_t room = HELD_BYTES_MAX - request->held_bytes, bytes = size * count < room ? size * count : room;
+  size_t space = HELD_BYTES_MAX - request->held_bytes, bytes = size * count < space ? size * count : space;
   char *held = (char *)realloc(request->held, request->held_bytes + bytes + 1);
   if (!held) return 0;
   memcpy(held + request->held_bytes, data, bytes);
@@ -82,8 +82,8 @@ static CURLcode perform_with(struct authorized *request, const bankhub_access_to
   return code;
 }
 
-/* Reports the token as rejected. Whether there is another one now, and it is of use: what a redirect answered has been
- * done, and must not be done twice. */
+/* Reports the token as rejected. Whether there is another token and the request may be sent again: a request that was
+ * redirected has had its effect, and must not be sent twice. */
 static int replace(const struct authorized *request, bankhub_access_token *token) {
   uint64_t generation = token->generation;
   long redirects = 0;
@@ -110,11 +110,11 @@ static CURLcode perform_authorized(struct authorized *request, const char *url, 
   receive_with(request->curl, hold_back, request);
   CURLcode code = perform_with(request, &token);
   receive_with(request->curl, request->write, request->context);
-  if (answered(code) && rejected(request)) {
+  if (has_response(code) && rejected(request)) {
     if (replace(request, &token)) {
       request->held_bytes = 0;
       code = perform_with(request, &token);
-      if (answered(code) && rejected(request)) bankhub_token_invalidate(request->cache, token.value, NULL);
+      if (has_response(code) && rejected(request)) bankhub_token_invalidate(request->cache, token.value, NULL);
     }
     size_t bytes = request->held_bytes;
     if (bytes && request->write(request->held, 1, bytes, request->context) != bytes) code = CURLE_WRITE_ERROR;

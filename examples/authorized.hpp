@@ -1,5 +1,5 @@
-// Performs libcurl requests with a token, and once more where an API answers 401, unless they were redirected there. To
-// be copied into a program. Wants libcurl 7.83: an older one may follow a redirect to another port with the token.
+// Sends libcurl requests with a token, and once more if an API answers 401, except after a redirect. Copy this file
+// into your program. It needs libcurl 7.83 or later: an older one may send the token along a redirect to another port.
 #ifndef AUTHORIZED_HPP
 #define AUTHORIZED_HPP
 
@@ -14,36 +14,37 @@
 
 #include "bankhub.hpp"
 
-/// For any number of threads at once, each with a CURL of its own.
+/// Any number of threads may use it at once, each with its own CURL.
 class Authorized {
  public:
-  /// Receives a piece of the answer's body.
+  /// Receives a part of the body of the response.
   using Receive = std::function<void(std::string_view)>;
 
-  /// No other origin (scheme, host, port) than that of `base_url`, which is the cache's, gets its token. The cache must
-  /// outlive this.
+  /// Sends the token only to the origin (scheme, host, port) of `base_url`, which is the base URL of the cache. The
+  /// cache must outlive this object.
   Authorized(const bankhub::TokenCache &cache, std::string base_url) : cache_(cache), origin_(origin(base_url)) {}
 
-  /// Everything else about the request is set on `curl` as usual: its method, body and timeout, which is that of each
-  /// try; the wait for a token ends by the cache's. Where an Authorization header is, use curl_easy_perform instead.
+  /// Set everything else on `curl` as usual: method, body and timeout. The timeout is that of each attempt; the wait
+  /// for a token ends by the timeout of the cache. For a request that has an Authorization header, use
+  /// curl_easy_perform instead.
   ///
-  /// `repeatable` is whether the body can be sent again: none, or POSTFIELDS; not what is read from the caller.
+  /// `repeatable`: whether the body can be sent again: no body or POSTFIELDS, but no read callback.
   ///
-  /// The answer's status is that of `curl`. Throws bankhub::Error where no token could be had, and nothing was sent;
-  /// and whatever `receive` throws.
+  /// The status of the response is that of `curl`. Throws bankhub::Error if there is no token; then nothing is sent.
+  /// Throws what `receive` throws.
   CURLcode perform(CURL *curl, const std::string &url, bool repeatable, const Receive &receive) const {
     curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    if (!own(url)) return perform(curl, receive);
+    if (!is_own_origin(url)) return perform(curl, receive);
     auto token = cache_.get();
-    std::string held;  // how the body of the first 401 begins, which nobody gets if the request is sent again
+    std::string held;  // the start of the body of the first 401, dropped if the request is sent again
     const auto code = perform_with(curl, token, [&](std::string_view part) {
       if (!rejected(curl)) return receive(part);
       held.append(part.substr(0, held_max - held.size()));
     });
-    if (!answered(code) || !rejected(curl)) return code;
+    if (!has_response(code) || !rejected(curl)) return code;
     if (!replace(token, repeatable && !redirected(curl))) return receive(held), code;
     const auto second = perform_with(curl, token, receive);
-    if (answered(second) && rejected(curl)) (void)cache_.try_invalidate(token);
+    if (has_response(second) && rejected(curl)) (void)cache_.try_invalidate(token);
     return second;
   }
 
@@ -59,7 +60,7 @@ class Authorized {
     return {part(*parsed, CURLUPART_SCHEME), part(*parsed, CURLUPART_HOST), part(*parsed, CURLUPART_PORT)};
   }
 
-  // In small letters.
+  // A part of the URL, in lower case.
   static std::string part(CURLU &url, CURLUPart which) {
     char *text = nullptr;
     if (curl_url_get(&url, which, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
@@ -71,29 +72,29 @@ class Authorized {
     return copied;
   }
 
-  // What cannot be read has no origin, and is nobody's own.
-  bool own(const std::string &url) const { return origin_ != Origin() && origin(url) == origin_; }
+  // A URL that cannot be parsed has no origin, and so gets no token.
+  bool is_own_origin(const std::string &url) const { return origin_ != Origin() && origin(url) == origin_; }
 
-  // The second is what CURLOPT_FAILONERROR makes of a 401.
-  static bool answered(CURLcode code) { return code == CURLE_OK || code == CURLE_HTTP_RETURNED_ERROR; }
+  // Whether there is a response. With CURLOPT_FAILONERROR, a 401 is CURLE_HTTP_RETURNED_ERROR.
+  static bool has_response(CURLcode code) { return code == CURLE_OK || code == CURLE_HTTP_RETURNED_ERROR; }
 
-  // Whether the answer is a 401 to the token: a redirect may have led elsewhere, where libcurl does not send it.
+  // Whether the response is a 401 to the token. After a redirect to another origin, libcurl has not sent the token.
   bool rejected(CURL *curl) const {
     long status = 0;
     char *url = nullptr;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url);
-    return status == unauthorized && url != nullptr && own(url);
+    return status == unauthorized && url != nullptr && is_own_origin(url);
   }
 
-  // What a redirect answered has been done, and must not be done twice.
+  // A request that was redirected has had its effect, and must not be sent twice.
   static bool redirected(CURL *curl) {
     long redirects = 0;
     curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &redirects);
     return redirects > 0;
   }
 
-  // Reports the token as rejected. Whether there is another one now, and it is of use.
+  // Reports the token as rejected. Whether there is another token and the request may be sent again.
   bool replace(bankhub::Token &token, bool repeatable) const {
     if (!cache_.try_invalidate(token) || !repeatable) return false;
     const auto newer = cache_.try_get();
@@ -101,34 +102,34 @@ class Authorized {
   }
 
   static CURLcode perform_with(CURL *curl, const bankhub::Token &token, const Receive &receive) {
-    const auto forget = [](CURL *sent) { curl_easy_setopt(sent, CURLOPT_XOAUTH2_BEARER, nullptr); };
-    const std::unique_ptr<CURL, decltype(forget)> forgetting(curl, forget);
+    const auto clear = [](CURL *sent) { curl_easy_setopt(sent, CURLOPT_XOAUTH2_BEARER, nullptr); };
+    const std::unique_ptr<CURL, decltype(clear)> clear_at_end(curl, clear);
     curl_easy_setopt(curl, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BEARER));
     curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, token.c_str());
     return perform(curl, receive);
   }
 
   static CURLcode perform(CURL *curl, const Receive &receive) {
-    Reception reception{receive, nullptr};
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_on);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reception);
+    Receiver receiver{receive, nullptr};
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, write_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &receiver);
     const auto code = curl_easy_perform(curl);
-    if (reception.thrown) std::rethrow_exception(reception.thrown);
+    if (receiver.thrown) std::rethrow_exception(receiver.thrown);
     return code;
   }
 
-  struct Reception {
+  struct Receiver {
     const Receive &receive;
-    std::exception_ptr thrown;  // which must not pass through libcurl
+    std::exception_ptr thrown;  // kept here, because it must not pass through libcurl
   };
 
-  static std::size_t pass_on(char *data, std::size_t size, std::size_t count, void *context) noexcept {
-    auto &reception = *static_cast<Reception *>(context);
+  static std::size_t write_body(char *data, std::size_t size, std::size_t count, void *context) noexcept {
+    auto &receiver = *static_cast<Receiver *>(context);
     try {
-      reception.receive({data, size * count});
+      receiver.receive({data, size * count});
       return size * count;
     } catch (...) {
-      reception.thrown = std::current_exception();
+      receiver.thrown = std::current_exception();
       return 0;
     }
   }

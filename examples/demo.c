@@ -1,4 +1,4 @@
-/* Gets a token, uses it, survives its revocation, and shows that 64 threads cause one request. */
+/* Gets a token, uses it, recovers from its revocation, and shows that 64 threads cause one token request. */
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@ enum { THREADS = 64, HTTP_TIMEOUT_S = 10 };
 static bankhub_token *new_cache(void);
 static void get(bankhub_token *cache, bankhub_access_token *token);
 static void print_token(const bankhub_access_token *token);
-static void survive_revocation(bankhub_token *cache, const char *revoke_url);
+static void recover_from_revocation(bankhub_token *cache, const char *revoke_url);
 static unsigned long long requests_of_threads(void);
 static long get_company(const bankhub_access_token *token, long expected);
 static long send_request(CURL *request);
@@ -25,7 +25,7 @@ int main(void) {
   print_token(&token);
   printf("resource: %ld\n", get_company(&token, 200));
   bankhub_access_token_wipe(&token);
-  if (getenv("BANKHUB_DEMO_REVOKE_URL")) survive_revocation(cache, getenv("BANKHUB_DEMO_REVOKE_URL"));
+  if (getenv("BANKHUB_DEMO_REVOKE_URL")) recover_from_revocation(cache, getenv("BANKHUB_DEMO_REVOKE_URL"));
   bankhub_token_free(cache);
   printf("threads: %llu\n", requests_of_threads());
   curl_global_cleanup();
@@ -41,7 +41,7 @@ static bankhub_token *new_cache(void) {
   bankhub_config config = {.size = sizeof config,
                            .client_id = getenv("BANKHUB_CLIENT_ID"),
                            .client_secret = getenv("BANKHUB_CLIENT_SECRET"),
-                           .base_url = getenv("BANKHUB_BASE_URL")}; /* NULL is the Bank Hub's sandbox */
+                           .base_url = getenv("BANKHUB_BASE_URL")}; /* NULL: the Bank Hub's sandbox */
   bankhub_token *cache;
   bankhub_error error;
   if (bankhub_token_new(&config, &cache, &error) != BANKHUB_OK) fail(bankhub_status_name(error.status), error.message);
@@ -54,18 +54,18 @@ static void get(bankhub_token *cache, bankhub_access_token *token) {
     fail(bankhub_status_name(error.status), error.message);
 }
 
-/* Never the whole token: who reads the output could use it. */
+/* Does not print the whole token, because a reader of the output could use it. */
 static void print_token(const bankhub_access_token *token) {
   char expires[32];
   time_t expires_at = (time_t)token->expires_at;
   strftime(expires, sizeof expires, "%Y-%m-%d %H:%M:%S UTC", gmtime(&expires_at));
-  if (token->length < 16) fail("token", "too short to be masked");
+  if (token->length < 16) fail("token", "it is too short to be masked");
   printf("token: %.4s…%s\n", token->value, token->value + token->length - 4);
   printf("expires: %s\n", expires);
 }
 
-/* How a program gets over a 401: it reports the token, gets the next one, and sends the request once more. */
-static void survive_revocation(bankhub_token *cache, const char *revoke_url) {
+/* Reports the rejected token, gets another one, and sends the request once more. */
+static void recover_from_revocation(bankhub_token *cache, const char *revoke_url) {
   CURL *request = curl_easy_init();
   curl_easy_setopt(request, CURLOPT_URL, revoke_url);
   curl_easy_setopt(request, CURLOPT_POSTFIELDS, "");
@@ -113,7 +113,7 @@ static long get_company(const bankhub_access_token *token, long expected) {
   curl_easy_setopt(request, CURLOPT_XOAUTH2_BEARER, token->value);
   long status = send_request(request);
   if (status == expected) return status;
-  fprintf(stderr, "demo: the resource answered %ld, not %ld\n", status, expected);
+  fprintf(stderr, "demo: the API answered %ld, expected %ld\n", status, expected);
   exit(1);
 }
 
@@ -122,7 +122,7 @@ static size_t ignore(char *body, size_t size, size_t count, void *context) {
   return size * count;
 }
 
-/* Sends and frees the request, and returns the answer's status. */
+/* Sends and frees the request, and returns the status of the response. */
 static long send_request(CURL *request) {
   long status = 0;
   curl_easy_setopt(request, CURLOPT_TIMEOUT, (long)HTTP_TIMEOUT_S);

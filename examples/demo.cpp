@@ -1,4 +1,4 @@
-// Gets a token, uses it, survives its revocation, and shows that 64 threads cause one request.
+// Gets a token, uses it, recovers from its revocation, and shows that 64 threads cause one token request.
 #include <curl/curl.h>
 
 #include <ctime>
@@ -14,7 +14,7 @@ using bankhub::TokenCache;
 using Request = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 
 static void print_token(const Token &token);
-static void survive_revocation(const TokenCache &cache, const char *revoke_url);
+static void recover_from_revocation(const TokenCache &cache, const char *revoke_url);
 static std::uint64_t requests_of_threads(int threads);
 static long get_company(const Token &token, long expected);
 static Request request_to(const std::string &url);
@@ -26,14 +26,14 @@ int main() try {
   const auto token = cache.get();
   print_token(token);
   std::cout << "resource: " << get_company(token, 200) << '\n';
-  if (const auto revoke_url = std::getenv("BANKHUB_DEMO_REVOKE_URL")) survive_revocation(cache, revoke_url);
+  if (const auto revoke_url = std::getenv("BANKHUB_DEMO_REVOKE_URL")) recover_from_revocation(cache, revoke_url);
   std::cout << "threads: " << requests_of_threads(64) << '\n';
 } catch (const std::exception &error) {
   std::cerr << "demo: " << error.what() << '\n';
   return 1;
 }
 
-// Never the whole token: who reads the output could use it.
+// Does not print the whole token, because a reader of the output could use it.
 static void print_token(const Token &token) {
   const auto value = token.value();
   if (value.size() < 16) throw std::runtime_error("the token is too short to be masked");
@@ -42,8 +42,8 @@ static void print_token(const Token &token) {
   std::cout << "expires: " << std::put_time(std::gmtime(&expires_at), "%Y-%m-%d %H:%M:%S UTC") << '\n';
 }
 
-// How a program gets over a 401: it reports the token, gets the next one, and sends the request once more.
-static void survive_revocation(const TokenCache &cache, const char *revoke_url) {
+// Reports the rejected token, gets another one, and sends the request once more.
+static void recover_from_revocation(const TokenCache &cache, const char *revoke_url) {
   const auto revoke = request_to(revoke_url);
   curl_easy_setopt(revoke.get(), CURLOPT_POSTFIELDS, "");
   send(revoke);
@@ -71,7 +71,7 @@ static long get_company(const Token &token, long expected) {
   curl_easy_setopt(request.get(), CURLOPT_XOAUTH2_BEARER, token.c_str());
   const auto status = send(request);
   if (status == expected) return status;
-  throw std::runtime_error("the resource answered " + std::to_string(status) + ", not " + std::to_string(expected));
+  throw std::runtime_error("the API answered " + std::to_string(status) + ", expected " + std::to_string(expected));
 }
 
 static std::size_t ignore(char *, std::size_t size, std::size_t count, void *) { return size * count; }
@@ -84,7 +84,7 @@ static Request request_to(const std::string &url) {
   return request;
 }
 
-// Returns the answer's status.
+// Returns the status of the response.
 static long send(const Request &request) {
   if (const auto code = curl_easy_perform(request.get())) throw std::runtime_error(curl_easy_strerror(code));
   long status = 0;

@@ -1,4 +1,4 @@
-//! Gets a token, uses it, survives its revocation, and shows that 64 threads cause one request.
+//! Gets a token, uses it, recovers from its revocation, and shows that 64 threads cause one token request.
 
 use std::error::Error;
 use std::{env, thread};

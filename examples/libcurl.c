@@ -1,4 +1,4 @@
-/* Asks the API for the company, with libcurl, and survives that the token is revoked. */
+/* Requests the company from the API with libcurl, and recovers if the token is revoked. */
 #include <stdio.h>
 
 #include "authorized.h"

@@ -1,8 +1,10 @@
 // bankhub for C++17: RAII, exceptions and the types of std over bankhub.h. Header-only; link with -lbankhub.
 //
-// Threads: a TokenCache may be called from any number of threads at once, but moved and destroyed only by one alone.
-// Failures: an exception below bankhub::Error, one class per status of bankhub.h. What begins with try_ returns the
-// Error instead. None of them holds a secret. Compiled without exceptions, what would throw one aborts.
+// Threads: any number of threads may call a TokenCache at once. Only one thread may move or destroy it, and no other
+//   thread may use it then.
+// Failures: an exception derived from bankhub::Error, one class for each status of bankhub.h. A function whose name
+//   starts with try_ returns the Error instead. No Error contains a secret. In a program compiled without exceptions,
+//   a function that would throw aborts.
 
 #ifndef BANKHUB_HPP
 #define BANKHUB_HPP
@@ -32,33 +34,34 @@ class Token;
 template <class Value>
 class Result;
 
-/// Keeps one valid token. Make one per client id, and share it.
+/// Keeps one valid token. Make one per client id and share it.
 ///
-/// Moving it moves the token along; what is left behind answers every call with InvalidArgument.
+/// A move moves the token too. Every call of a moved-from cache fails with InvalidArgument.
 class TokenCache {
  public:
-  /// Sends no request, but reads `ca_file`, the system's trusted roots and the proxy environment.
+  /// Sends no request, but reads `ca_file`, the system's trusted roots and the proxy variables of the environment.
   ///
-  /// Throws InvalidArgument, whose message names the field that is wrong, or InternalError.
+  /// Throws InvalidArgument, whose message names the wrong field, or InternalError.
   explicit TokenCache(const Config &config);
 
-  /// From BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET and, where they are set and not empty, BANKHUB_BASE_URL,
-  /// BANKHUB_STORE and BANKHUB_CA_FILE. Throws as the constructor does.
+  /// Makes a cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required, and
+  /// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. Throws the same
+  /// errors as the constructor.
   static TokenCache from_env();
 
   static Result<TokenCache> try_new(const Config &config) noexcept;
 
-  /// Throws nothing but std::bad_alloc.
+  /// Throws only std::bad_alloc.
   static Result<TokenCache> try_from_env();
 
-  /// A valid token: at once where there is one, else after the one token request that serves all callers, for which
-  /// this waits at most `get_timeout` of the config.
+  /// Returns a valid token at once if there is one. Otherwise it waits for the one token request that serves all
+  /// callers, for at most `get_timeout` of the config.
   ///
   /// Throws any Error.
   Token get() const;
 
-  /// get() with a timeout of its own, which is rounded up to milliseconds; zero, or less, never waits. It ends the
-  /// wait, never the request.
+  /// get() with a timeout of its own, which is rounded up to milliseconds. With zero or less it never waits. The
+  /// timeout ends the wait, not the request.
   template <class Rep, class Period>
   Token get(std::chrono::duration<Rep, Period> timeout) const;
 
@@ -67,28 +70,28 @@ class TokenCache {
   template <class Rep, class Period>
   Result<Token> try_get(std::chrono::duration<Rep, Period> timeout) const noexcept;
 
-  /// Of the token that get() would return at once, or 0. Never blocks; sets a renewal going that is due.
+  /// The generation of the token that get() would return at once, or 0. Never blocks. Starts a refresh that is due.
   std::uint64_t generation() const noexcept { return bankhub_token_generation(handle_.get()); }
 
-  /// Reports that an API answered 401 to this token, which is then replaced if it still is the current one.
+  /// Reports that an API answered 401 to this token. The cache replaces it if it is still the current token.
   /// Never blocks.
   ///
   /// Throws Closed or InternalError.
   void invalidate(const Token &rejected) const;
 
-  /// The same for a token kept as text. Any other text changes nothing. Throws InvalidArgument if it contains a NUL.
+  /// The same for the text of a token. Any other text changes nothing. Throws InvalidArgument if it contains a NUL.
   void invalidate(std::string_view rejected) const;
 
   Result<void> try_invalidate(const Token &rejected) const noexcept;
   Result<void> try_invalidate(std::string_view rejected) const noexcept;
 
-  /// What the cache has done and is doing. Never blocks. Throws Closed or InternalError.
+  /// The statistics of the cache. Never blocks. Throws Closed or InternalError.
   Stats stats() const;
 
   Result<Stats> try_stats() const noexcept;
 
-  /// Ends the cache and wipes its token: calls that wait throw Closed at once, and so does every later one. The
-  /// destructor does it, too.
+  /// Ends the cache and wipes its token. Waiting calls throw Closed at once, and so does every later call. The
+  /// destructor does the same.
   void close() noexcept { bankhub_token_free(handle_.get()); }
 
  private:
@@ -101,42 +104,42 @@ class TokenCache {
   Token copy(std::uint32_t timeout_ms) const;
   Result<Token> try_copy(std::uint32_t timeout_ms) const noexcept;
 
-  // Not reset by close(): it is a number, and a closed one is answered with Closed.
+  // close() does not reset it: it is a number, and calls with a closed one return Closed.
   std::unique_ptr<bankhub_token, Free> handle_;
 };
 
-/// What a cache is made from. The first two are required; whatever else is left as it is has its default.
+/// The settings of a cache. The first two are required. Every other field has a default.
 struct Config {
-  std::string client_id;                        ///< not empty, without ':' and control characters
-  std::string client_secret;                    ///< not empty, without control characters
+  std::string client_id;                        ///< not empty, no ':' and no control characters
+  std::string client_secret;                    ///< not empty, no control characters
   std::optional<std::string> base_url;          ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
-  std::optional<std::string> ca_file;           ///< a PEM file whose certificates are trusted besides the system's
+  std::optional<std::string> ca_file;           ///< a PEM file of certificates to trust in addition to the system's
   std::optional<std::string> proxy;             ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
-  std::optional<std::string> store;             ///< "file:/DIR", "redis://…", "rediss://…": shares the token
+  std::optional<std::string> store;             ///< "file:/DIR", "redis://…", "rediss://…", to share the token
   std::chrono::milliseconds connect_timeout{};  ///< for connect and TLS handshake; 0: 5 s
   std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
-  std::chrono::milliseconds get_timeout{};      ///< for get() without one of its own; 0: 30 s
-  std::chrono::seconds refresh_ahead{};         ///< how long before its end a token is renewed; 0: a tenth of its ttl
-  bool allow_http = false;                      ///< plain http beyond loopback; the secret then crosses it in clear
+  std::chrono::milliseconds get_timeout{};      ///< for get() without a timeout of its own; 0: 30 s
+  std::chrono::seconds refresh_ahead{};         ///< how long before a token expires it is refreshed; 0: ttl/10
+  bool allow_http = false;                      ///< allow plain http beyond loopback, without encryption
 };
 
-/// One access token. It lies in the object itself, not on the heap, so that wiping it leaves no copy behind.
+/// One access token. The value is in the object itself, not on the heap, so that no copy is left after it is wiped.
 class Token {
  public:
   Token(const Token &) = default;
   Token &operator=(const Token &) = default;
   ~Token() { bankhub_access_token_wipe(&native_); }
 
-  /// The text that belongs after "Authorization: Bearer ", valid as long as this object. It is a secret.
+  /// The text to send after "Authorization: Bearer ". It is valid as long as this object. It is a secret.
   std::string_view value() const noexcept { return {native_.value, native_.length}; }
 
-  /// value(), closed by NUL.
+  /// value(), NUL-terminated.
   const char *c_str() const noexcept { return native_.value; }
 
   /// Never 0; grows with every new token of its cache.
   std::uint64_t generation() const noexcept { return native_.generation; }
 
-  /// The moment its request was sent, plus its ttl.
+  /// When the token request was sent, plus the ttl.
   std::chrono::system_clock::time_point expires_at() const noexcept {
     return std::chrono::system_clock::time_point(std::chrono::seconds(native_.expires_at));
   }
@@ -148,56 +151,56 @@ class Token {
   bankhub_access_token native_ = {};
 };
 
-/// Why a call failed. No part of it is on the heap.
+/// Says why a call failed. It uses no heap.
 class Error : public std::exception {
  public:
   explicit Error(const bankhub_error &native) noexcept : native_(native) {}
 
-  /// Throws it as the class of its status.
+  /// Throws this error as the class of its status.
   [[noreturn]] void raise() const;
 
-  /// One sentence for an operator.
+  /// One sentence for an operator, without any secret.
   const char *what() const noexcept override { return native_.message; }
 
   /// BANKHUB_INVALID_ARGUMENT or another constant of bankhub.h.
   bankhub_status status() const noexcept { return native_.status; }
 
-  /// Of the answer behind the error; 0: there was none.
+  /// Of the response that caused the error; 0: there was none.
   int http_status() const noexcept { return native_.http_status; }
 
-  /// Until the next token request may go out; zero: now, or never.
+  /// The time until the next token request may be sent. Zero: no known wait; status() tells whether a retry can help.
   std::chrono::milliseconds retry_after() const noexcept { return std::chrono::milliseconds(native_.retry_after_ms); }
 
  private:
   bankhub_error native_;
 };
 
-/// An argument is wrong, and the message names it. The same call fails again.
+/// An argument is wrong; the message names it. The same call fails again.
 struct InvalidArgument : Error {
   explicit InvalidArgument(const Error &error) : Error(error) {}
 };
 
-/// The client id or secret is refused or disabled.
+/// The server refuses the client id or secret, or the client is disabled.
 struct Unauthenticated : Error {
   explicit Unauthenticated(const Error &error) : Error(error) {}
 };
 
-/// Too many requests. retry_after() says when the next one may go out.
+/// The server received too many requests. retry_after() says when the next one may be sent.
 struct RateLimited : Error {
   explicit RateLimited(const Error &error) : Error(error) {}
 };
 
-/// The server was not reached, or could not answer. Try later.
+/// The server could not be reached, or it failed. Try again later.
 struct Unavailable : Error {
   explicit Unavailable(const Error &error) : Error(error) {}
 };
 
-/// An answer that the API does not promise.
+/// The server sent a response that the API does not document.
 struct BadResponse : Error {
   explicit BadResponse(const Error &error) : Error(error) {}
 };
 
-/// The caller's own timeout passed first. The message names the last failure.
+/// The timeout of the call passed first. The message names the last failure.
 struct DeadlineExceeded : Error {
   explicit DeadlineExceeded(const Error &error) : Error(error) {}
 };
@@ -212,7 +215,7 @@ struct InternalError : Error {
   explicit InternalError(const Error &error) : Error(error) {}
 };
 
-/// A value, or why there is none: of what C++23 has as std::expected<Value, Error>.
+/// A value or an Error, like std::expected<Value, Error> of C++23.
 template <class Value>
 class [[nodiscard]] Result {
  public:
@@ -222,24 +225,24 @@ class [[nodiscard]] Result {
   bool has_value() const noexcept { return outcome_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  /// Only where there is one, as of a pointer.
+  /// Only if there is a value.
   Value &operator*() noexcept { return *std::get_if<0>(&outcome_); }
   const Value &operator*() const noexcept { return *std::get_if<0>(&outcome_); }
   Value *operator->() noexcept { return std::get_if<0>(&outcome_); }
   const Value *operator->() const noexcept { return std::get_if<0>(&outcome_); }
 
-  /// The value, or else throws the error as the class of its status.
+  /// Returns the value, or throws the error as the class of its status.
   const Value &value() const &;
   Value value() &&;
 
-  /// Only where there is no value.
+  /// Only if there is no value.
   const Error &error() const noexcept { return *std::get_if<1>(&outcome_); }
 
  private:
   std::variant<Value, Error> outcome_;
 };
 
-/// That it worked, or why not.
+/// Success or an Error.
 template <>
 class [[nodiscard]] Result<void> {
  public:
@@ -249,42 +252,43 @@ class [[nodiscard]] Result<void> {
   bool has_value() const noexcept { return !error_; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  /// Nothing, or else throws the error as the class of its status.
+  /// Throws the error, if there is one, as the class of its status.
   void value() const {
     if (error_) error_->raise();
   }
 
-  /// Only where there is one.
+  /// Only if there is an error.
   const Error &error() const noexcept { return *error_; }
 
  private:
   std::optional<Error> error_;
 };
 
-/// What a cache has done and is doing: for monitoring, never for deciding when to ask. Holds no secret.
+/// The counters and times of a cache: for monitoring, not for deciding when to call get(). Contains no secret.
 struct Stats {
+  /// Empty: not known.
   using Moment = std::optional<std::chrono::system_clock::time_point>;
 
   std::uint64_t generation;  ///< of the token that get() would return at once; 0: none
-  Moment expires_at;         ///< of that token
-  Moment refresh_at;         ///< from when on it is renewed beside its callers
-  Moment next_attempt_at;    ///< before which no token request goes out
+  Moment expires_at;         ///< when that token expires
+  Moment refresh_at;         ///< when its refresh in the background is due
+  Moment next_attempt_at;    ///< no token request is sent before this time
   Moment last_success_at;
   Moment last_failure_at;
   std::uint64_t requests;              ///< token requests sent
-  std::uint64_t successes;             ///< of them, those that brought a usable token
-  std::uint64_t failures;              ///< of them, those that did not
+  std::uint64_t successes;             ///< token requests that returned a usable token
+  std::uint64_t failures;              ///< token requests that failed
   std::uint64_t consecutive_failures;  ///< failures since the last success
-  std::uint64_t rejections;            ///< calls of invalidate() that named the current token
-  std::uint64_t ignored_rejections;    ///< calls of invalidate() that named anything else
+  std::uint64_t rejections;            ///< calls of invalidate() with the current token
+  std::uint64_t ignored_rejections;    ///< calls of invalidate() with any other text
   std::uint64_t waiters;               ///< callers blocked in get() now
   bool fetching;                       ///< whether a fetch is in flight
-  std::optional<Error> last_error;     ///< of the last failed fetch or of the store; none since
+  std::optional<Error> last_error;     ///< of the last failed fetch, else of the store; empty: none since a success
 };
 
 namespace detail {
 
-/// For what the library does not word itself; the values are for std::snprintf.
+/// An error of this header. The values are arguments of std::snprintf.
 template <class... Values>
 Error error(bankhub_status status, const char *format, Values... values) noexcept {
   bankhub_error native = {};
@@ -293,22 +297,23 @@ Error error(bankhub_status status, const char *format, Values... values) noexcep
   return Error(native);
 }
 
-/// The soname leaves open how old the library's minor version is.
+/// Refuses an older minor version, which has the same soname.
 inline Result<void> check_library() noexcept {
   const auto found = bankhub_abi_version();
   const auto major = static_cast<int>(found >> 16), minor = static_cast<int>(found & 0xffff);
   if (major == BANKHUB_ABI_MAJOR && minor >= BANKHUB_ABI_MINOR) return {};
-  return error(BANKHUB_INTERNAL, "libbankhub %s has ABI %d.%d; this program needs %d.%d or a later minor version",
-               bankhub_version(), major, minor, BANKHUB_ABI_MAJOR, BANKHUB_ABI_MINOR);
+  return error(BANKHUB_INTERNAL,
+               "libbankhub %s does not fit: it has ABI %d.%d, this program needs %d.%d or a later %d.x; install that",
+               bankhub_version(), major, minor, BANKHUB_ABI_MAJOR, BANKHUB_ABI_MINOR, BANKHUB_ABI_MAJOR);
 }
 
-/// C would take a NUL for the end, and cut off what follows.
+/// In C a NUL ends the text, so that the rest would be lost.
 inline Result<void> check_text(const char *field, std::string_view value) noexcept {
   if (value.find('\0') == value.npos) return {};
-  return error(BANKHUB_INVALID_ARGUMENT, "%s contains a NUL character", field);
+  return error(BANKHUB_INVALID_ARGUMENT, "%s contains a NUL character; remove it", field);
 }
 
-/// Turns the fields of a Config into those of C, and keeps what is wrong with the first that C has no room for.
+/// Converts the fields of a Config to those of C. `checked` is the error of the first field that C cannot represent.
 struct Fields {
   Result<void> checked = check_library();
 
@@ -335,7 +340,7 @@ inline std::optional<std::string> variable(const char *name) {
   return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
 }
 
-/// Rounded up. As a double, which no duration overflows; what is no number at all is 0.
+/// Rounds up. It uses a double, because no duration overflows it. NaN becomes 0.
 template <class Rep, class Period>
 std::uint32_t milliseconds(std::chrono::duration<Rep, Period> timeout) noexcept {
   const std::chrono::duration<double, std::milli> wanted(timeout);
@@ -361,7 +366,7 @@ inline void Error::raise() const {
     case BANKHUB_DEADLINE: throw DeadlineExceeded(*this);
     case BANKHUB_CLOSED: throw Closed(*this);
     case BANKHUB_INTERNAL: throw InternalError(*this);
-    default: throw *this;  // a status that only a later library knows
+    default: throw *this;  // a status that only a later library has
   }
 #else
   std::abort();
@@ -435,7 +440,7 @@ Result<Token> TokenCache::try_get(std::chrono::duration<Rep, Period> timeout) co
   return try_copy(detail::milliseconds(timeout));
 }
 
-// Not by way of try_copy: moving a token takes longer than getting it.
+// Does not use try_copy, because to move a token takes longer than to get it.
 inline Token TokenCache::copy(std::uint32_t timeout_ms) const {
   Token token;
   bankhub_error error;
@@ -462,7 +467,7 @@ inline Result<void> TokenCache::try_invalidate(const Token &rejected) const noex
 
 inline Result<void> TokenCache::try_invalidate(std::string_view rejected) const noexcept {
   if (const auto checked = detail::check_text("rejected", rejected); !checked) return checked;
-  Token copy;  // a text that C can read, and that is wiped
+  Token copy;  // NUL-terminated, and wiped at the end
   if (rejected.size() < sizeof copy.native_.value) rejected.copy(copy.native_.value, rejected.size());
   return try_invalidate(copy);
 }

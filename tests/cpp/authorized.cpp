@@ -1,5 +1,5 @@
-// What examples/authorized.h and examples/authorized.hpp promise beside what the conformance suite says of every HTTP
-// adapter. Takes the credentials from the environment; ends with a line that counts.
+// Tests examples/authorized.h and examples/authorized.hpp, except for what the conformance suite tests for all HTTP
+// adapters. Reads the credentials from the environment. The last line counts the checks.
 #include <iostream>
 
 #include "authorized.h"
@@ -70,30 +70,30 @@ static void revoke() {
   curl_easy_perform(curl.get());
 }
 
-// One after another with the same CURL. A resource answers 401 where no token goes along.
+// All requests use the same CURL. The API answers 401 to a request without a token.
 template <class Language>
 static void test() {
   Language language;
   const Handle curl(curl_easy_init(), curl_easy_cleanup);
   curl_easy_setopt(curl.get(), CURLOPT_FOLLOWLOCATION, 1L);
-  const auto answers = [&](long wanted, const std::string &base, const std::string &url, const char *what) {
+  const auto expect_status = [&](long expected, const std::string &base, const std::string &url, const char *what) {
     language.perform(curl.get(), base, url);
-    expect(status(curl) == wanted, Language::name + std::string(what));
+    expect(status(curl) == expected, Language::name + std::string(what));
   };
-  const auto company = base_url + "/v1/company", elsewhere = "http://localhost" + port + "/v1/company";
-  answers(200, base_url, company, "the token goes along");
-  answers(200, "http://LOCALHOST" + port, elsewhere, "also where the host is in capitals");
-  answers(401, base_url, elsewhere, "not to another host, with the same CURL");
-  answers(401, base_url, base_url + "/v1/mock/redirect?to=" + elsewhere, "nor along a redirect to it");
-  answers(401, base_url, after_scheme + "/v1/company", "nor where libcurl guesses the scheme");
-  answers(401, "", after_scheme + "/v1/company", "nor where there is no origin at all");
-  answers(200, base_url, company, "and then it does again");
+  const auto company = base_url + "/v1/company", other = "http://localhost" + port + "/v1/company";
+  expect_status(200, base_url, company, "sends the token");
+  expect_status(200, "http://LOCALHOST" + port, other, "ignores the case of the host");
+  expect_status(401, base_url, other, "sends no token to another host");
+  expect_status(401, base_url, base_url + "/v1/mock/redirect?to=" + other, "sends no token along a redirect");
+  expect_status(401, base_url, after_scheme + "/v1/company", "sends no token to a URL without a scheme");
+  expect_status(401, "", after_scheme + "/v1/company", "sends no token if the base URL has no origin");
+  expect_status(200, base_url, company, "sends the token again");
 
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
   revoke();
-  answers(200, base_url, company, "a 401 is got over, also with CURLOPT_FAILONERROR");
+  expect_status(200, base_url, company, "recovers from a 401 with CURLOPT_FAILONERROR");
   const auto code = language.perform(curl.get(), base_url, base_url + "/v1/mock/unauthorized");
-  expect(code == CURLE_HTTP_RETURNED_ERROR, Language::name + std::string("and is an error where it stays"));
+  expect(code == CURLE_HTTP_RETURNED_ERROR, Language::name + std::string("returns an error for a second 401"));
 }
 
 static void test_exceptions() {
@@ -102,10 +102,10 @@ static void test_exceptions() {
   const Authorized api(cache, base_url);
   for (const auto path : {"/v1/company", "/v1/mock/unauthorized"}) {
     try {
-      api.perform(curl.get(), base_url + path, true, [](std::string_view) { throw std::string("own"); });
-      expect(false, "an exception of one's own is lost");
-    } catch (const std::string &own) {
-      expect(own == "own", "an exception of one's own comes through");
+      api.perform(curl.get(), base_url + path, true, [](std::string_view) { throw std::string("from callback"); });
+      expect(false, "the exception of the callback is lost");
+    } catch (const std::string &thrown) {
+      expect(thrown == "from callback", "passes the exception of the callback on");
     }
   }
 }
