@@ -1,5 +1,6 @@
 /* Sends a libcurl request with a token, and once more if an API answers 401, except after a redirect. Copy this file
- * into your program. It needs libcurl 7.83 or later: an older one may send the token along a redirect to another port. */
+ * into your program. It needs libcurl 7.83 or later: an older one may send the token along a redirect to another port.
+ */
 #ifndef AUTHORIZED_H
 #define AUTHORIZED_H
 

@@ -165,7 +165,7 @@ class Error : public std::exception {
   /// BANKHUB_INVALID_ARGUMENT or another constant of bankhub.h.
   bankhub_status status() const noexcept { return native_.status; }
 
-  /// Of the response that caused the error; 0: there was none.
+  /// The HTTP status of the response that caused the error; 0: there was none.
   int http_status() const noexcept { return native_.http_status; }
 
   /// The time until the next token request may be sent. Zero: no known wait; status() tells whether a retry can help.

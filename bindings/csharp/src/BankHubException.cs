@@ -25,7 +25,7 @@ namespace BankHub
         /// <summary>The kind of failure; it tells whether a retry can help.</summary>
         public BankHubStatus Status { get; }
 
-        /// <summary>Of the response that caused the failure, or null if there was none.</summary>
+        /// <summary>The HTTP status of the response that caused the failure; null if there was none.</summary>
         public int? HttpStatus { get; }
 
         /// <summary>The time until the next token request may be sent. Null: no known wait; see Status.</summary>

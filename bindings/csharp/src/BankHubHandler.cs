@@ -16,8 +16,8 @@ namespace BankHub
     /// <para>
     /// When an API answers 401, the handler reports the token. It sends the request once more if there is another token
     /// and the content can be sent again: bytes, text, a form, or several of these, but not a stream. Otherwise the
-    /// caller gets the 401; a second 401 also goes to the caller. A request that has an Authorization header is sent
-    /// unchanged. Any number of threads may use the handler. It never disposes the cache.
+    /// caller gets the 401; a second 401 is also returned to the caller. A request that has an Authorization header is
+    /// sent unchanged. Any number of threads may use the handler. It never disposes the cache.
     /// </para>
     /// <para>If there is no token, the handler throws the BankHubException and does not send the request.</para>
     /// <para>The synchronous HttpClient.Send of .NET 5 and later sends without a token: use SendAsync.</para>

@@ -24,7 +24,7 @@ class BankHubError(Exception):
     def __init__(self, message: str, http_status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
-        """Of the response that caused the failure, or None if there was none."""
+        """The HTTP status of the response that caused the failure, or None if there was none."""
         self.retry_after = retry_after
         """Seconds until the next token request may be sent. None: no known wait; see the class."""
 

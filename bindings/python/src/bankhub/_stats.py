@@ -17,7 +17,7 @@ class Stats:
     """
 
     generation: int
-    """Of the token that `get` would return at once; 0 if there is none."""
+    """The generation of the token that `get` would return at once; 0 if there is none."""
     expires_at: datetime | None
     """When the current token expires."""
     refresh_at: datetime | None
@@ -45,7 +45,7 @@ class Stats:
     fetching: bool
     """Whether a fetch is in flight."""
     last_error: BankHubError | None
-    """Of the last failed fetch, else of the store; None if there was none since the last success."""
+    """The error of the last failed fetch, else of the store; None if there was none since the last success."""
 
 
 def new_stats(native: bankhub_stats) -> Stats:

@@ -20,7 +20,7 @@ class BankHubAuth(httpx.Auth):
 
     When an API answers 401, the token is reported, and the request is sent once more if there is another token and the
     body can be sent again: bytes, text, JSON or a form, but not a stream or files. Otherwise the caller gets the 401; a
-    second 401 also goes to the caller. After a redirect, only the request that was rejected is sent again.
+    second 401 is also returned to the caller. After a redirect, only the request that was rejected is sent again.
 
     If there is no token, the BankHubError is raised. A request that has an Authorization header is sent unchanged.
     """

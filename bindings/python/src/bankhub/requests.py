@@ -24,7 +24,7 @@ class BankHubAuth(AuthBase):
 
     When an API answers 401, the token is reported, and the request is sent once more if there is another token and the
     body can be sent again: bytes, text, or a file that can be rewound. Otherwise the caller gets the 401; a second 401
-    also goes to the caller.
+    is also returned to the caller.
 
     If there is no token, the BankHubError is raised. A request that has an Authorization header is sent unchanged.
     After a redirect, requests prefers the credentials in .netrc for the host, unless trust_env of the Session is off.
