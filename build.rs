@@ -1,6 +1,6 @@
 //! Writes the C header from the types of `src/ffi`, and gives the shared library its name.
 //!
-//! The header goes to the build's own folder, never into the tree: `make header` copies it to
+//! The header is written into the build's own folder, never into the tree. `make header` copies it to
 //! `include/bankhub.h`, and a test fails while the two differ.
 
 use std::env;
@@ -21,23 +21,23 @@ fn write_header(root: &Path, header: &Path) {
     println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/ffi");
     let config = cbindgen::Config::from_root_or_default(root);
-    // In the order in which a reader of the header wants them.
+    // In the order in which they appear in the header.
     ["version", "status", "config", "access_token", "error", "stats", "token"]
         .iter()
         .fold(cbindgen::Builder::new().with_config(config), |builder, file| {
             builder.with_src(root.join(format!("src/ffi/{file}.rs")))
         })
         .generate()
-        .expect("src/ffi holds only what C can express")
+        .expect("src/ffi contains only types that C can express")
         .write_to_file(header);
 }
 
-/// Programs record the soname, so the loader looks for it: the link beside the library makes a program linked against
-/// the build folder run. `nodelete`: `dlclose` must not unmap code that a fetch thread is running.
+/// Programs record the soname, and the loader looks for it. The symbolic link next to the library lets a program run
+/// that was linked with the build folder. `nodelete`: `dlclose` must not unmap code that a fetch thread is running.
 fn name_the_library(out: &Path) {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
-    // OUT_DIR is <profile>/build/<package>-<hash>/out; cargo names the profile's folder in no variable.
+    // OUT_DIR is <profile>/build/<package>-<hash>/out; cargo has no variable for the profile's folder.
     let Some(profile) = out.ancestors().nth(3) else { return };
     let link = profile.join(SONAME);
     if link.symlink_metadata().is_err() {

@@ -59,7 +59,7 @@ libfuzzer_sys::fuzz_target!(|input: Input| {
     assert_eq!(token.is_null(), status != BANKHUB_OK);
     assert!(status == BANKHUB_OK || status == BANKHUB_INVALID_ARGUMENT, "status {status}");
     let message: &[c_char] = &error.message;
-    // SAFETY: it is closed by NUL.
+    // SAFETY: it is NUL-terminated.
     let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_str().expect("it is UTF-8");
     assert_eq!(message.is_empty(), status == BANKHUB_OK);
     bankhub_token_free(token);

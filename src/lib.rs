@@ -1,8 +1,8 @@
 //! Keeps one valid SePay Bank Hub access token for a program.
 //!
-//! A [`TokenCache`] fetches the token with the client id and secret, hands it out in nanoseconds, renews it beside its
-//! callers before it expires, and replaces it when an API has answered 401. It blocks, needs no async runtime, and is
-//! meant to be shared: one per program, for all threads.
+//! A [`TokenCache`] fetches the token with the client id and secret and returns it in nanoseconds. It refreshes the
+//! token in the background before it expires, and replaces it when an API has answered 401. Its calls block and need no
+//! async runtime. One cache serves all threads of a program.
 //!
 //! ```no_run
 //! use bankhub::{Config, TokenCache};
@@ -13,7 +13,7 @@
 //! # Ok::<(), bankhub::Error>(())
 //! ```
 //!
-//! The same cache is reached from other languages through the C ABI of `include/bankhub.h`.
+//! Other languages use the same cache through the C ABI of `include/bankhub.h`.
 
 #![deny(clippy::disallowed_methods)]
 

@@ -1,4 +1,4 @@
-//! The cache and the token as Rust programs hold them.
+//! The Rust API: the cache, and the token that it returns.
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -19,16 +19,16 @@ use crate::store::Store;
 /// The owner of a cache's published token until the cache is closed.
 const OWNER: u64 = 1;
 
-/// Keeps one valid access token; to be shared by all threads, behind an `Arc` or in a `static`.
+/// Keeps one valid access token. Share it between all threads, behind an `Arc` or in a `static`.
 ///
-/// A forked child may go on using it. Dropping it ends it: see [`close`](Self::close).
+/// A forked child may use the caches of its parent. Dropping a cache closes it: see [`close`](Self::close).
 pub struct TokenCache {
     cache: Arc<Cache>,
 }
 
 impl TokenCache {
-    /// A cache without a token: the first request goes out when somebody asks for one. Reads the platform's trusted
-    /// roots, `ca_file` and the environment, once.
+    /// Makes a cache without a token. The first `get` sends the first request. Reads the platform's trusted roots,
+    /// `ca_file` and the environment, once.
     ///
     /// # Errors
     /// `InvalidArgument`: the message names the field that is wrong.
@@ -41,12 +41,12 @@ impl TokenCache {
     /// `Self::new(Config::from_env()?)`.
     ///
     /// # Errors
-    /// As of [`Config::from_env`] and [`new`](Self::new).
+    /// Those of [`Config::from_env`] and [`new`](Self::new).
     pub fn from_env() -> Result<Self, Error> {
         Self::new(Config::from_env()?)
     }
 
-    /// A valid token: at once where there is one, else after the one fetch that all callers wait for.
+    /// Returns a valid token: at once if there is one, otherwise after the one fetch that all callers wait for.
     ///
     /// # Errors
     /// Every [`Status`]; `Deadline` after the configured `get_timeout`.
@@ -54,7 +54,7 @@ impl TokenCache {
         self.copy_out(None)
     }
 
-    /// [`get`](Self::get) with a timeout of its own; zero never waits. A timeout ends the wait, never the fetch.
+    /// Like [`get`](Self::get), with a timeout of its own. Zero does not wait. A timeout ends the wait, not the fetch.
     ///
     /// # Errors
     /// Every [`Status`].
@@ -62,7 +62,7 @@ impl TokenCache {
         self.copy_out(Some(timeout))
     }
 
-    /// The generation of the token that `get` would return at once, or 0. Never blocks; sets a due renewal going.
+    /// The generation of the token that `get` would return at once, or 0. Never blocks. Starts a refresh if one is due.
     pub fn generation(&self) -> u64 {
         match self.published_generation() {
             Some((generation, false)) => generation,
@@ -70,8 +70,8 @@ impl TokenCache {
         }
     }
 
-    /// Reports that an API answered 401 to this token. If it is the current one it is replaced; any other text changes
-    /// nothing. Never blocks.
+    /// Reports that an API answered 401 to this token. The current token is replaced; any other text has no effect.
+    /// Never blocks.
     ///
     /// # Errors
     /// `Closed`.
@@ -79,7 +79,7 @@ impl TokenCache {
         self.open_cache()?.invalidate(rejected)
     }
 
-    /// What the cache has done and is doing.
+    /// Counters and times for monitoring.
     ///
     /// # Errors
     /// `Closed`.
@@ -87,7 +87,7 @@ impl TokenCache {
         Ok(self.open_cache()?.stats())
     }
 
-    /// Ends the cache: waiting callers wake with `Closed`, which every later call answers too; its token is wiped.
+    /// Closes the cache: waiting callers get `Closed`, and so does every later call. The token is wiped.
     pub fn close(&self) {
         if self.open_cache().is_ok() {
             self.cache.published().set_owner(NO_OWNER);
@@ -144,7 +144,7 @@ impl TokenCache {
         let _ = catch_unwind(AssertUnwindSafe(|| self.open_cache().map(|cache| cache.refresh_if_due())));
     }
 
-    /// The owner says that the cache is closed also in a child that was forked afterwards, where the cache starts anew.
+    /// The owner also tells a child that was forked after `close`, where the state of the cache is built anew.
     fn open_cache(&self) -> Result<&Arc<Cache>, Error> {
         match self.cache.published().is_owned_by(OWNER) {
             true => Ok(&self.cache),
@@ -174,17 +174,17 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The text that belongs after `Authorization: Bearer `.
+    /// The text to send after `Authorization: Bearer `.
     pub fn value(&self) -> &str {
         self.value.expose()
     }
 
-    /// Never 0; grows with every new token of its cache.
+    /// Never 0. Larger for every new token of its cache.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The moment its request was sent, plus its ttl.
+    /// The time when its request was sent, plus its ttl.
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }

@@ -23,7 +23,7 @@ impl Handle {
         let endpoint = TokenEndpoint::new(config)?;
         let store = Store::new(config)?;
         let handle = CACHES.insert(|published| Cache::new(config, endpoint, store, published.into()));
-        handle.ok_or_else(|| Error::new(Status::Internal, "too many token caches are open: free some"))
+        handle.ok_or_else(|| Error::new(Status::Internal, "too many token caches are open; free some"))
     }
 
     /// Copies a valid token without a lock. `None`: `wait` for one.

@@ -5,12 +5,12 @@
 #![allow(unsafe_code, non_camel_case_types, reason = "this is the boundary, and it speaks C's names")]
 #![allow(clippy::missing_safety_doc, reason = "the docs go into the C header, whose readers know no such section")]
 
-/// Runs the body of an exported function. Of a body that is a `Result<(), Error>`, the result is reported to the caller
-/// and a panic is BANKHUB_INTERNAL; of any other, a panic is answered with the first argument instead.
+/// Runs the body of an exported function. With `report to`, the body is a `Result<(), Error>`: the caller gets it as a
+/// status, and a panic as BANKHUB_INTERNAL. Otherwise the first argument is returned after a panic.
 macro_rules! guard {
     (report to $error:expr, $body:block) => {{
         let body = || -> Result<(), crate::Error> { $body };
-        // SAFETY: each exported function asks of its `error` what `report` asks.
+        // SAFETY: each exported function requires of its `error` what `report` requires.
         let report = |result| unsafe { crate::ffi::error::report($error, result) };
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| report(body())))
             .unwrap_or_else(|_| report(Err(crate::ffi::error::panicked())))

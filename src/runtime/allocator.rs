@@ -1,6 +1,6 @@
-//! Overwrites memory before it is given back: what the dependencies buffered of a request and its answer, too.
+//! Overwrites memory before it is freed, also what the dependencies buffered of a request and its response.
 //!
-//! For the shared library, where nobody else's memory is concerned; a Rust program chooses its own allocator.
+//! For the shared library, where it concerns no other memory. A Rust program chooses its own allocator.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -13,8 +13,8 @@ struct Wiping;
 #[global_allocator]
 static ALLOCATOR: Wiping = Wiping;
 
-// SAFETY: the system's allocator, but for what is in a block while nobody owns it. What grows or shrinks moves, by the
-// trait's own `realloc`, which gives the old block back to `dealloc`.
+// SAFETY: it is the system's allocator, except for the contents of a block that nobody owns. A block that grows or
+// shrinks moves, by the trait's own `realloc`, which passes the old block to `dealloc`.
 unsafe impl GlobalAlloc for Wiping {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Wiping {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises, it is a block of that size, which nobody uses any more.
+        // SAFETY: a block of that size that nobody uses any more, as the caller promises.
         unsafe {
             slice::from_raw_parts_mut(block.cast::<std::mem::MaybeUninit<u8>>(), layout.size()).zeroize();
             System.dealloc(block, layout);

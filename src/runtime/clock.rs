@@ -1,17 +1,17 @@
-//! What time it is, through suspend and clock changes. The only file that reads a clock.
+//! The time, also through suspend and clock changes. The only file that reads a clock.
 
 use std::time::Duration;
 
 use crate::life::Moment;
 use crate::policy::TTL_MAX;
 
-/// So that there is a `boot` for the moment when another machine sent for a token that lives on.
+/// `boot` starts this long before the machine did, so that it can express when a stored token was sent for elsewhere.
 const BEFORE_START: Duration = TTL_MAX;
 
-/// The time in nanoseconds, good to a few milliseconds, at the least cost: neither read is a system call.
+/// The time in nanoseconds, precise to a few milliseconds, at the lowest cost: neither read is a system call.
 ///
-/// No coarse clock goes on through a suspend, but the difference of these two jumps at one, and when the wall clock
-/// is set: whoever compares it with what it was knows when to ask [`now`].
+/// No coarse clock continues through a suspend, but the difference of these two jumps at a suspend, and when the wall
+/// clock is set. A reader compares it with an earlier difference to see that it must ask [`now`].
 #[derive(Clone, Copy)]
 pub(crate) struct Coarse {
     pub(crate) mono: u64,
@@ -28,7 +28,7 @@ mod system {
         CLOCK_BOOTTIME as BOOT, CLOCK_MONOTONIC_COARSE as COARSE_MONO, CLOCK_REALTIME as WALL,
         CLOCK_REALTIME_COARSE as COARSE_WALL,
     };
-    // Goes on through a suspend on Apple's systems, where std's `Instant` does not.
+    // On Apple's systems it continues through a suspend; std's `Instant` does not.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     use libc::{
         CLOCK_MONOTONIC as BOOT, CLOCK_MONOTONIC as COARSE_MONO, CLOCK_REALTIME as WALL, CLOCK_REALTIME as COARSE_WALL,
@@ -36,14 +36,14 @@ mod system {
 
     use super::{BEFORE_START, Coarse, Moment};
 
-    /// A wall clock before 1970 or beyond the year 2262 reads as a time after every token's end, so that readers ask
-    /// `now`: finding out would cost each of them.
+    /// A wall clock before 1970 or after the year 2262 reads as a time after every token's end, so that readers ask
+    /// `now`: a check here would cost every reader.
     #[inline]
     pub(crate) fn coarse() -> Coarse {
         Coarse { mono: nanoseconds(COARSE_MONO) as u64, wall: nanoseconds(COARSE_WALL) as u64 }
     }
 
-    /// A wall clock before 1970 reads as 1970; the token's end is then judged by the other clock.
+    /// A wall clock before 1970 reads as 1970. The other clock then decides when the token expires.
     pub(crate) fn now() -> Moment {
         let read = |clock| Duration::from_nanos(nanoseconds(clock).max(0) as u64);
         Moment { boot: BEFORE_START + read(BOOT), wall: read(WALL) }
@@ -62,7 +62,7 @@ mod system {
     }
 }
 
-/// The clock of Windows behind `Instant` goes on through a suspend.
+/// On Windows the clock behind `Instant` continues through a suspend.
 #[cfg(not(unix))]
 mod system {
     use std::sync::LazyLock;
@@ -85,7 +85,7 @@ mod system {
     }
 }
 
-/// What tells this start of this machine from every other, where the system says; its processes share `Moment.boot`.
+/// Identifies this boot of this machine, if the system tells; its processes share `Moment.boot`.
 pub(crate) fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())

@@ -1,11 +1,11 @@
-//! Starts the thread of a fetch, or of a lookup beside it: a guest in another's process, with all signals blocked, a
-//! name and a small stack.
+//! Starts the thread of a fetch, or of a name lookup for it: with a name, a small stack, and all signals blocked,
+//! because they belong to the program.
 #![allow(unsafe_code)]
 
 use std::io;
 use std::thread::Builder;
 
-/// A TLS handshake takes 140 KiB in a debug build.
+/// A TLS handshake uses 140 KiB in a debug build.
 const STACK_BYTES: usize = 512 * 1024;
 
 pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -14,7 +14,7 @@ pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
     without_signals(|| thread.spawn(fetch)).map(drop)
 }
 
-/// A thread inherits the mask of the one that starts it. Its starter's signals wait for some microseconds.
+/// A thread inherits the signal mask of the thread that starts it. That thread's signals wait for some microseconds.
 #[cfg(unix)]
 fn without_signals<R>(start: impl FnOnce() -> R) -> R {
     let mut all = std::mem::MaybeUninit::uninit();
@@ -35,7 +35,7 @@ fn without_signals<R>(start: impl FnOnce() -> R) -> R {
     start()
 }
 
-/// The program's thread-local data, which glibc places in each thread's stack.
+/// The size of the program's thread-local data, which glibc places on each thread's stack.
 #[cfg(all(target_os = "linux", not(miri)))] // Miri has no loader that could be asked
 mod thread_local {
     use std::ffi::{c_int, c_void};
@@ -48,12 +48,12 @@ mod thread_local {
     }
 
     extern "C" fn add_up() {
-        // SAFETY: `add` has the type that is wanted, and takes no data.
+        // SAFETY: `add` has the required type, and uses no data.
         unsafe { libc::dl_iterate_phdr(Some(add), std::ptr::null_mut()) };
     }
 
     unsafe extern "C" fn add(object: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
-        // SAFETY: the loader lends an object and its headers for the time of this call.
+        // SAFETY: the loader keeps the object and its headers valid during this call.
         let headers = unsafe { std::slice::from_raw_parts((*object).dlpi_phdr, usize::from((*object).dlpi_phnum)) };
         for header in headers.iter().filter(|header| header.p_type == libc::PT_TLS) {
             BYTES.fetch_add((header.p_memsz + header.p_align) as usize, Relaxed);
@@ -61,10 +61,10 @@ mod thread_local {
         0
     }
 
-    // At load, because later another thread may hold the loader's lock at a fork, and the child would wait for it. What
-    // is loaded after that does not count: its data lies elsewhere.
+    // At load: later, another thread may hold the loader's lock at a fork, and the child would wait for it for ever.
+    // Objects that are loaded afterwards do not count, because their data is not on the stack.
     #[used]
-    // SAFETY: the loader takes this section for an array of such functions, and calls each.
+    // SAFETY: the loader expects an array of such functions in this section, and calls each.
     #[unsafe(link_section = ".init_array")]
     static ADD_UP: extern "C" fn() = add_up;
 }

@@ -1,9 +1,10 @@
-//! What a fork leaves: a child has one thread, and every lock that another thread held at the fork is held forever.
+//! What a fork leaves behind: a child has one thread, and a lock that another thread held at the fork stays held for
+//! ever.
 //!
-//! So the child abandons what it may have to wait for and builds it anew. Only `vfork`, `clone` and the like, which run
-//! no handlers, are not noticed; a child of those is to call `exec` anyway.
+//! So a child abandons whatever it might wait for, and builds it anew. `vfork`, `clone` and other calls that run no
+//! handlers are not noticed, but their child must call `exec` anyway.
 #![allow(unsafe_code)]
-#![cfg_attr(not(unix), expect(dead_code, reason = "nothing forks there"))]
+#![cfg_attr(not(unix), expect(dead_code, reason = "there are no forks"))]
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
@@ -34,7 +35,7 @@ macro_rules! held_by_forks {
             }
             #[allow(unsafe_code)]
             #[used]
-            // SAFETY: the loader takes this section for an array of such functions, and calls each.
+            // SAFETY: the loader expects an array of such functions in this section, and calls each.
             #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
             #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
             static WATCH: extern "C" fn() = watch;
@@ -63,7 +64,7 @@ pub(crate) fn without_forks<R>(work: impl FnOnce() -> R) -> R {
     GATE.with(|()| work())
 }
 
-/// A value of its own for each process: built when it is first wanted, abandoned, not dropped, after a fork.
+/// A value of its own for each process: built at its first use, and after a fork abandoned, not dropped.
 pub(crate) struct PerProcess<T>(AtomicPtr<Made<T>>);
 
 struct Made<T> {
@@ -114,16 +115,16 @@ impl<T> Drop for PerProcess<T> {
     }
 }
 
-// SAFETY: it hands out `&T` to any thread, and drops a T that any thread may have built.
+// SAFETY: it gives `&T` to any thread, and drops a T that any thread may have built.
 unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 
-/// How often, and how far apart, a fork tries to get a lock that its own thread may hold.
+/// How often, and how far apart, a fork tries to take a lock that its own thread may hold.
 const FORK_TRIES: u32 = 1000;
 const FORK_PAUSE: Duration = Duration::from_micros(100);
 
 thread_local! {
-    /// Whether this thread holds a `ForkLock`, or is about to. The place of it tells this thread from others, in a
-    /// child as in its parent.
+    /// Whether this thread holds a `ForkLock`, or is about to. Its address identifies this thread, in a child as in its
+    /// parent.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -131,7 +132,7 @@ fn this_thread() -> usize {
     INSIDE.with(|inside| ptr::from_ref(inside).addr())
 }
 
-/// A lock that every fork holds, so that its child finds what it guards whole, and free: see [`held_by_forks`]. For
+/// A lock that every fork holds, so that in the child it is free and its value is whole: see [`held_by_forks`]. For
 /// short work only.
 pub(crate) struct ForkLock<T: 'static> {
     lock: Mutex<T>,
@@ -141,7 +142,7 @@ pub(crate) struct ForkLock<T: 'static> {
     fork_count: AtomicU64,
 }
 
-// SAFETY: `forking` is touched by the thread that `forker` names alone, while it holds `lock`; the rest is a Mutex.
+// SAFETY: only the thread that `forker` names uses `forking`, while it holds `lock`; the rest is a Mutex.
 unsafe impl<T: Send> Sync for ForkLock<T> {}
 
 impl<T> ForkLock<T> {
@@ -159,7 +160,7 @@ impl<T> ForkLock<T> {
         self.fork_count.load(Relaxed)
     }
 
-    /// Not to be called again within `work`.
+    /// `work` must not use a `ForkLock`.
     pub(crate) fn with<R>(&'static self, work: impl FnOnce(&mut T) -> R) -> R {
         struct Inside;
         impl Drop for Inside {
@@ -168,7 +169,7 @@ impl<T> ForkLock<T> {
             }
         }
         if self.forker.load(Relaxed) == this_thread() {
-            // A handler of the program's own, which runs between those below: this thread holds the lock already.
+            // A fork handler of the program, which runs between those below: this thread already holds the lock.
             // SAFETY: as in `after_fork`, and nobody else borrows it, because `work` calls nothing that comes here.
             return work(unsafe { (*self.forking.get()).as_mut() }.expect("held through the fork"));
         }
@@ -179,8 +180,8 @@ impl<T> ForkLock<T> {
 
     pub(crate) fn before_fork(&'static self) {
         let guard = if INSIDE.get() {
-            // A signal handler forks that has interrupted `with`. If its own thread holds the lock, so does its child,
-            // which ends, or calls `exec`, in the handler.
+            // A signal handler that interrupted `with` forks. If this thread holds the lock, so will the child, which
+            // must end, or call `exec`, in the handler.
             (0..FORK_TRIES).find_map(|_| self.try_lock())
         } else {
             Some(self.lock.lock().unwrap_or_else(PoisonError::into_inner))
@@ -220,8 +221,8 @@ impl<T> ForkLock<T> {
 /// For `held_by_forks` alone.
 #[cfg(unix)]
 pub(crate) fn watch(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
-    // SAFETY: the handlers are there for as long as they may be called: the shared library is never unmapped
-    // (`nodelete`), and libc drops the handlers of another that this one is a part of. The call fails only for want of
-    // memory, and then forks go unnoticed, as they do where there is no fork.
+    // SAFETY: the handlers exist as long as they may be called: the shared library is never unmapped (`nodelete`), and
+    // libc drops the handlers of any other library that contains this code. The call fails only if there is no memory,
+    // and then forks are not noticed.
     unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }

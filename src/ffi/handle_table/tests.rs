@@ -14,7 +14,7 @@ use crate::secret::Secret;
 const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
 const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
-/// Publishes as a cache does: under its lock, and nothing any more once it is closed.
+/// Publishes as a cache does: under its lock, and nothing after it is closed.
 struct Value {
     published: &'static PublishedToken,
     state: Mutex<State>,
@@ -51,13 +51,13 @@ impl Value {
     }
 }
 
-/// The token of this guest and generation: no other is like it, nor has the same length as the one before it.
+/// The token of this value and generation. No other is equal, and the one before it has another length.
 fn value(handle: Handle, generation: u64) -> String {
     let sign = format!("{:x}.{generation:x}.", handle.to_bits());
     sign.repeat((generation * 7 % 5 + 1) as usize)
 }
 
-/// Whether the handle has a token; it must be one that was written for it.
+/// Whether the handle has a token, which must be one that was written for it.
 fn check(table: &'static HandleTable<Value>, handle: Handle) -> bool {
     let mut memory = [MaybeUninit::uninit(); _];
     let mut copy = TokenCopy::new(&mut memory);
@@ -84,11 +84,11 @@ impl Random {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "it is about threads")]
-fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
+fn reads_whole_tokens_of_the_right_handle_during_writes_and_frees() {
     static TABLE: HandleTable<Value> = HandleTable::new();
     let rounds = if cfg!(miri) { 20 } else { 100_000 };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    // As many rooms as threads that free: each frees the guest of its own, and any thread may call any handle.
+    // As many entries as threads that free: each frees its own value, and any thread may use any handle.
     let handles: Vec<_> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
     let any = |random: &mut Random| Handle::from_bits(handles[random.below(threads)].load(Relaxed));
     let ended = AtomicBool::new(false);
@@ -115,8 +115,8 @@ fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
                         let handle = any(&mut random);
                         match (random.below(10), TABLE.find(handle)) {
                             (0, _) | (_, None) => replace(own),
-                            (1, Some(guest)) => guest.withdraw(false),
-                            (_, Some(guest)) => guest.publish(handle),
+                            (1, Some(value)) => value.withdraw(false),
+                            (_, Some(value)) => value.publish(handle),
                         }
                     }
                 })
@@ -127,12 +127,12 @@ fn beside_writers_and_frees_every_read_is_whole_and_of_its_handle() {
         assert!(writers.iter().all(Result::is_ok), "a writer panicked");
     });
 
-    /// Frees the guest of this handle, and has another come, to the same room or another.
+    /// Frees the value of this handle, and inserts another, into the same entry or another one.
     fn replace(handle: &AtomicUsize) {
         let old = Handle::from_bits(handle.load(Relaxed));
         TABLE.remove(old, |value| value.withdraw(true));
-        assert!(!check(&TABLE, old), "a token after its guest has gone");
-        let new = TABLE.insert(Value::new).expect("there is room");
+        assert!(!check(&TABLE, old), "a token after its value was removed");
+        let new = TABLE.insert(Value::new).expect("the table is not full");
         TABLE.find(new).expect("just inserted").publish(new);
         assert!(check(&TABLE, new), "no token right after it was published");
         handle.store(new.to_bits(), Relaxed);

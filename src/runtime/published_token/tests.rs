@@ -7,10 +7,10 @@ pub(super) const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: D
 /// The other clock started a while later.
 pub(super) const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
-pub(super) fn publish(published: &PublishedToken, value: &str, generation: u64, attention: Option<u64>) {
+pub(super) fn publish(published: &PublishedToken, value: &str, generation: u64, next_check_at: Option<u64>) {
     let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
-    let attention = attention.map(|after| SENT.boot + Duration::from_secs(after));
-    let offer = Offer { value: &value, generation, sent: SENT, ttl, attention };
+    let next_check_at = next_check_at.map(|after| SENT.boot + Duration::from_secs(after));
+    let offer = Offer { value: &value, generation, sent: SENT, ttl, attention: next_check_at };
     published.publish(Some(&offer), generation, TIME, SENT);
 }
 
@@ -90,8 +90,8 @@ fn publishing_again_does_not_extend_a_token() {
     let passed = Duration::from_secs(300);
     let now = Moment { boot: SENT.boot + passed, wall: SENT.wall + passed };
     let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
-    let attention = Some(SENT.boot + Duration::from_secs(500));
-    let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention };
+    let next_check_at = Some(SENT.boot + Duration::from_secs(500));
+    let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention: next_check_at };
     row[0].publish(Some(&offer), 1, after(300.0, 0.0), now);
     assert_eq!(row[0].generation(OWNER, after(499.9, 0.0)), Some((1, false)));
     assert_eq!(row[0].generation(OWNER, after(500.0, 0.0)), Some((1, true)));
