@@ -50,7 +50,7 @@ header: ## write include/bankhub.h anew from src/ffi
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
 # Each writes its tables into README.md, unless it misses what is promised there.
-MEASURE = PYTHONPATH=tests/conformance:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
+MEASURE = PYTHONPATH=tests:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
   .venv/bin/python benches/performance.py
 .PHONY: bench fleet shared storm
 bench: benches ## measure a call, a wait, an idle handle and the first token
@@ -119,7 +119,7 @@ ALONE = help setup header library install wheels simulate mutants miri deny fuzz
 ifneq ($(filter-out $(ALONE),$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
-build/setup.mk: scripts/setup tests/requirements.txt tests/conformance/requirements.txt benches/requirements.txt
+build/setup.mk: scripts/setup tests/requirements.txt benches/requirements.txt
 	scripts/setup
 
 # $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.
@@ -127,10 +127,11 @@ unless = $(if $(filter $1,$(MISSING)),,$2)
 PROGRAMS = build/driver-c \
   $(call unless,cpp,build/driver-cpp) \
   $(call unless,curl,build/demo-c build/libcurl-c) \
-  $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/test-libcurl build/caller-c build/caller-cpp) \
+  $(call unless,cpp curl,build/demo-cpp build/libcurl-cpp build/test-libcurl) \
+  $(call unless,cpp curl,build/http-client-c build/http-client-cpp) \
   $(call unless,cpp,build/test-cpp) \
-  $(call unless,go,build/driver-go build/demo-go build/caller-go) \
-  $(call unless,csharp,build/driver-csharp.exe build/caller-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
+  $(call unless,go,build/driver-go build/demo-go build/http-client-go) \
+  $(call unless,csharp,build/driver-csharp.exe build/http-client-csharp.exe build/demo-csharp.exe build/test-csharp.exe)
 build: $(PROGRAMS)
 
 .PHONY: testing benches
@@ -157,16 +158,16 @@ build/driver-c build/demo-c build/libcurl-c: include/bankhub.h | cargo
 build/driver-cpp: tests/conformance/drivers/driver.cpp
 build/demo-cpp: examples/demo.cpp
 build/libcurl-cpp: examples/libcurl.cpp examples/authorized.hpp
-build/caller-c build/caller-cpp: tests/conformance/callers/curl.cpp tests/conformance/drivers/line.h
-build/caller-c build/caller-cpp: examples/authorized.h examples/authorized.hpp
-build/caller-c: MANNER = -DC
+build/http-client-c build/http-client-cpp: tests/conformance/http_clients/curl.cpp tests/conformance/drivers/line.h
+build/http-client-c build/http-client-cpp: examples/authorized.h examples/authorized.hpp
+build/http-client-c: MANNER = -DC
 build/test-cpp: tests/cpp/wrapper.cpp
 build/test-libcurl: tests/cpp/authorized.cpp examples/authorized.h examples/authorized.hpp
-CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp caller-c caller-cpp test-cpp test-libcurl)
+CPP = $(addprefix build/,driver-cpp demo-cpp libcurl-cpp http-client-c http-client-cpp test-cpp test-libcurl)
 $(CPP): include/bankhub.hpp include/bankhub.h | cargo
 	$(CXX) -std=c++17 $(WARNINGS) $(MANNER) -Iinclude -Iexamples $(filter %.cpp,$^) -o $@ $(LINK) $(HTTP)
 
-$(addprefix build/,demo-c demo-cpp libcurl-c libcurl-cpp caller-c caller-cpp test-libcurl): HTTP = -lcurl
+$(addprefix build/,demo-c demo-cpp libcurl-c libcurl-cpp http-client-c http-client-cpp test-libcurl): HTTP = -lcurl
 
 build/memory: tests/memory/everything.c include/bankhub.h | cargo
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Iinclude $< -o $@ $(LINK)
@@ -186,11 +187,11 @@ build/bench-first-token: benches/first_token/first_token.c include/bankhub.h
 	$(CC) -std=c11 -O2 $(WARNINGS) -Iinclude $< -o $@ -ldl
 
 # Go looks after what is out of date by itself.
-.PHONY: build/driver-go build/caller-go build/demo-go build/storm-go build/bench-go
+.PHONY: build/driver-go build/http-client-go build/demo-go build/storm-go build/bench-go
 build/driver-go: cargo
 	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
-build/caller-go: cargo
-	go build -C tests/conformance/callers/go -o $(CURDIR)/$@ .
+build/http-client-go: cargo
+	go build -C tests/conformance/http_clients/go -o $(CURDIR)/$@ .
 build/demo-go: cargo
 	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
 build/storm-go: cargo
@@ -206,9 +207,9 @@ build/AssemblyInfo.cs: bindings/csharp/BankHub.csproj
 build/BankHub.dll: $(wildcard bindings/csharp/src/*.cs) build/AssemblyInfo.cs build/setup.mk
 	$(MCS) -target:library -r:System.Net.Http -out:$@ $(filter %.cs,$^)
 build/driver-csharp.exe: tests/conformance/drivers/Driver.cs
-build/caller-csharp.exe: tests/conformance/callers/Caller.cs
+build/http-client-csharp.exe: tests/conformance/http_clients/Client.cs
 build/demo-csharp.exe: bindings/csharp/examples/Demo.cs
 build/bench-csharp.exe: benches/wrappers/Wrappers.cs
 build/test-csharp.exe: $(wildcard bindings/csharp/tests/*.cs)
-$(addprefix build/,$(addsuffix -csharp.exe,driver caller demo bench test)): build/BankHub.dll
+$(addprefix build/,$(addsuffix -csharp.exe,driver http-client demo bench test)): build/BankHub.dll
 	$(MCS) -r:System.Net.Http -r:$< -out:$@ $(filter %.cs,$^)

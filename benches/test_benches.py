@@ -10,7 +10,8 @@ from pathlib import Path
 
 import performance
 import pytest
-from languages import LIBRARIES, ROOT
+
+from support.languages import LIBRARIES, ROOT
 
 HERE = Path(__file__).resolve().parent
 COMMANDS = {
@@ -36,7 +37,7 @@ def test_it_fills_its_tables(name: str) -> None:
 
 def tables_of(command: list[str]) -> list[list[list[str]]]:
     """What it prints with `--tiny`."""
-    path = f"{ROOT / 'tests/conformance'}:{ROOT / 'bindings/python/src'}"
+    path = f"{ROOT / 'tests'}:{ROOT / 'bindings/python/src'}"
     environment = {**os.environ, "PYTHONPATH": path, "BANKHUB_LIBRARY": str(LIBRARIES / "libbankhub.so.0")}
     run = subprocess.run(
         [*command, "--tiny"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=True

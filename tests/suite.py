@@ -89,7 +89,7 @@ GO_MODULES = [
     "bindings/go",
     "bindings/go/oauth2",
     "tests/conformance/drivers/go",
-    "tests/conformance/callers/go",
+    "tests/conformance/http_clients/go",
     "benches/storm/go",
     "benches/wrappers/go",
 ]

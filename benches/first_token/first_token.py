@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from languages import BUILD, LIBRARIES
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.languages import BUILD, LIBRARIES
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 
 PROGRAM = [str(BUILD / "bench-first-token"), str(LIBRARIES / "libbankhub.so")]
 CURL = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--user", f"{CLIENT_ID}:{CLIENT_SECRET}"]

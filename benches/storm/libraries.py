@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from languages import BUILD, LIBRARIES
+from support.languages import BUILD, LIBRARIES
 
 HERE = Path(__file__).resolve().parent
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from libraries import COLUMNS, Library
-from mock_server import MockServer
 from stage import LEAD_S, Call, Plan, Stage
+from support.mock_server import MockServer
 
 PLAN = Plan.turns(8, period_ms=5, seconds=6)
 AROUND_S = 2

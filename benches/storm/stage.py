@@ -6,10 +6,10 @@ import json
 import time
 from typing import NamedTuple
 
-from languages import ROOT, clean_environment
 from libraries import Library
-from line_process import LineProcess
-from mock_server import MockServer
+from support.languages import ROOT, clean_environment
+from support.line_process import LineProcess
+from support.mock_server import MockServer
 
 LATENCY_MS = 200
 LONG_TTL = 60_000

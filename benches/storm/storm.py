@@ -16,9 +16,9 @@ from queue import SimpleQueue
 from typing import Optional
 
 from libraries import COLUMNS, Library
-from mock_server import MockServer
 from rows import ROWS, Figures, Row, Scale
 from stage import LATENCY_MS, Stage
+from support.mock_server import MockServer
 
 FULL = Scale(callers=64, seconds=60, outage_s=10)
 TINY = Scale(callers=16, seconds=2, outage_s=1)

@@ -22,12 +22,12 @@ import httpx
 import requests
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]
 from authlib.integrations.requests_client.oauth2_session import OAuth2Auth  # type: ignore[import-untyped]
-from languages import BUILD, LIBRARIES
-from mock_server import MockServer
 
 import bankhub
 import bankhub.httpx
 import bankhub.requests
+from support.languages import BUILD, LIBRARIES
+from support.mock_server import MockServer
 
 URL = "https://hub.test/v1/company"
 LIFE_S = 3_600

@@ -1,4 +1,4 @@
-//! The API that the mock server answers for: the token endpoint and the resources, as the documentation says.
+//! The Bank Hub API: the token endpoint and the resources, as the documentation describes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::hub::{Hub, Seen, Settings};
-use crate::trials;
+use crate::http_test_routes;
+use crate::state::{ReceivedRequest, ServerState, Settings};
 
-pub fn router(hub: Arc<Hub>) -> Router {
+pub fn router(state: Arc<ServerState>) -> Router {
     let resources = Router::new()
         .route("/v1/company", get_only(json!({"id": 1, "name": "MockServer company"})))
         .route("/v1/bank-account", get_only(json!([{"id": 1, "account_number": "0000000001"}])))
@@ -26,34 +26,41 @@ pub fn router(hub: Arc<Hub>) -> Router {
         .route("/v1/link-token/create", post_only(json!({"link_token": "mock-link-token"})))
         .route("/v1/webhook", get_only(json!([])).merge(post_only(json!({"id": 1}))))
         .route("/v1/merchant-config", get_only(json!({})).merge(post_only(json!({}))))
-        .merge(trials::router())
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&hub), require_bearer));
+        .merge(http_test_routes::router())
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&state), require_bearer));
     Router::new()
         .route("/v1/token", post(token))
         .merge(resources)
         .fallback(|| async { failure(StatusCode::NOT_FOUND, "Resource not found", None) })
         .method_not_allowed_fallback(|| async { failure(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", None) })
-        .with_state(hub)
+        .with_state(state)
 }
 
-async fn token(State(hub): State<Arc<Hub>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    // Held here, the count ends also where the client goes away during the latency.
-    let _in_flight = hub.begin_token_request(Seen { body_length: Some(body.len()), ..seen(&method, &uri, &headers) });
-    let ordered = hub.next_answer();
-    let settings = hub.settings();
+async fn token(
+    State(state): State<Arc<ServerState>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = ReceivedRequest { body_length: Some(body.len()), ..received(&method, &uri, &headers) };
+    // Held here, so that the count also ends if the client disconnects during the latency.
+    let _in_flight = state.begin_token_request(request);
+    let stub = state.next_stub_response();
+    let settings = state.settings();
     tokio::time::sleep(Duration::from_millis(settings.latency_ms)).await;
-    let answer = match ordered {
-        // As a Body, since axum gives bare text a Content-Type that nobody ordered.
-        Some(ordered) => (ordered.status, ordered.headers, Body::from(ordered.body)).into_response(),
-        None => issue(&hub, &settings, &headers),
+    let response = match stub {
+        // As a Body, because axum adds a Content-Type to plain text.
+        Some(stub) => (stub.status, stub.headers, Body::from(stub.body)).into_response(),
+        None => issue(&state, &settings, &headers),
     };
-    if answer.status() == StatusCode::UNAUTHORIZED {
-        hub.count_unauthorized();
+    if response.status() == StatusCode::UNAUTHORIZED {
+        state.count_unauthorized();
     }
-    answer
+    response
 }
 
-fn issue(hub: &Hub, settings: &Settings, headers: &HeaderMap) -> Response {
+fn issue(state: &ServerState, settings: &Settings, headers: &HeaderMap) -> Response {
     let Some(encoded) = credentials_of(headers, "Basic ") else { return unauthenticated() };
     let Some(given) = STANDARD.decode(encoded).ok().filter(|given| given.contains(&b':')) else {
         let errors = json!({"Authorization": "expected Basic base64(client_id:client_secret)"});
@@ -63,32 +70,32 @@ fn issue(hub: &Hub, settings: &Settings, headers: &HeaderMap) -> Response {
     if !settings.enabled || given != expected.as_bytes() {
         return unauthenticated();
     }
-    let (access_token, ttl) = hub.issue();
-    (StatusCode::CREATED, Json(Granted { code: 201, access_token, ttl })).into_response()
+    let (access_token, ttl) = state.issue();
+    (StatusCode::CREATED, Json(TokenBody { code: 201, access_token, ttl })).into_response()
 }
 
-/// Its keys in the order of the documentation.
+/// Its keys are in the order of the documentation.
 #[derive(Serialize)]
-struct Granted {
+struct TokenBody {
     code: u16,
     access_token: String,
     ttl: u64,
 }
 
-async fn require_bearer(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    hub.count_resource_request(seen(request.method(), request.uri(), request.headers()));
-    if credentials_of(request.headers(), "Bearer ").is_some_and(|token| hub.is_live(token)) {
+async fn require_bearer(State(state): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
+    state.count_resource_request(received(request.method(), request.uri(), request.headers()));
+    if credentials_of(request.headers(), "Bearer ").is_some_and(|token| state.is_live(token)) {
         return next.run(request).await;
     }
-    hub.count_unauthorized();
-    // The body is read first: a connection that is closed before that may lose the answer.
+    state.count_unauthorized();
+    // The body is read first: a client may lose the response of a connection that is closed before that.
     let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
     unauthenticated()
 }
 
-fn seen(method: &Method, uri: &Uri, headers: &HeaderMap) -> Seen {
+fn received(method: &Method, uri: &Uri, headers: &HeaderMap) -> ReceivedRequest {
     let text = |value: &HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    Seen {
+    ReceivedRequest {
         method: method.to_string(),
         path: uri.path().to_owned(),
         headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
@@ -102,11 +109,11 @@ fn credentials_of<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
     given.eq_ignore_ascii_case(scheme).then_some(credentials)
 }
 
-fn get_only(data: Value) -> MethodRouter<Arc<Hub>> {
+fn get_only(data: Value) -> MethodRouter<Arc<ServerState>> {
     get(|| async { success(StatusCode::OK, data) })
 }
 
-fn post_only(data: Value) -> MethodRouter<Arc<Hub>> {
+fn post_only(data: Value) -> MethodRouter<Arc<ServerState>> {
     post(|| async { success(StatusCode::CREATED, data) })
 }
 
@@ -118,9 +125,9 @@ pub fn unauthenticated() -> Response {
     failure(StatusCode::UNAUTHORIZED, "Unauthenticated", None)
 }
 
-/// Its keys in the order of the documentation.
+/// Its keys are in the order of the documentation.
 #[derive(Serialize)]
-struct Failed {
+struct ErrorBody {
     code: u16,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,5 +135,5 @@ struct Failed {
 }
 
 fn failure(status: StatusCode, message: &'static str, errors: Option<Value>) -> Response {
-    (status, Json(Failed { code: status.as_u16(), message, errors })).into_response()
+    (status, Json(ErrorBody { code: status.as_u16(), message, errors })).into_response()
 }

@@ -1,4 +1,4 @@
-//! The control path: what a test tells the mock server to do, and asks it about what it has seen.
+//! The control paths: a test changes here what the mock server does, and reads what it received.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::hub::{Answer, Counters, Hub};
-use crate::wire::Step;
+use crate::raw_faults::FaultStep;
+use crate::state::{Counters, ServerState, StubResponse};
 
 type Done = Result<StatusCode, (StatusCode, String)>;
 
-pub fn router(hub: Arc<Hub>) -> Router {
+pub fn router(state: Arc<ServerState>) -> Router {
     Router::new()
         .route("/mock/revoke", post(revoke))
         .route("/mock/credentials", post(credentials))
         .route("/mock/settings", post(settings))
-        .route("/mock/answers", post(answers))
-        .route("/mock/wire", post(wire))
+        .route("/mock/responses", post(responses))
+        .route("/mock/raw-faults", post(raw_faults))
         .route("/mock/reset", post(reset))
         .route("/mock/counters", get(counters))
-        .with_state(hub)
+        .with_state(state)
 }
 
-async fn revoke(State(hub): State<Arc<Hub>>) -> StatusCode {
-    hub.revoke_all();
+async fn revoke(State(state): State<Arc<ServerState>>) -> StatusCode {
+    state.revoke_all();
     StatusCode::NO_CONTENT
 }
 
@@ -40,9 +40,9 @@ struct Credentials {
     enabled: bool,
 }
 
-async fn credentials(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
-    let Credentials { enabled } = read(&body)?;
-    hub.change(|settings| settings.enabled = enabled);
+async fn credentials(State(state): State<Arc<ServerState>>, body: Bytes) -> Done {
+    let Credentials { enabled } = parse(&body)?;
+    state.change(|settings| settings.enabled = enabled);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -54,9 +54,9 @@ struct Changes {
     end_old_token: Option<bool>,
 }
 
-async fn settings(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
-    let changes: Changes = read(&body)?;
-    hub.change(|settings| {
+async fn settings(State(state): State<Arc<ServerState>>, body: Bytes) -> Done {
+    let changes: Changes = parse(&body)?;
+    state.change(|settings| {
         settings.ttl = changes.ttl.unwrap_or(settings.ttl);
         settings.latency_ms = changes.latency_ms.unwrap_or(settings.latency_ms);
         settings.end_old_token = changes.end_old_token.unwrap_or(settings.end_old_token);
@@ -66,7 +66,7 @@ async fn settings(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+struct StubResponses {
     count: usize,
     status: u16,
     #[serde(default)]
@@ -75,64 +75,64 @@ struct Order {
     body: String,
 }
 
-/// More than any test sends, few enough to keep.
-const ORDER_COUNT_MAX: usize = 100_000;
+/// More than any test sends, and few enough to keep in memory.
+const COUNT_MAX: usize = 100_000;
 
-async fn answers(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
-    let order: Order = read(&body)?;
-    check_count(order.count)?;
-    // Below 200 are interim answers, behind which a client goes on waiting.
-    let status = StatusCode::from_u16(order.status).ok().filter(|status| status.as_u16() >= 200);
-    let status = status.ok_or_else(|| wrong(format!("status is {}; expected 200 to 999", order.status)))?;
+async fn responses(State(state): State<Arc<ServerState>>, body: Bytes) -> Done {
+    let stubs: StubResponses = parse(&body)?;
+    check_count(stubs.count)?;
+    // A status below 200 is an interim response, after which a client continues to wait.
+    let status = StatusCode::from_u16(stubs.status).ok().filter(|status| status.as_u16() >= 200);
+    let status = status.ok_or_else(|| bad_request(format!("status is {}; expected 200 to 999", stubs.status)))?;
     let mut headers = HeaderMap::new();
-    for (name, value) in &order.headers {
-        let name: HeaderName = name.parse().map_err(|_| wrong(format!("headers: '{name}' is no header name")))?;
-        // Others than its own would break hyper's framing of the connection.
+    for (name, value) in &stubs.headers {
+        let name: HeaderName = name.parse().map_err(|_| bad_request(format!("headers: '{name}' is no header name")))?;
+        // Any other value than hyper's own would break the framing of the connection.
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
-            return Err(wrong(format!("headers: '{name}' is the mock server's own to write")));
+            return Err(bad_request(format!("headers: the mock server itself writes '{name}'")));
         }
-        let value = HeaderValue::from_str(value).map_err(|_| wrong(format!("headers: no value for '{name}'")))?;
+        let value = HeaderValue::from_str(value).map_err(|_| bad_request(format!("headers: no value for '{name}'")))?;
         headers.insert(name, value);
     }
-    hub.answer_next(order.count, &Answer { status, headers, body: order.body.into() });
+    state.stub_next_responses(stubs.count, &StubResponse { status, headers, body: stubs.body.into() });
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Play {
+struct RawFaults {
     count: usize,
-    steps: Vec<Step>,
+    steps: Vec<FaultStep>,
 }
 
-async fn wire(State(hub): State<Arc<Hub>>, body: Bytes) -> Done {
-    let Play { count, steps } = read(&body)?;
+async fn raw_faults(State(state): State<Arc<ServerState>>, body: Bytes) -> Done {
+    let RawFaults { count, steps } = parse(&body)?;
     check_count(count)?;
-    hub.play_next(count, &steps);
+    state.fault_next_connections(count, &steps);
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn reset(State(hub): State<Arc<Hub>>) -> StatusCode {
-    hub.reset();
+async fn reset(State(state): State<Arc<ServerState>>) -> StatusCode {
+    state.reset();
     StatusCode::NO_CONTENT
 }
 
-async fn counters(State(hub): State<Arc<Hub>>) -> Json<Counters> {
-    Json(hub.counters())
+async fn counters(State(state): State<Arc<ServerState>>) -> Json<Counters> {
+    Json(state.counters())
 }
 
-/// serde's message names the key that is unknown or missing, or where the value is that does not fit.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
-    serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))
+/// serde's message names the unknown or missing key, or the place of a value of the wrong type.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
+    serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))
 }
 
 fn check_count(count: usize) -> Result<(), (StatusCode, String)> {
-    match count > ORDER_COUNT_MAX {
-        true => Err(wrong(format!("count is {count}; expected at most {ORDER_COUNT_MAX}"))),
+    match count > COUNT_MAX {
+        true => Err(bad_request(format!("count is {count}; expected at most {COUNT_MAX}"))),
         false => Ok(()),
     }
 }
 
-fn wrong(problem: String) -> (StatusCode, String) {
+fn bad_request(problem: String) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, format!("{problem}\n"))
 }

@@ -1,11 +1,11 @@
-//! Stands in for the SePay Bank Hub API on loopback. This file reads the options and runs the server.
+//! A mock of the SePay Bank Hub API on loopback. This file reads the options and runs the server.
 
 mod api;
 mod control;
-mod hub;
+mod http_test_routes;
+mod raw_faults;
+mod state;
 mod tls;
-mod trials;
-mod wire;
 
 use std::error::Error;
 use std::io;
@@ -20,21 +20,21 @@ use lexopt::{Arg, Parser, ValueExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::hub::{Hub, Settings};
+use crate::raw_faults::FaultListener;
+use crate::state::{ServerState, Settings};
 use crate::tls::Tls;
-use crate::wire::Wire;
 
 const USAGE: &str = "\
-bankhub-mock-server: stands in for the Bank Hub API on loopback; its first line of output is its address
+bankhub-mock-server: a mock of the Bank Hub API on loopback; its first line of output is its address
 
   --address ADDRESS       of loopback; default: 127.0.0.1
   --port PORT             0, the default: any free port
   --client-id ID          default: mock-id
   --client-secret SECRET  default: mock-secret
-  --ttl SECONDS           how long a token lives; default: 60000
+  --ttl SECONDS           how long a token is valid; default: 60000
   --latency-ms MS         how long a token request takes; default: 0
-  --tls FILE              listens with TLS, too: right, wrong-host, expired and self-signed, each named on a line with
-                          its address; FILE is written, the authority to trust
+  --tls FILE              also listen with TLS, with certificates that are right, wrong-host, expired and self-signed,
+                          and print the address of each; writes the authority to trust into FILE
   --until-eof             end when standard input ends";
 
 struct Options {
@@ -67,7 +67,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `None`: help was asked for.
+/// `None` for `--help`.
 fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         address: Ipv4Addr::LOCALHOST.into(),
@@ -93,7 +93,7 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
-/// Its credentials are everybody's: nobody beyond this machine may find it.
+/// Everybody knows its credentials, so no other machine may reach it.
 fn loopback(text: &str) -> Result<IpAddr, String> {
     let address: IpAddr = text.parse().map_err(|_| "it is no IP address".to_owned())?;
     address.is_loopback().then_some(address).ok_or_else(|| "it is not an address of loopback".to_owned())
@@ -102,37 +102,39 @@ fn loopback(text: &str) -> Result<IpAddr, String> {
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let address = SocketAddr::new(options.address, options.port);
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-    let told_to_end = told_to_end()?;
-    let hub = Arc::new(Hub::new(options.settings));
-    let app = api::router(Arc::clone(&hub)).merge(control::router(Arc::clone(&hub)));
+    let shutdown_signal = shutdown_signal()?;
+    let state = Arc::new(ServerState::new(options.settings));
+    let app = api::router(Arc::clone(&state)).merge(control::router(Arc::clone(&state)));
     println!("http://{}", listener.local_addr()?);
     if let Some(file) = options.tls {
-        serve_tls(options.address, &file, &app, &hub)
+        serve_tls(options.address, &file, &app, &state)
             .await
             .map_err(|error| format!("--tls {}: {error}", file.display()))?;
     }
-    // Nobody waits for open connections: who ends a mock server is done with it.
+    // Open connections are not waited for: a test that ends its mock server needs no more responses.
     tokio::select! {
-        served = axum::serve(Wire::new(listener, None, hub)?, app) => served?,
-        () = told_to_end => {}
+        served = axum::serve(FaultListener::new(listener, None, state)?, app) => served?,
+        () = shutdown_signal => {}
         () = end_of_input(), if options.until_eof => {}
     }
     Ok(())
 }
 
-async fn serve_tls(address: IpAddr, file: &Path, app: &Router, hub: &Arc<Hub>) -> Result<(), Box<dyn Error>> {
+async fn serve_tls(address: IpAddr, file: &Path, app: &Router, state: &Arc<ServerState>) -> Result<(), Box<dyn Error>> {
     let Tls { authority, acceptors } = Tls::new()?;
     fs::write(file, authority)?;
     for (name, acceptor) in acceptors {
         let listener = TcpListener::bind((address, 0)).await?;
         println!("{name} https://localhost:{}", listener.local_addr()?.port());
-        tokio::spawn(axum::serve(Wire::new(listener, Some(acceptor), Arc::clone(hub))?, app.clone()).into_future());
+        tokio::spawn(
+            axum::serve(FaultListener::new(listener, Some(acceptor), Arc::clone(state))?, app.clone()).into_future(),
+        );
     }
     Ok(())
 }
 
 #[cfg(unix)]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
@@ -144,14 +146,14 @@ fn told_to_end() -> io::Result<impl Future<Output = ()>> {
 }
 
 #[cfg(windows)]
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
     Ok(async move {
         interrupt.recv().await;
     })
 }
 
-/// Reads on a thread of its own: the end of the runtime waits for a read of tokio's, and nothing ends that but input.
+/// Reads on its own thread: the runtime waits at its end for a read of tokio's, and only input ends that read.
 async fn end_of_input() {
     let (ended, end) = oneshot::channel::<()>();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Certificates for the TLS ports, made at start: one that is right, and three that no client may accept.
+//! The certificates of the TLS ports, made at start: one that is right, and three that no client may accept.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 pub struct Tls {
-    /// In PEM: trusting it makes the right certificate good.
+    /// In PEM. A client that trusts it accepts the right certificate.
     pub authority: String,
-    /// By what is wrong with each.
+    /// By the name of what is right or wrong with the certificate.
     pub acceptors: [(&'static str, TlsAcceptor); 4],
 }
 
@@ -20,7 +20,7 @@ impl Tls {
     pub fn new() -> Result<Self, Box<dyn Error>> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Of the same name as those it signs, some clients would take them for self-signed.
+        // With the name of the certificates it signs, some clients would take those for self-signed.
         params.distinguished_name.push(DnType::CommonName, "bankhub-mock-server's authority");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let here = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;

@@ -1,4 +1,4 @@
-//! The program itself, over real HTTP: what it answers, what it can be told, what it counts.
+//! The program as a whole, over real HTTP: its responses, its control paths and its counters.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use ureq::Agent;
 
-const CREDENTIALS: &str = "Basic c2FuZGJveC1pZDpzYW5kYm94LXNlY3JldA==";
-/// Far beyond what anything here takes.
+const CREDENTIALS: &str = "Basic bW9jay1pZDptb2NrLXNlY3JldA==";
+/// Far longer than any step of these tests takes.
 const DEADLINE: Duration = Duration::from_secs(5);
 const UNAUTHENTICATED: &str = r#"{"code":401,"message":"Unauthenticated"}"#;
 
@@ -38,18 +38,18 @@ impl MockServer {
     /// Status and body.
     fn post(&self, path: &str, authorization: &str, body: &str) -> (u16, String) {
         let request = self.agent.post(format!("{}{path}", self.url)).header("Authorization", authorization);
-        let mut response = request.send(body).expect("an answer");
+        let mut response = request.send(body).expect("a response");
         (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
     }
 
     fn get(&self, path: &str, authorization: &str) -> (u16, String) {
         let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", authorization);
-        let mut response = request.call().expect("an answer");
+        let mut response = request.call().expect("a response");
         (response.status().as_u16(), response.body_mut().read_to_string().expect("text"))
     }
 
     #[track_caller]
-    fn tell(&self, path: &str, body: Value) {
+    fn control(&self, path: &str, body: Value) {
         assert_eq!(self.post(path, "", &body.to_string()), (204, String::new()), "{path}");
     }
 
@@ -57,8 +57,8 @@ impl MockServer {
     fn token(&self) -> String {
         let (status, body) = self.post("/v1/token", CREDENTIALS, "");
         assert_eq!(status, 201, "{body}");
-        let answer: Value = serde_json::from_str(&body).expect("JSON");
-        answer["access_token"].as_str().expect("a token").to_owned()
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        body["access_token"].as_str().expect("a token").to_owned()
     }
 
     fn company(&self, token: &str) -> u16 {
@@ -97,7 +97,7 @@ impl Drop for MockServer {
 }
 
 #[test]
-fn the_token_endpoint_answers_as_documented() {
+fn token_endpoint_responds_as_documented() {
     let mock_server = MockServer::start(&["--ttl", "77"]);
     let token = mock_server.token();
     assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
@@ -108,7 +108,7 @@ fn the_token_endpoint_answers_as_documented() {
     for (authorization, status, expected) in [
         ("", 401, UNAUTHENTICATED),
         ("Bearer abc", 401, UNAUTHENTICATED),
-        ("Basic c2FuZGJveC1pZDp3cm9uZw==", 401, UNAUTHENTICATED),
+        ("Basic bW9jay1pZDp3cm9uZw==", 401, UNAUTHENTICATED),
         ("Basic %%%", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
         ("Basic bm9jb2xvbg==", 400, r#"{"code":400,"message":"Bad request","errors":{"Authorization":""#),
     ] {
@@ -118,12 +118,12 @@ fn the_token_endpoint_answers_as_documented() {
     let not_found = (404, r#"{"code":404,"message":"Resource not found"}"#.to_owned());
     assert_eq!(mock_server.get("/v1/nothing", ""), not_found);
     assert_eq!(mock_server.get("/v1/token", ""), (405, r#"{"code":405,"message":"Method not allowed"}"#.to_owned()));
-    let refused = mock_server.agent.get(format!("{}/v1/token", mock_server.url)).call().expect("an answer");
+    let refused = mock_server.agent.get(format!("{}/v1/token", mock_server.url)).call().expect("a response");
     assert_eq!(refused.headers()["allow"], "POST");
 }
 
 #[test]
-fn resources_want_a_token_that_lives() {
+fn resources_require_a_live_token() {
     let mock_server = MockServer::start(&[]);
     let (first, second) = (mock_server.token(), mock_server.token());
     for path in ["/v1/company", "/v1/bank-account", "/v1/transaction", "/v1/webhook", "/v1/merchant-config"] {
@@ -134,40 +134,40 @@ fn resources_want_a_token_that_lives() {
         assert_eq!(mock_server.post(path, "", "{}").0, 401, "{path}");
         assert_eq!(mock_server.post(path, &format!("Bearer {second}"), "{}").0, 201, "{path}");
     }
-    mock_server.tell("/mock/revoke", json!({}));
+    mock_server.control("/mock/revoke", json!({}));
     assert_eq!((mock_server.company(&first), mock_server.company(&second)), (401, 401));
     let third = mock_server.token();
     assert_eq!(mock_server.company(&third), 200);
 }
 
 #[test]
-fn a_token_ends_with_its_ttl() {
+fn token_ends_with_its_ttl() {
     let mock_server = MockServer::start(&["--ttl", "1"]);
     let token = mock_server.token();
     assert_eq!(mock_server.company(&token), 200);
     let waiting = Instant::now();
     while mock_server.company(&token) == 200 {
-        assert!(waiting.elapsed() < DEADLINE, "a token of 1 s still lives");
+        assert!(waiting.elapsed() < DEADLINE, "a token of 1 s is still live");
     }
     assert!(waiting.elapsed() > Duration::from_millis(500), "a token of 1 s ended at once");
 }
 
 #[test]
-fn settings_hold_from_the_next_request_until_a_reset() {
+fn settings_apply_until_reset() {
     let mock_server = MockServer::start(&["--ttl", "77"]);
-    mock_server.tell("/mock/settings", json!({"ttl": 88}));
-    mock_server.tell("/mock/settings", json!({"latency_ms": 200}));
+    mock_server.control("/mock/settings", json!({"ttl": 88}));
+    mock_server.control("/mock/settings", json!({"latency_ms": 200}));
     let waiting = Instant::now();
     let (_, body) = mock_server.post("/v1/token", CREDENTIALS, "");
     assert!(waiting.elapsed() >= Duration::from_millis(200), "no latency");
     assert!(body.ends_with(r#""ttl":88}"#), "{body}");
-    mock_server.tell("/mock/reset", json!({}));
+    mock_server.control("/mock/reset", json!({}));
     let (_, body) = mock_server.post("/v1/token", CREDENTIALS, "");
     assert!(body.ends_with(r#""ttl":77}"#), "{body}");
 }
 
 #[test]
-fn credentials_and_port_can_be_chosen() {
+fn accepts_credentials_and_port() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let port = free.port().to_string();
     let mock_server = MockServer::start(&["--port", &port, "--client-id", "other", "--client-secret", "s:ecret"]);
@@ -177,61 +177,62 @@ fn credentials_and_port_can_be_chosen() {
 }
 
 #[test]
-fn a_new_token_ends_the_old_one_if_told_so() {
+fn new_token_ends_the_old_one_with_end_old_token() {
     let mock_server = MockServer::start(&[]);
-    mock_server.tell("/mock/settings", json!({"end_old_token": true}));
+    mock_server.control("/mock/settings", json!({"end_old_token": true}));
     let (old, new) = (mock_server.token(), mock_server.token());
     assert_eq!((mock_server.company(&old), mock_server.company(&new)), (401, 200));
 }
 
 #[test]
-fn credentials_can_be_disabled() {
+fn disables_credentials() {
     let mock_server = MockServer::start(&[]);
-    mock_server.tell("/mock/credentials", json!({"enabled": false}));
+    mock_server.control("/mock/credentials", json!({"enabled": false}));
     assert_eq!(mock_server.post("/v1/token", CREDENTIALS, ""), (401, UNAUTHENTICATED.to_owned()));
-    mock_server.tell("/mock/credentials", json!({"enabled": true}));
+    mock_server.control("/mock/credentials", json!({"enabled": true}));
     mock_server.token();
 }
 
 #[test]
-fn ordered_answers_are_given_in_turn_then_tokens_again() {
+fn sends_stub_responses_in_order_and_then_tokens() {
     let mock_server = MockServer::start(&[]);
     mock_server
-        .tell("/mock/answers", json!({"count": 2, "status": 503, "body": "<html>", "headers": {"X-Made": "up"}}));
-    mock_server.tell("/mock/answers", json!({"count": 1, "status": 418}));
-    let answers: Vec<_> = (0..3).map(|_| mock_server.post("/v1/token", CREDENTIALS, "")).collect();
+        .control("/mock/responses", json!({"count": 2, "status": 503, "body": "<html>", "headers": {"X-Made": "up"}}));
+    mock_server.control("/mock/responses", json!({"count": 1, "status": 418}));
+    let responses: Vec<_> = (0..3).map(|_| mock_server.post("/v1/token", CREDENTIALS, "")).collect();
     let (busy, teapot) = ((503, "<html>".to_owned()), (418, String::new()));
-    assert_eq!(answers, [busy.clone(), busy, teapot]);
+    assert_eq!(responses, [busy.clone(), busy, teapot]);
     mock_server.token();
 }
 
 #[test]
-fn an_ordered_answer_has_the_headers_it_was_given_and_no_content_type_of_its_own() {
+fn stub_response_has_only_its_own_headers() {
     let mock_server = MockServer::start(&[]);
     let url = format!("{}/v1/token", mock_server.url);
-    for (ordered, content_type) in [
+    for (headers, content_type) in [
         (json!({"Retry-After": "5"}), None),
         (json!({"Retry-After": "5", "Content-Type": "text/html"}), Some("text/html")),
     ] {
-        mock_server.tell("/mock/answers", json!({"count": 1, "status": 503, "body": "<html>", "headers": ordered}));
-        let answer = mock_server.agent.post(&url).send_empty().expect("an answer");
-        let header = |name| answer.headers().get(name).map(|value| value.to_str().expect("text"));
+        mock_server
+            .control("/mock/responses", json!({"count": 1, "status": 503, "body": "<html>", "headers": headers}));
+        let response = mock_server.agent.post(&url).send_empty().expect("a response");
+        let header = |name| response.headers().get(name).map(|value| value.to_str().expect("text"));
         assert_eq!((header("retry-after"), header("content-type")), (Some("5"), content_type));
     }
 }
 
-/// All that comes back on a connection of its own.
+/// Sends the request on a new connection and returns all bytes that come back.
 fn exchange(mock_server: &MockServer, request: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(mock_server.url.trim_start_matches("http://"))?;
     connection.set_read_timeout(Some(DEADLINE))?;
     connection.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    connection.read_to_string(&mut response)?;
+    Ok(response)
 }
 
 #[test]
-fn the_wire_does_what_was_ordered_to_token_requests_alone() {
+fn raw_faults_affect_token_requests_only() {
     let mock_server = MockServer::start(&[]);
     let steps = json!([
         {"send": "a"},
@@ -239,13 +240,13 @@ fn the_wire_does_what_was_ordered_to_token_requests_alone() {
         {"pause_ms": 1},
         {"drip": {"text": "de", "every_ms": 1}},
     ]);
-    mock_server.tell("/mock/wire", json!({"count": 2, "steps": steps}));
-    mock_server.tell("/mock/wire", json!({"count": 1, "steps": ["reset"]}));
+    mock_server.control("/mock/raw-faults", json!({"count": 2, "steps": steps}));
+    mock_server.control("/mock/raw-faults", json!({"count": 1, "steps": ["reset"]}));
     let other = exchange(&mock_server, "GET /v1/company HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    assert!(other.expect("an answer").starts_with("HTTP/1.1 401"));
+    assert!(other.expect("a response").starts_with("HTTP/1.1 401"));
     let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
     for _ in 0..2 {
-        assert_eq!(exchange(&mock_server, request).expect("what was ordered"), "abcbcde");
+        assert_eq!(exchange(&mock_server, request).expect("the bytes of the steps"), "abcbcde");
     }
     assert_eq!(exchange(&mock_server, request).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     mock_server.token();
@@ -255,18 +256,18 @@ fn the_wire_does_what_was_ordered_to_token_requests_alone() {
 }
 
 #[test]
-fn a_request_whose_wire_broke_was_seen() {
+fn counts_a_request_that_got_a_raw_fault() {
     let mock_server = MockServer::start(&[]);
-    mock_server.tell("/mock/wire", json!({"count": 1, "steps": []}));
+    mock_server.control("/mock/raw-faults", json!({"count": 1, "steps": []}));
     let request = "POST /v1/token HTTP/1.1\r\nHost: x\r\nX-Odd:  y \r\n\r\n";
-    assert_eq!(exchange(&mock_server, request).expect("an orderly end"), "");
+    assert_eq!(exchange(&mock_server, request).expect("no reset"), "");
     let last = &mock_server.counters()["last_token_request"];
     assert_eq!((&last["method"], &last["path"]), (&json!("POST"), &json!("/v1/token")));
     assert_eq!(last["headers"], json!({"host": "x", "x-odd": "y"}));
 }
 
 #[test]
-fn tls_names_its_ports_and_whom_to_trust() {
+fn tls_prints_its_ports_and_writes_its_authority() {
     let file = std::env::temp_dir().join(format!("bankhub-mock-server-{}.pem", std::process::id()));
     let mut command = Command::new(env!("CARGO_BIN_EXE_bankhub-mock-server"));
     command.arg("--tls").arg(&file).arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -276,7 +277,7 @@ fn tls_names_its_ports_and_whom_to_trust() {
     let pem = std::fs::read_to_string(&file).expect("the file was written");
     drop(process.stdin.take());
     process.wait().expect("it ends");
-    std::fs::remove_file(&file).expect("it was there");
+    std::fs::remove_file(&file).expect("the file exists");
     for (line, name) in names.iter().zip(["right", "wrong-host", "expired", "self-signed"]) {
         assert!(line.starts_with(&format!("{name} https://localhost:")), "{line}");
     }
@@ -285,7 +286,7 @@ fn tls_names_its_ports_and_whom_to_trust() {
 }
 
 #[test]
-fn trials_want_a_token_and_do_what_they_are_asked_for() {
+fn http_test_routes_require_a_token() {
     let mock_server = MockServer::start(&[]);
     let bearer = format!("Bearer {}", mock_server.token());
     assert_eq!(mock_server.get("/v1/mock/slow?ms=0", "Bearer x").0, 401);
@@ -300,17 +301,17 @@ fn trials_want_a_token_and_do_what_they_are_asked_for() {
 }
 
 #[test]
-fn the_last_request_for_a_resource_is_kept_with_its_headers() {
+fn keeps_the_last_resource_request_with_its_headers() {
     let mock_server = MockServer::start(&[]);
     assert_eq!(mock_server.counters()["last_resource_request"], Value::Null);
     mock_server.company("x");
-    let seen = &mock_server.counters()["last_resource_request"];
-    assert_eq!((&seen["method"], &seen["path"]), (&json!("GET"), &json!("/v1/company")));
-    assert_eq!(seen["headers"]["authorization"], "Bearer x");
+    let request = &mock_server.counters()["last_resource_request"];
+    assert_eq!((&request["method"], &request["path"]), (&json!("GET"), &json!("/v1/company")));
+    assert_eq!(request["headers"]["authorization"], "Bearer x");
 }
 
 #[test]
-fn what_was_seen_is_counted_until_a_reset() {
+fn counts_requests_until_reset() {
     let mock_server = MockServer::start(&["--latency-ms", "300"]);
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -332,20 +333,20 @@ fn what_was_seen_is_counted_until_a_reset() {
     );
     assert_eq!(last["headers"]["authorization"], "Basic eA==");
 
-    mock_server.tell("/mock/reset", json!({}));
+    mock_server.control("/mock/reset", json!({}));
     let counters = mock_server.counters();
     assert_eq!((&counters["token_requests"], &counters["last_token_request"]), (&json!(0), &Value::Null));
 }
 
 #[test]
-fn a_request_from_before_a_reset_does_not_spoil_the_count_of_those_at_once() {
+fn reset_forgets_requests_in_flight() {
     let mock_server = MockServer::start(&[]);
     std::thread::scope(|scope| {
-        mock_server.tell("/mock/settings", json!({"latency_ms": 500}));
+        mock_server.control("/mock/settings", json!({"latency_ms": 500}));
         let before = scope.spawn(|| mock_server.token());
         mock_server.until("token_requests", 1);
-        mock_server.tell("/mock/reset", json!({}));
-        mock_server.tell("/mock/settings", json!({"latency_ms": 2_000}));
+        mock_server.control("/mock/reset", json!({}));
+        mock_server.control("/mock/settings", json!({"latency_ms": 2_000}));
         scope.spawn(|| mock_server.token());
         mock_server.until("token_requests", 1);
         before.join().expect("a token");
@@ -355,21 +356,21 @@ fn a_request_from_before_a_reset_does_not_spoil_the_count_of_those_at_once() {
 }
 
 #[test]
-fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
+fn rejects_a_wrong_control_request() {
     let mock_server = MockServer::start(&[]);
     for (path, body, problem) in [
         ("/mock/settings", r#"{"ttl":-1}"#, "-1"),
         ("/mock/settings", r#"{"time":1}"#, "unknown field `time`"),
         ("/mock/credentials", "{}", "missing field `enabled`"),
-        ("/mock/answers", r#"{"count":1,"status":199}"#, "status is 199"),
-        ("/mock/answers", r#"{"count":1,"status":1000}"#, "status is 1000"),
-        ("/mock/answers", r#"{"count":100001,"status":500}"#, "count is 100001"),
-        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
-        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
-        ("/mock/answers", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
-        ("/mock/answers", "", "EOF"),
-        ("/mock/wire", r#"{"count":1,"steps":[{"sent":"x"}]}"#, "unknown variant `sent`"),
-        ("/mock/wire", r#"{"count":100001,"steps":[]}"#, "count is 100001"),
+        ("/mock/responses", r#"{"count":1,"status":199}"#, "status is 199"),
+        ("/mock/responses", r#"{"count":1,"status":1000}"#, "status is 1000"),
+        ("/mock/responses", r#"{"count":100001,"status":500}"#, "count is 100001"),
+        ("/mock/responses", r#"{"count":1,"status":500,"headers":{"a b":"c"}}"#, "'a b' is no header name"),
+        ("/mock/responses", r#"{"count":1,"status":500,"headers":{"Content-Length":"9"}}"#, "'content-length'"),
+        ("/mock/responses", r#"{"count":1,"status":500,"headers":{"Transfer-Encoding":"x"}}"#, "'transfer-encoding'"),
+        ("/mock/responses", "", "EOF"),
+        ("/mock/raw-faults", r#"{"count":1,"steps":[{"sent":"x"}]}"#, "unknown variant `sent`"),
+        ("/mock/raw-faults", r#"{"count":100001,"steps":[]}"#, "count is 100001"),
     ] {
         let (status, text) = mock_server.post(path, "", body);
         assert!(status == 400 && text.contains(problem), "{path} {body}: {status} {text}");
@@ -378,7 +379,7 @@ fn a_wrong_control_request_is_told_what_is_wrong_and_changes_nothing() {
 }
 
 #[test]
-fn a_wrong_option_is_named() {
+fn names_a_wrong_option() {
     let program = env!("CARGO_BIN_EXE_bankhub-mock-server");
     for (options, problem) in [
         (["--ttl", "soon"], "soon"),
@@ -393,27 +394,27 @@ fn a_wrong_option_is_named() {
 }
 
 #[test]
-fn it_ends_with_its_input() {
+fn ends_with_its_input() {
     let mut mock_server = MockServer::start(&[]);
     drop(mock_server.process.stdin.take());
     assert!(mock_server.ended().success());
 }
 
 #[test]
-fn it_outlives_its_input_unless_told_otherwise() {
-    // The latency is what an input at its end would have to end the program.
+fn outlives_its_input_without_until_eof() {
+    // The latency gives the end of the input time to end the program.
     let mock_server = MockServer::start_with(Stdio::null(), &["--latency-ms", "300"]);
     mock_server.token();
 }
 
 #[test]
-fn it_ends_on_a_signal_while_its_input_stays_open() {
+fn ends_on_a_signal_while_its_input_is_open() {
     for signal in ["-TERM", "-INT"] {
         let mut mock_server = MockServer::start(&[]);
         let input = mock_server.process.stdin.take();
-        let told =
+        let sent =
             Command::new("kill").args([signal, &mock_server.process.id().to_string()]).status().expect("kill runs");
-        assert!(told.success());
+        assert!(sent.success());
         assert!(mock_server.ended().success(), "{signal}");
         drop(input);
     }

@@ -10,12 +10,13 @@ from typing import Callable, Optional, Protocol
 
 import pytest
 
-from adapters import CALLERS, Caller
-from driver_process import DEADLINE_S, Cache, Driver, Word
-from languages import LANGUAGES, Language
-from line_process import ProcessFailed
-from mock_server import MockServer
-from redis_server import RedisServer
+from support.driver_process import DEADLINE_S, Cache, Driver, Word
+from support.languages import LANGUAGES, Language
+from support.line_process import ProcessFailed
+from support.mock_server import MockServer
+from support.redis_server import RedisServer
+
+from .http_client import CALLERS, Caller
 
 HANGS_TOLERATED = 2
 """A language that hangs more often is not waited for again: the suite itself has to end."""
@@ -26,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--language", action="append", choices=list(LANGUAGES), help="only this one; may be repeated")
     group.addoption("--store", choices=["file", "redis"], help="every cache shares its token in such a store")
     group.addoption("--strict-languages", action="store_true", help="a missing driver is a failure; so in CI")
-    group.addoption("--lie", help="have liar.py falsify what the drivers say; the suite must turn red")
+    group.addoption("--lie", help="have faulty_driver.py falsify what the drivers say; the suite must turn red")
     group.addoption("--deadline", type=float, default=DEADLINE_S, help="seconds a driver has for an answer")
 
 
@@ -86,7 +87,7 @@ class Drivers:
         self._require = requirement(config)
         self._deadline_s = float(config.getoption("--deadline"))
         lie: Optional[str] = config.getoption("--lie")
-        liar = [sys.executable, str(Path(__file__).with_name("liar.py")), lie] if lie else []
+        liar = [sys.executable, str(Path(__file__).with_name("faulty_driver.py")), lie] if lie else []
         # Not around a language that others are compared with.
         self._wrapper = {name: liar for name in _selected(config)}
         self._running: dict[str, Driver] = {}
@@ -142,21 +143,6 @@ def driver(drivers: Drivers, language: str) -> Iterator[Driver]:
     drivers.settle(language)
 
 
-@pytest.fixture
-def mock_server() -> Iterator[MockServer]:
-    mock_server = MockServer()
-    yield mock_server
-    mock_server.kill()
-
-
-@pytest.fixture
-def tls_mock_server(tmp_path: Path) -> Iterator[MockServer]:
-    """One that listens with TLS, too."""
-    mock_server = MockServer(ca_file=tmp_path / "ca.pem")
-    yield mock_server
-    mock_server.kill()
-
-
 def new_tls_cache(driver: Driver, mock_server: MockServer, base_url: str, **config: Word) -> Cache:
     """For one of the addresses of a mock server that listens with TLS, whose authority is trusted."""
     credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
@@ -176,13 +162,6 @@ class NewCache(Protocol):
     """Makes a cache for the scenario's mock server, with anything else set as asked for."""
 
     def __call__(self, **config: Word) -> Cache: ...
-
-
-@pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.kill()
 
 
 @pytest.fixture

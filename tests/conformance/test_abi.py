@@ -6,11 +6,12 @@ from typing import Optional
 
 import pytest
 
-from conftest import NewCache
-from driver_process import Answer, Cache, Driver, Status, Word
-from languages import version
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import wait_until
+from support.driver_process import Answer, Cache, Driver, Status, Word
+from support.languages import version
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.waiting import wait_until
+
+from .conftest import NewCache
 
 CREDENTIALS: dict[str, Word] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 SIZE_MAX = 4096

@@ -10,10 +10,11 @@ from typing import Optional
 
 import pytest
 
-from conftest import NewCache
-from driver_process import Cache, Driver, Status
-from mock_server import MockServer
-from patience import at_most, wait_until
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import MockServer
+from support.waiting import at_most, wait_until
+
+from .conftest import NewCache
 
 HTML = "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>"
 TOKEN = "5e79079684d93027ed1d7e414b04543b1d6ef164"

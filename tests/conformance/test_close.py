@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import Drivers, NewCache
-from driver_process import Cache, Driver, Status
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import at_most, wait_until
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.waiting import at_most, wait_until
+
+from .conftest import Drivers, NewCache
 
 ROUNDS = 30
 

@@ -7,8 +7,8 @@ from typing import Optional
 
 import pytest
 
-from driver_process import Cache, Driver, Status
-from mock_server import CLIENT_ID, CLIENT_SECRET
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import CLIENT_ID, CLIENT_SECRET
 
 PASSWORD = "Hj6Gf4Dk8Sl2Pw9Q"
 """Stands where a secret could be, wherever one could be. Never to be repeated."""

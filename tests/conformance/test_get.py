@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from conftest import NewCache
-from driver_process import Cache, Driver, Status
-from languages import version
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import Stopwatch, at_most, wait_until
+from support.driver_process import Cache, Driver, Status
+from support.languages import version
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.waiting import Stopwatch, at_most, wait_until
+
+from .conftest import NewCache
 
 takes_long = pytest.mark.with_a_store("c", because="it waits for seconds, and what for is the core's affair")
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters import Caller
-from conftest import Require
-from languages import BUILD, binary, clean_environment
-from mock_server import MockServer
-from patience import wait_until
+from support.languages import BUILD, binary, clean_environment
+from support.mock_server import MockServer
+from support.waiting import wait_until
+
+from .conftest import Require
+from .http_client import Caller
 
 CALLS = 64
 CHUNKS, EVERY_MS = 5, 100

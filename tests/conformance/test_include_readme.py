@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Require
-from languages import LANGUAGES, LIBRARIES, ROOT, clean_environment
-from mock_server import MockServer
+from support.languages import LANGUAGES, LIBRARIES, ROOT, clean_environment
+from support.mock_server import MockServer
+
+from .conftest import Require
 
 README = ROOT / "include" / "README.md"
 COMPILERS = {"c": ["cc", "-std=c99"], "cpp": ["g++", "-std=c++17"]}

@@ -6,9 +6,9 @@ from typing import Optional
 
 import pytest
 
-from driver_process import Cache, Driver, Status
-from mock_server import MockServer
-from patience import at_most, wait_until
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import MockServer
+from support.waiting import at_most, wait_until
 
 ROUNDS = 40
 

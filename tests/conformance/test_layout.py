@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from conftest import Drivers
-from driver_process import Driver, Status
-from languages import HEADER
+from support.driver_process import Driver, Status
+from support.languages import HEADER
+
+from .conftest import Drivers
 
 STRUCTS = ("bankhub_config", "bankhub_access_token", "bankhub_error", "bankhub_stats")
 URLS = {

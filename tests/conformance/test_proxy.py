@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import Drivers, new_tls_cache
-from driver_process import Cache, Driver, Status
-from mock_server import MockServer
-from proxy import PASSWORD, USER, Proxy
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import MockServer
+from support.proxy import PASSWORD, USER, Proxy
+
+from .conftest import Drivers, new_tls_cache
 
 pytestmark = pytest.mark.only("c", because="the proxy is met by the core alone")
 

@@ -11,9 +11,10 @@ from typing import Callable
 
 import pytest
 
-from conftest import Drivers
-from languages import BUILD, LANGUAGES, LIBRARIES, ROOT, clean_environment
-from mock_server import MockServer
+from support.languages import BUILD, LANGUAGES, LIBRARIES, ROOT, clean_environment
+from support.mock_server import MockServer
+
+from .conftest import Drivers
 
 BUILD_LIMIT_S = 120
 RUN_LIMIT_S = 20

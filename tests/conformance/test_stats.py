@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from conftest import NewCache
-from driver_process import Answer, Cache, Driver, Status
-from mock_server import MockServer
-from patience import wait_until
+from support.driver_process import Answer, Cache, Driver, Status
+from support.mock_server import MockServer
+from support.waiting import wait_until
+
+from .conftest import NewCache
 
 COUNTERS = (
     "requests",

@@ -11,42 +11,36 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-import trustme
 
-from conftest import Drivers
-from driver_process import Answer, Cache, Driver, Status, Word
-from forwarder import Forwarder
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import at_most
+from support.certificates import Authority
+from support.driver_process import Answer, Cache, Driver, Status, Word
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.recording_proxy import RecordingProxy
+from support.waiting import at_most
+
+from .conftest import Drivers
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
+def authority() -> Authority:
+    return Authority()
 
 
 @pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
+def ca_file(authority: Authority, tmp_path: Path) -> str:
+    return str(authority.write_ca_file(tmp_path))
 
 
 @contextmanager
-def forwarder(
-    authority: trustme.CA, name: str, mock_server: MockServer, version: Optional[ssl.TLSVersion] = None
-) -> Iterator[Forwarder]:
-    """Speaks one version of TLS, if any is named."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if version:
-        tls.minimum_version = tls.maximum_version = version
-        tls.set_ciphers("ALL:@SECLEVEL=0")  # or there is no TLS 1.1 to refuse
-    authority.issue_cert(name).configure_cert(tls)
-    forwarder = Forwarder(mock_server.address, tls=tls)
+def tls_in_front(
+    authority: Authority, host: str, mock_server: MockServer, version: Optional[ssl.TLSVersion] = None
+) -> Iterator[RecordingProxy]:
+    """Ends TLS in front of the mock server, with a certificate for `host`."""
+    proxy = RecordingProxy(mock_server.address, tls=authority.server_context(host, version))
     try:
-        yield forwarder
+        yield proxy
     finally:
-        forwarder.close()
+        proxy.close()
 
 
 def cache_for(driver: Driver, base_url: str, **config: Word) -> Cache:
@@ -63,9 +57,9 @@ def assert_untrusted(error: Answer, host: str, mock_server: MockServer) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_token_through_tls(
-    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str, host: str
+    driver: Driver, mock_server: MockServer, authority: Authority, ca_file: str, host: str
 ) -> None:
-    with forwarder(authority, host, mock_server) as tls:
+    with tls_in_front(authority, host, mock_server) as tls:
         token = cache_for(driver, f"https://{host}:{tls.port}", ca_file=ca_file).get().ok().value
 
     assert mock_server.resource(token) == 200
@@ -74,8 +68,8 @@ def test_a_token_through_tls(
     assert request is not None and request.headers["host"] == f"{host}:{tls.port}"
 
 
-def test_ca_file_is_read_once(driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str) -> None:
-    with forwarder(authority, "localhost", mock_server) as tls:
+def test_ca_file_is_read_once(driver: Driver, mock_server: MockServer, authority: Authority, ca_file: str) -> None:
+    with tls_in_front(authority, "localhost", mock_server) as tls:
         cache = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file)
         os.remove(ca_file)
         cache.get().ok()
@@ -88,9 +82,9 @@ def test_ca_file_is_read_once(driver: Driver, mock_server: MockServer, authority
     ids=lambda value: str(value),
 )
 def test_versions_of_tls(
-    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str, version: ssl.TLSVersion, spoken: bool
+    driver: Driver, mock_server: MockServer, authority: Authority, ca_file: str, version: ssl.TLSVersion, spoken: bool
 ) -> None:
-    with forwarder(authority, "localhost", mock_server, version) as tls:
+    with tls_in_front(authority, "localhost", mock_server, version) as tls:
         answer = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
     if spoken:
         answer.ok()
@@ -99,24 +93,24 @@ def test_versions_of_tls(
     assert mock_server.token_requests() == spoken
 
 
-def test_a_certificate_of_an_unknown_authority(driver: Driver, mock_server: MockServer, authority: trustme.CA) -> None:
-    with forwarder(authority, "localhost", mock_server) as tls:
+def test_a_certificate_of_an_unknown_authority(driver: Driver, mock_server: MockServer, authority: Authority) -> None:
+    with tls_in_front(authority, "localhost", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}").get()
 
     assert_untrusted(error, "localhost", mock_server)
 
 
 def test_a_certificate_of_another_authority(driver: Driver, mock_server: MockServer, ca_file: str) -> None:
-    with forwarder(trustme.CA(), "localhost", mock_server) as tls:
+    with tls_in_front(Authority(), "localhost", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
 
     assert_untrusted(error, "localhost", mock_server)
 
 
 def test_a_certificate_for_another_host(
-    driver: Driver, mock_server: MockServer, authority: trustme.CA, ca_file: str
+    driver: Driver, mock_server: MockServer, authority: Authority, ca_file: str
 ) -> None:
-    with forwarder(authority, "elsewhere.example", mock_server) as tls:
+    with tls_in_front(authority, "elsewhere.example", mock_server) as tls:
         error = cache_for(driver, f"https://localhost:{tls.port}", ca_file=ca_file).get()
 
     assert_untrusted(error, "localhost", mock_server)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import NewCache, new_tls_cache
-from driver_process import Cache, Driver, Status
-from mock_server import RESET, MockServer, Step, drip, pause_ms, repeat, send
-from patience import at_most
+from support.driver_process import Cache, Driver, Status
+from support.mock_server import RESET, MockServer, Step, drip, pause_ms, repeat, send
+from support.waiting import at_most
+
+from .conftest import NewCache, new_tls_cache
 
 only_c = pytest.mark.only("c", because="what the wire does, the core meets alone")
 

@@ -1,8 +1,8 @@
 /* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that it looks
  * into the library, one rule of the header broken: everything | read | write | use-after-free | leak.
  *
- * Expects the mock server in BANKHUB_BASE_URL, tokens of some seconds there, and where it fails, as `fail_everywhere` and
- * SLOW_URL say. */
+ * Expects the mock server in BANKHUB_BASE_URL, whose tokens are valid for some seconds, and the failing servers that
+ * `fail_everywhere` and SLOW_URL name. */
 #define _GNU_SOURCE
 #include <bankhub.h>
 #include <dirent.h>

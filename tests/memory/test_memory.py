@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from languages import BUILD, clean_environment
-from mock_server import RESET, MockServer, send
+
+from support.languages import BUILD, clean_environment
+from support.mock_server import RESET, MockServer, send
 
 LIMIT_S = 120
 TTL_S = 4

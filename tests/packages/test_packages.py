@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from languages import BUILD, ROOT
-from mock_server import MockServer
+
+from support.languages import BUILD, ROOT
+from support.mock_server import MockServer
 
 MACHINE = platform.machine()
 WHEEL_TOOLS = BUILD / "wheel-tools" / "bin" / "python"

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from mock_server import MockServer
+
+from support.mock_server import MockServer
 
 from .programs import Programs
 
 
 @pytest.fixture
-def mock_server(tmp_path: Path) -> Iterator[MockServer]:
-    mock_server = MockServer(ca_file=tmp_path / "ca.pem")
-    yield mock_server
-    mock_server.kill()
+def mock_server(tls_mock_server: MockServer) -> MockServer:
+    return tls_mock_server
 
 
 @pytest.fixture

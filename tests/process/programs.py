@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from languages import HEADER, LIBRARIES, ROOT, clean_environment
-from mock_server import MockServer
+from support.languages import HEADER, LIBRARIES, ROOT, clean_environment
+from support.mock_server import MockServer
 
 HERE = Path(__file__).resolve().parent
 COMPILER = [os.environ.get("CC", "cc"), "-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]

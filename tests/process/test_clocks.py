@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mock_server import MockServer
+
+from support.mock_server import MockServer
 
 from .programs import Programs
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from languages import LIBRARIES
-from mock_server import MockServer
+
+from support.languages import LIBRARIES
+from support.mock_server import MockServer
 
 from .programs import Programs, Said
 

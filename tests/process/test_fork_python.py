@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from line_process import LineProcess
-from mock_server import MockServer
-from patience import wait_until
+
+from support.line_process import LineProcess
+from support.mock_server import MockServer
+from support.waiting import wait_until
 
 from .programs import Programs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 
 from .programs import Programs, Said
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
-from mock_server import MockServer
-from redis_server import RedisServer
+
+from support.redis_server import RedisServer
 
 from .processes import Processes
 
@@ -18,20 +18,6 @@ from .processes import Processes
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stores")
     group.addoption("--rounds", type=float, default=1.0, help="so many times as many rounds")
-
-
-@pytest.fixture
-def mock_server() -> Iterator[MockServer]:
-    mock_server = MockServer()
-    yield mock_server
-    mock_server.kill()
-
-
-@pytest.fixture(scope="session")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.kill()
 
 
 @dataclass

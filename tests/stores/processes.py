@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, TypeVar
 
-from driver_process import Cache, Driver, Word
-from languages import LANGUAGES
-from mock_server import MockServer
+from support.driver_process import Cache, Driver, Word
+from support.languages import LANGUAGES
+from support.mock_server import MockServer
 
 Result = TypeVar("Result")
 

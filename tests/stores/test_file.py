@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Union
 
 import pytest
-from driver_process import Cache, Driver, Status
-from languages import ROOT, clean_environment
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import at_most, wait_until
+
+from support.driver_process import Cache, Driver, Status
+from support.languages import ROOT, clean_environment
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.waiting import at_most, wait_until
 
 PROMPTLY_MS = 1_000
 FORKING = Path(__file__).with_name("forking.py")

@@ -7,8 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from driver_process import Cache, Driver, Word
-from mock_server import MockServer
+from support.driver_process import Cache, Driver, Word
+from support.mock_server import MockServer
 
 from .conftest import Store
 from .processes import Processes

@@ -11,12 +11,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-import trustme
-from driver_process import Cache, Driver, Status, Word
-from forwarder import Forwarder
-from mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
-from patience import at_most, wait_until
-from redis_server import PASSWORD, RedisServer
+
+from support.certificates import Authority
+from support.driver_process import Cache, Driver, Status, Word
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+from support.recording_proxy import RecordingProxy
+from support.redis_server import PASSWORD, RedisServer
+from support.waiting import at_most, wait_until
 
 WITHOUT_MS = 4_000
 """A few operations of a second each, and a token request."""
@@ -86,7 +87,7 @@ def test_a_user_a_password_and_a_database(new_cache: NewCache, mock_server: Mock
 
 
 def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, mock_server: MockServer, tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = Authority()
     server = RedisServer(tmp_path, tls=authority)
     check_shared(new_cache, mock_server, server.url, ca_file=str(tmp_path / "ca.pem"))
     assert len(keys(server)) == 1
@@ -290,18 +291,18 @@ def replica(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def address(server: RedisServer) -> Iterator[Forwarder]:
+def address(server: RedisServer) -> Iterator[RecordingProxy]:
     """At which clients reach the server that is in charge."""
-    forwarder = Forwarder(server.place)
+    forwarder = RecordingProxy(server.place)
     yield forwarder
     forwarder.close()
 
 
-def url_at(address: Forwarder) -> str:
+def url_at(address: RecordingProxy) -> str:
     return f"redis://:{PASSWORD}@127.0.0.1:{address.port}"
 
 
-def fail_over(server: RedisServer, replica: RedisServer, address: Forwarder) -> None:
+def fail_over(server: RedisServer, replica: RedisServer, address: RecordingProxy) -> None:
     server.kill()
     replica.ask("REPLICAOF", "NO", "ONE")
     address.target = replica.place
@@ -323,7 +324,7 @@ def test_a_failover_amid_a_fetch_fails_no_call(
     mock_server: MockServer,
     server: RedisServer,
     replica: RedisServer,
-    address: Forwarder,
+    address: RecordingProxy,
     lease: str,
 ) -> None:
     if lease == "lost":
@@ -350,7 +351,7 @@ def test_a_failover_amid_a_fetch_fails_no_call(
 
 
 def test_a_replicated_token_outlives_a_failover(
-    new_cache: NewCache, mock_server: MockServer, server: RedisServer, replica: RedisServer, address: Forwarder
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer, replica: RedisServer, address: RecordingProxy
 ) -> None:
     token = new_cache(url_at(address)).get().ok().value
     wait_until(lambda: keys(replica) == keys(server), within_s=5, what="the replica has the token")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pytest
-from driver_process import Cache
-from mock_server import MockServer
-from patience import wait_until
+
+from support.driver_process import Cache
+from support.mock_server import MockServer
+from support.waiting import wait_until
 
 from .conftest import Store
 from .processes import Processes

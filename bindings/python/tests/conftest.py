@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from mock_server import MockServer
 
 from bankhub import TokenCache
+from support.fixtures import mock_server
+from support.mock_server import MockServer
 
-
-@pytest.fixture
-def mock_server() -> Iterator[MockServer]:
-    mock_server = MockServer()
-    yield mock_server
-    mock_server.kill()
+__all__ = ["mock_server", "tokens"]
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import threading
 import time
 
 import pytest
-from mock_server import MockServer
-from patience import wait_until
 
 from bankhub import Closed, DeadlineExceeded, InternalError, TokenCache, Unavailable
+from support.mock_server import MockServer
+from support.waiting import wait_until
 
 LATENCY_MS = 300
 

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 import requests
-from mock_server import MockServer
 
 import bankhub.httpx
 import bankhub.requests
 from bankhub import TokenCache
 from bankhub._origin import origin
+from support.mock_server import MockServer
 
 ECHO = "/v1/mock/echo"
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from mock_server import MockServer
-from patience import at_most, wait_until
+
+from support.mock_server import MockServer
+from support.waiting import at_most, wait_until
 
 PROMPTLY_MS = 1_000
 CHILD_LIMIT_S = 20

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from mock_server import MockServer
+
+from support.mock_server import MockServer
 
 README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

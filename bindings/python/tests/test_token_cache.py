@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from mock_server import MockServer
-from patience import wait_until
 
 import bankhub
 from bankhub import TokenCache
 from bankhub._abi import BANKHUB_CLOSED
 from bankhub._arguments import duration
 from bankhub._library import bankhub_token_invalidate
+from support.mock_server import MockServer
+from support.waiting import wait_until
 
 SECRET = "kept-to-itself"
 

@@ -11,11 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Optional, Union
 from urllib.parse import quote, unquote
 
+import httpx
+import requests
+
 import bankhub
 import bankhub.httpx
 import bankhub.requests
-import httpx
-import requests
 
 TIMEOUT_S = 10
 

@@ -14,7 +14,7 @@ POLL_S = 0.02
 """How long closing takes at most."""
 
 
-class Forwarder:
+class RecordingProxy:
     """Listens on a free port of loopback until closed. With a `tls` it ends TLS there, and what is inside goes on.
 
     Who connects is led to what is `target` by then.
@@ -23,11 +23,11 @@ class Forwarder:
     def __init__(self, target: str, *, tls: Optional[ssl.SSLContext] = None) -> None:
         self.target = target
         self.sent: list[bytes] = []
-        forwarder = self
+        proxy = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                host, port = forwarder.target.split(":")
+                host, port = proxy.target.split(":")
                 with (
                     contextlib.suppress(
                         OSError
@@ -37,7 +37,7 @@ class Forwarder:
                 ):
                     for side in (outside, inside):
                         side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer may wait 40 ms
-                    threading.Thread(target=_pass, args=(outside, inside, forwarder.sent), daemon=True).start()
+                    threading.Thread(target=_pass, args=(outside, inside, proxy.sent), daemon=True).start()
                     _pass(inside, outside, [])
 
         self._server = _Server(("127.0.0.1", 0), Handler)

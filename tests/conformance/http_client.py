@@ -7,28 +7,28 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from languages import BUILD, HERE, ROOT, Language, binary, clean_environment
-from line_process import LineProcess, ProcessFailed
-from mock_server import MockServer
-from secrecy import Secrecy
+from support.languages import BUILD, CONFORMANCE, ROOT, Language, binary, clean_environment
+from support.leak_detector import Secrecy
+from support.line_process import LineProcess, ProcessFailed
+from support.mock_server import MockServer
 
 DEADLINE_S = 20
 """For one answer: a request of a caller may take 10 s."""
 
 
 def _python(name: str) -> Language:
-    script = HERE / "callers" / "caller.py"
+    script = CONFORMANCE / "http_clients" / "client.py"
     return Language(sys.executable, (script,), {"PYTHONPATH": str(ROOT / "bindings/python/src")}, (name,))
 
 
 CALLERS: Mapping[str, Language] = {
-    "c": binary(BUILD / "caller-c"),
-    "cpp": binary(BUILD / "caller-cpp"),
+    "c": binary(BUILD / "http-client-c"),
+    "cpp": binary(BUILD / "http-client-cpp"),
     "requests": _python("requests"),
     "httpx": _python("httpx"),
     "httpx-async": _python("httpx-async"),
-    "go": binary(BUILD / "caller-go"),
-    "csharp": Language(program="mono", files=(BUILD / "caller-csharp.exe", BUILD / "BankHub.dll")),
+    "go": binary(BUILD / "http-client-go"),
+    "csharp": Language(program="mono", files=(BUILD / "http-client-csharp.exe", BUILD / "BankHub.dll")),
 }
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from languages import LIBRARIES, clean_environment
-from line_process import LineProcess
+from .languages import LIBRARIES, clean_environment
+from .line_process import LineProcess
 
 PROGRAM = LIBRARIES / "bankhub-mock-server"
 CLIENT_ID = "conformance"
@@ -122,11 +122,11 @@ class MockServer:
         self, status: int, body: str = "", headers: Optional[Mapping[str, str]] = None, *, count: int = ALWAYS
     ) -> None:
         """The next `count` token requests are answered so."""
-        self._control("answers", {"count": count, "status": status, "headers": dict(headers or {}), "body": body})
+        self._control("responses", {"count": count, "status": status, "headers": dict(headers or {}), "body": body})
 
     def wire(self, *steps: Step, count: int = ALWAYS) -> None:
         """Instead of an answer, the next `count` connections with a token request see this."""
-        self._control("wire", {"count": count, "steps": steps})
+        self._control("raw-faults", {"count": count, "steps": steps})
 
     def counters(self) -> Counters:
         status, body = self._request("GET", "/mock/counters")

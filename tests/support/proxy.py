@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from forwarder import Forwarder
-from patience import wait_until
-from ports import free_port, listens
+from .ports import free_port, listens
+from .recording_proxy import RecordingProxy
+from .waiting import wait_until
 
 USER, PASSWORD = "proxy-user", "Pr0xyPa55w0rd"
 START_DEADLINE_S = 5
@@ -31,7 +31,7 @@ class Proxy:
         settings.write_text("\n".join(lines) + "\n")
         self._process = subprocess.Popen(["tinyproxy", "-d", "-c", str(settings)], stdout=subprocess.DEVNULL)
         wait_until(lambda: listens(port), within_s=START_DEADLINE_S, what="the proxy listens")
-        self._recorder = Forwarder(f"127.0.0.1:{port}")
+        self._recorder = RecordingProxy(f"127.0.0.1:{port}")
         self.address = f"127.0.0.1:{self._recorder.port}"
         self.url = f"http://{USER}:{PASSWORD}@{self.address}"
 

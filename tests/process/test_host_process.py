@@ -6,8 +6,9 @@ import signal
 from collections import Counter
 
 import pytest
-from languages import LIBRARIES
-from mock_server import MockServer
+
+from support.languages import LIBRARIES
+from support.mock_server import MockServer
 
 from .programs import Programs
 

@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Optional
 
-import trustme
-
-from patience import wait_until
-from ports import free_port, listens
+from .certificates import Authority
+from .ports import free_port, listens
+from .waiting import wait_until
 
 PASSWORD = "R3disPa55w0rd"
 DEADLINE_S = 10
@@ -20,20 +19,17 @@ DEADLINE_S = 10
 class RedisServer:
     """Keeps nothing when it ends. With `tls` it speaks that alone, with a certificate for localhost."""
 
-    def __init__(self, folder: Path, *, tls: Optional[trustme.CA] = None) -> None:
+    def __init__(self, folder: Path, *, tls: Optional[Authority] = None) -> None:
         self._folder, self._port = folder, free_port()
         self._tls: list[str] = []
         options = ["--save", "", "--requirepass", PASSWORD, "--masterauth", PASSWORD, "--dir", str(folder)]
         ports = ["--port", str(self._port)]
         if tls:
-            authority, certificate, key = (folder / name for name in ("ca.pem", "certificate.pem", "key.pem"))
-            issued = tls.issue_cert("localhost")
-            tls.cert_pem.write_to_path(str(authority))
-            key.write_bytes(issued.private_key_pem.bytes())
-            certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
-            files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority]
-            ports = ["--port", "0", "--tls-port", str(self._port), "--tls-auth-clients", "no", *map(str, files)]
-            self._tls = ["--tls", "--cacert", str(authority)]
+            files = tls.write_server_files(folder, "localhost")
+            ports = ["--port", "0", "--tls-port", str(self._port), "--tls-auth-clients", "no"]
+            ports += ["--tls-cert-file", str(files.certificate), "--tls-key-file", str(files.key)]
+            ports += ["--tls-ca-cert-file", str(files.ca_file)]
+            self._tls = ["--tls", "--cacert", str(files.ca_file)]
         self._command = ["redis-server", *ports, *options]
         self.place = f"localhost:{self._port}"
         self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@{self.place}"

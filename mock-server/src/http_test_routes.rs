@@ -1,4 +1,4 @@
-//! Resources that the Bank Hub does not have: what an HTTP client ought to be tried with, behind a live token.
+//! Routes for tests of HTTP clients, which the Bank Hub does not have. They need a live token, as its resources do.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::unauthenticated;
-use crate::hub::Hub;
+use crate::state::ServerState;
 
-pub fn router() -> Router<Arc<Hub>> {
+pub fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/v1/mock/unauthorized", any(unauthorized))
         .route("/v1/mock/echo", post(echo))
@@ -26,8 +26,8 @@ pub fn router() -> Router<Arc<Hub>> {
         .route("/v1/mock/arrival", post(arrival))
 }
 
-async fn unauthorized(State(hub): State<Arc<Hub>>) -> Response {
-    hub.count_unauthorized();
+async fn unauthorized(State(state): State<Arc<ServerState>>) -> Response {
+    state.count_unauthorized();
     unauthenticated()
 }
 
@@ -38,17 +38,17 @@ async fn echo(headers: HeaderMap, body: Body) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Elsewhere {
+struct Redirect {
     to: String,
-    #[serde(default = "temporarily")]
+    #[serde(default = "temporary_redirect")]
     status: u16,
 }
 
-fn temporarily() -> u16 {
+fn temporary_redirect() -> u16 {
     StatusCode::TEMPORARY_REDIRECT.as_u16()
 }
 
-async fn redirect(Query(Elsewhere { to, status }): Query<Elsewhere>) -> Response {
+async fn redirect(Query(Redirect { to, status }): Query<Redirect>) -> Response {
     match (StatusCode::from_u16(status), HeaderValue::try_from(to)) {
         (Ok(status), Ok(to)) if status.is_redirection() => (status, [(header::LOCATION, to)]).into_response(),
         _ => (StatusCode::BAD_REQUEST, "to is a URL, status 300 to 399\n").into_response(),
@@ -80,7 +80,7 @@ async fn stream(Query(Chunks { chunks, every_ms }): Query<Chunks>) -> Body {
     }))
 }
 
-/// How long the body was, and how long after its first part its last one arrived.
+/// The length of the body, and the time between the arrival of its first part and of its last part.
 async fn arrival(body: Body) -> Result<Json<Value>, StatusCode> {
     let (mut length, mut first, mut last) = (0, None, None);
     let mut parts = body.into_data_stream();

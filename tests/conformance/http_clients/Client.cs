@@ -11,19 +11,19 @@ using System.Threading;
 using System.Threading.Tasks;
 using BankHub;
 
-static class Caller
+static class Client
 {
     const int TimeoutS = 10;
 
     static readonly TokenCache Cache = TokenCache.FromEnvironment();
-    static readonly HttpClient Client = new HttpClient(new BankHubHandler(Cache));
+    static readonly HttpClient Http = new HttpClient(new BankHubHandler(Cache));
     static readonly List<Task<string>> Started = new List<Task<string>>();
 
     static void Main()
     {
         ServicePointManager.DefaultConnectionLimit = 64;
         ThreadPool.SetMinThreads(64, 64);
-        Client.Timeout = TimeSpan.FromSeconds(TimeoutS);
+        Http.Timeout = TimeSpan.FromSeconds(TimeoutS);
         Console.WriteLine("ready csharp");
         for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())
         {
@@ -75,7 +75,7 @@ static class Caller
 
     static async Task<string> Send(HttpRequestMessage request)
     {
-        using (var response = await Client.SendAsync(request))
+        using (var response = await Http.SendAsync(request))
             return Line("ok", "status", (int)response.StatusCode, "body", await response.Content.ReadAsStringAsync());
     }
 
@@ -100,7 +100,7 @@ static class Caller
         {
             try
             {
-                (await Client.SendAsync(request, cancellation.Token)).Dispose();
+                (await Http.SendAsync(request, cancellation.Token)).Dispose();
             }
             catch (OperationCanceledException)
             {
@@ -126,7 +126,7 @@ static class Caller
 
     static async Task<string> Download(string url)
     {
-        using (var response = await Client.GetAsync(url, HttpCompletionOption.ResponseHeadersRead))
+        using (var response = await Http.GetAsync(url, HttpCompletionOption.ResponseHeadersRead))
         using (var body = await response.Content.ReadAsStreamAsync())
         {
             var buffer = new byte[64];

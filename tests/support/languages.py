@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+CONFORMANCE = ROOT / "tests" / "conformance"
 LIBRARIES = ROOT / "target" / "release"
 BUILD = ROOT / "build"
 HEADER = ROOT / "include" / "bankhub.h"
@@ -57,7 +57,7 @@ LANGUAGES: Mapping[str, Language] = {
     "rust": binary(LIBRARIES / "examples" / "driver"),
     "python": Language(
         program=sys.executable,
-        files=(HERE / "drivers" / "driver.py", ROOT / "bindings" / "python" / "src"),
+        files=(CONFORMANCE / "drivers" / "driver.py", ROOT / "bindings" / "python" / "src"),
         environment={"PYTHONPATH": str(ROOT / "bindings" / "python" / "src")},
     ),
     "go": binary(BUILD / "driver-go"),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Drivers
-from languages import LANGUAGES, clean_environment
-from liar import LIES
+from support.languages import LANGUAGES, clean_environment
+
+from .conftest import Drivers
+from .faulty_driver import LIES
 
 HERE = Path(__file__).resolve().parent
 DEADLINE_S = 2

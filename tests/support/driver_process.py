@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from languages import LANGUAGES, clean_environment
-from line_process import LineProcess, ProcessFailed, ProcessHung
-from secrecy import Secrecy
+from .languages import LANGUAGES, clean_environment
+from .leak_detector import Secrecy
+from .line_process import LineProcess, ProcessFailed, ProcessHung
 
 DEADLINE_S = 15.0
 """For one answer. No scenario lets a caller wait for nearly that long."""
