@@ -7,24 +7,24 @@ that server instead, and revokes nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
-import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.mock_server import MockServer  # noqa: E402
+
 SERVER = ("BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET", "BANKHUB_BASE_URL")
 REVOKE_URL = "BANKHUB_DEMO_REVOKE_URL"
 PROGRAM_LIMIT_S = 60
 
-# The mock server's defaults.
-MOCK_SERVER_ID, MOCK_SERVER_SECRET, MOCK_SERVER_TTL_S = "mock-id", "mock-secret", 60_000
+MOCK_SERVER_TTL_S = 60_000  # the mock server's default
 EXPIRES_SLACK_S = 10
 # What one program costs: a token, a new one after the revocation, and one for the 64 threads together.
 MOCK_SERVER_COUNTS = {
@@ -87,9 +87,12 @@ def main() -> int:
     if given:
         print(f"Against {os.environ['BANKHUB_BASE_URL']}; no token is revoked there.\n")
         return run_all(None)
-    with MockServer() as mock_server:
-        print(f"Against the mock server of this tree, {mock_server.address}.\n")
+    mock_server = MockServer()
+    try:
+        print(f"Against the mock server of this tree, {mock_server.url}.\n")
         return run_all(mock_server)
+    finally:
+        mock_server.kill()
 
 
 def run_all(mock_server: MockServer | None) -> int:
@@ -122,7 +125,7 @@ def print_row(language: str, cells: list[str]) -> None:
 def run(demo: Demo, mock_server: MockServer | None) -> Result:
     """Runs one program and judges what it printed and what the mock server saw of it."""
     if mock_server:
-        mock_server.post("/mock/reset")
+        mock_server.reset()
     started = datetime.now(timezone.utc)
     try:
         done = subprocess.run(
@@ -141,7 +144,7 @@ def run(demo: Demo, mock_server: MockServer | None) -> Result:
     if done.returncode != 0:
         return Result(result.cells, [f"ended with code {done.returncode}: {done.stderr.strip()}"])
     if mock_server:
-        result.problems.extend(compare(mock_server.counters()))
+        result.problems.extend(compare(vars(mock_server.counters())))
     return result
 
 
@@ -154,8 +157,8 @@ def environment(mock_server: MockServer | None) -> dict[str, str]:
     if mock_server:
         for name in ("BANKHUB_STORE", "BANKHUB_CA_FILE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             kept.pop(name, None)
-        kept.update(zip(SERVER, (MOCK_SERVER_ID, MOCK_SERVER_SECRET, mock_server.address)))
-        kept[REVOKE_URL] = mock_server.address + "/mock/revoke"
+        kept.update(mock_server.environment)
+        kept[REVOKE_URL] = mock_server.url + "/mock/revoke"
     return kept
 
 
@@ -201,35 +204,6 @@ def compare(counters: dict[str, object]) -> list[str]:
         for name, count in MOCK_SERVER_COUNTS.items()
         if counters.get(name) != count
     ]
-
-
-class MockServer:
-    """The mock server program, for as long as the `with` block lasts."""
-
-    def __enter__(self) -> MockServer:
-        program = [str(ROOT / "target/release/bankhub-mock-server"), "--until-eof"]
-        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout
-        self.address = self._process.stdout.readline().strip()
-        if not self.address.startswith("http://"):
-            raise SystemExit(f"{program[0]} did not start")
-        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.communicate()
-
-    def post(self, path: str) -> None:
-        """Sends a command of the control path."""
-        self._open(urllib.request.Request(self.address + path, method="POST"), timeout=PROGRAM_LIMIT_S).close()
-
-    def counters(self) -> dict[str, object]:
-        """What the mock server has seen since it was last reset."""
-        with self._open(self.address + "/mock/counters", timeout=PROGRAM_LIMIT_S) as answer:
-            counters: dict[str, object] = json.load(answer)
-        return counters
 
 
 if __name__ == "__main__":

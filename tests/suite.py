@@ -96,8 +96,8 @@ GO_MODULES = [
 PEERS = "pytest peers"
 # What a network does ends before the store hears of it, and an HTTP adapter knows of none that its cache has.
 WITH_A_STORE = [
-    *(f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "answers", "abi")),
-    "tests/conformance/test_http.py::test_two_programs_are_two_unless_they_share_a_store",
+    *(f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "responses", "abi")),
+    "tests/conformance/test_http.py::test_two_programs_fetch_two_tokens_without_a_store",
 ]
 PROXY = "tests/conformance/test_proxy.py"
 GO_TEST = ["go", "test", "-race", "-count=1", "-v", "./..."]  # not from its cache: it does not see the library change

@@ -1,4 +1,4 @@
-"""The judgement of examples/run.py: what a demo program may print, and what must turn the demo red."""
+"""Tests examples/run.py: the output that a demo program must have, and the mistakes that fail the demo."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ threads: 1
 """
 
 
-def test_a_good_program_fills_every_cell() -> None:
+def test_correct_output_fills_every_cell() -> None:
     result = demo.judge(GOOD, STARTED, revoked=True)
     assert result.cells == ["5e79…f164", "2026-01-01 16:40:02 UTC", "200", "401, then 200", "1"]
     assert result.problems == []
 
 
-def test_where_nothing_is_revoked_nothing_may_be_said_of_it() -> None:
+def test_refuses_a_revocation_that_did_not_happen() -> None:
     without = GOOD.replace("revoked: 401, then 200\n", "").replace("16:40:02", "01:00:00")
     result = demo.judge(without, STARTED, revoked=False)
     assert result == (["5e79…f164", "2026-01-01 01:00:00 UTC", "200", "-", "1"], [])
@@ -52,24 +52,24 @@ def test_where_nothing_is_revoked_nothing_may_be_said_of_it() -> None:
         ("2026-01-01 16", "2025-12-31 16"),
     ],
 )
-def test_anything_else_is_a_problem(right: str, wrong: str) -> None:
+def test_reports_wrong_output(right: str, wrong: str) -> None:
     assert demo.judge(GOOD.replace(right, wrong), STARTED, revoked=True).problems
 
 
-def test_a_whole_token_is_not_shown() -> None:
+def test_does_not_show_a_whole_token() -> None:
     result = demo.judge(GOOD.replace("5e79…f164", "5e79079684d9f164"), STARTED, revoked=True)
     assert "5e79079684d9f164" not in str(result)
 
 
 @pytest.mark.parametrize("name", demo.MOCK_SERVER_COUNTS)
-def test_the_mock_server_is_believed(name: str) -> None:
+def test_compares_the_counters_of_the_mock_server(name: str) -> None:
     assert demo.compare(demo.MOCK_SERVER_COUNTS) == []
     assert demo.compare({**demo.MOCK_SERVER_COUNTS, name: 64}) == [
         f"the mock server counted 64 as {name}, not {demo.MOCK_SERVER_COUNTS[name]}"
     ]
 
 
-def test_the_last_line_counts_what_passed_failed_and_was_skipped(
+def test_last_line_counts_passed_failed_and_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "build").mkdir()

@@ -97,7 +97,7 @@ class Stage:
 
     def outage(self) -> None:
         """From now on the endpoint answers 503, after the same time."""
-        self.mock_server.answer(503, count=OUTAGE_ANSWERS)
+        self.mock_server.respond(503, count=OUTAGE_ANSWERS)
 
     def burst(self, callers: int) -> list[Call]:
         """The call of each. All of them are to be served."""

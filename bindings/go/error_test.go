@@ -35,7 +35,7 @@ func TestMatchesStatusAndCause(t *testing.T) {
 
 func TestReportsHTTPStatusAndRetryAfter(t *testing.T) {
 	s, tokens := newMockServer(t)
-	s.post(t, "/answers", `{"count":1,"status":429,"headers":{"Retry-After":"7"},"body":""}`)
+	s.post(t, "/responses", `{"count":1,"status":429,"headers":{"Retry-After":"7"},"body":""}`)
 	_, err := tokens.Get(t.Context())
 	var failure *Error
 	if !errors.As(err, &failure) {

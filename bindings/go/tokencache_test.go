@@ -45,7 +45,7 @@ func TestCancelEndsWaitNotFetch(t *testing.T) {
 
 func TestDeadlineNamesLastFailure(t *testing.T) {
 	s, tokens := newMockServer(t)
-	s.post(t, "/answers", `{"count":3,"status":503,"headers":{},"body":""}`)
+	s.post(t, "/responses", `{"count":3,"status":503,"headers":{},"body":""}`)
 	_, failure := tokens.Get(t.Context())
 	if !errors.Is(failure, ErrUnavailable) {
 		t.Fatalf("got %v; want ErrUnavailable", failure)

@@ -1,1 +1,1 @@
-"""One suite for all languages: the scenarios, the drivers and HTTP clients that run them, and the fixtures."""
+"""One suite for all languages: its scenarios, and the drivers and HTTP clients that carry them out."""

@@ -1,6 +1,6 @@
-"""A driver that lies: runs a real one, and falsifies what it says or does. test_liar.py has the suite notice.
+"""A driver with a fault on purpose: runs a real driver and changes its replies. test_faulty_driver.py uses it.
 
-liar.py LIE COMMAND...
+faulty_driver.py FAULT COMMAND...
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import Callable
 
 Reply = list[str]
-"""The lines of one answer."""
+"""The lines of one reply."""
 
 
-class Real:
-    """The driver that knows the truth."""
+class RealDriver:
+    """The driver without a fault."""
 
     def __init__(self, command: Sequence[str]) -> None:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         assert process.stdin is not None and process.stdout is not None
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
-        self.greeting = self._line()
+        self.first_line = self._line()
 
     def ask(self, request: str) -> Reply:
         print(request, file=self._stdin, flush=True)
@@ -38,53 +38,57 @@ class Real:
         return self._stdout.readline().rstrip("\n")
 
 
-def replacing(verb: str, field: str, falsify: Callable[[str], str]) -> Callable[[Real, str], Reply]:
-    """Another value for `field` in every answer to `verb`."""
+Fault = Callable[[RealDriver, str], Reply]
+"""Returns the reply to one request."""
 
-    def false(word: str) -> str:
+
+def replace_field(verb: str, field: str, change: Callable[[str], str]) -> Fault:
+    """Changes the value of `field` in every reply to `verb`."""
+
+    def changed(word: str) -> str:
         name, equals, value = word.partition("=")
-        return f"{name}={falsify(value)}" if equals and name == field else word
+        return f"{name}={change(value)}" if equals and name == field else word
 
-    def lie(real: Real, request: str) -> Reply:
+    def fault(real: RealDriver, request: str) -> Reply:
         reply = real.ask(request)
         if request.split(" ")[0] != verb:
             return reply
-        return [" ".join(false(word) for word in line.split(" ")) for line in reply]
+        return [" ".join(changed(word) for word in line.split(" ")) for line in reply]
 
-    return lie
+    return fault
 
 
 def one_more(value: str) -> str:
     return str(int(value) + 1)
 
 
-def pretending(verb: str) -> Callable[[Real, str], Reply]:
-    """Never does `verb`, and says that it did."""
+def skip(verb: str) -> Fault:
+    """Never does `verb`, but replies ok."""
 
-    def lie(real: Real, request: str) -> Reply:
+    def fault(real: RealDriver, request: str) -> Reply:
         return ["ok"] if request.split(" ")[0] == verb else real.ask(request)
 
-    return lie
+    return fault
 
 
-def truth(real: Real, request: str) -> Reply:
+def no_fault(real: RealDriver, request: str) -> Reply:
     return real.ask(request)
 
 
-def always_the_first_token(real: Real, request: str) -> Reply:
-    """As a cache that forgets to look whether its string is still good."""
+def always_the_first_token(real: RealDriver, request: str) -> Reply:
+    """A wrapper that keeps its string and never checks whether it is still current."""
     reply = real.ask(request)
     verb, cache, *_ = [*request.split(" "), ""]
     if verb in ("get", "token") and reply[0].startswith("ok"):
-        return [FIRST_ANSWERS.setdefault(f"{verb} {cache}", reply[0])]
+        return [FIRST_REPLIES.setdefault(f"{verb} {cache}", reply[0])]
     return reply
 
 
-FIRST_ANSWERS: dict[str, str] = {}
+FIRST_REPLIES: dict[str, str] = {}
 
 
-def a_cache_for_every_get(real: Real, request: str) -> Reply:
-    """As a wrapper that keeps nothing: every call fetches a token of its own."""
+def a_cache_for_every_get(real: RealDriver, request: str) -> Reply:
+    """A wrapper that makes a cache for every call, so that each call fetches a token."""
     verb, name, *rest = [*request.split(" "), ""]
     if verb == "new":
         MADE[name] = request
@@ -100,16 +104,16 @@ MADE: dict[str, str] = {}
 GETS: list[str] = []
 
 
-def refused_and_unavailable_swapped(real: Real, request: str) -> Reply:
+def refused_and_unavailable_swapped(real: RealDriver, request: str) -> Reply:
     swapped = {"status=2": "status=4", "status=4": "status=2"}
     return [" ".join(swapped.get(word, word) for word in line.split(" ")) for line in real.ask(request)]
 
 
-def errors_swallowed(real: Real, request: str) -> Reply:
+def errors_swallowed(real: RealDriver, request: str) -> Reply:
     return [line if line.startswith("ok") else "ok value=x" for line in real.ask(request)]
 
 
-def the_secret_in_every_error(real: Real, request: str) -> Reply:
+def the_secret_in_every_error(real: RealDriver, request: str) -> Reply:
     if "client_secret=" in request:
         SECRETS.append(request.partition("client_secret=")[2].split(" ")[0])
     reply = real.ask(request)
@@ -119,40 +123,40 @@ def the_secret_in_every_error(real: Real, request: str) -> Reply:
 SECRETS: list[str] = []
 
 
-def never_an_answer(real: Real, request: str) -> Reply:
+def no_reply(real: RealDriver, request: str) -> Reply:
     if request.startswith("get"):
         time.sleep(3600)
     return real.ask(request)
 
 
-LIES: Mapping[str, Callable[[Real, str], Reply]] = {
-    "truth": truth,
+FAULTS: Mapping[str, Fault] = {
+    "no-fault": no_fault,
     "always-the-first-token": always_the_first_token,
     "a-cache-for-every-get": a_cache_for_every_get,
-    "generation-wrong": replacing("token", "generation", one_more),
-    "expires-at-in-milliseconds": replacing("token", "expires_at", lambda value: f"{value}000"),
-    "offset-wrong": replacing("layout", "offsetof.bankhub_error.message", one_more),
-    "size-wrong": replacing("layout", "sizeof.bankhub_stats", one_more),
-    "constant-wrong": replacing("layout", "const.BANKHUB_CLOSED", one_more),
-    "url-wrong": replacing("layout", "const.BANKHUB_PRODUCTION_URL", lambda value: value + "x"),
-    "waiters-wrong": replacing("stats", "waiters", lambda value: "0"),
-    "type-wrong": replacing("get", "type", lambda value: "Closed"),
-    "http-status-lost": replacing("get", "http_status", lambda value: "0"),
+    "generation-wrong": replace_field("token", "generation", one_more),
+    "expires-at-in-milliseconds": replace_field("token", "expires_at", lambda value: f"{value}000"),
+    "offset-wrong": replace_field("layout", "offsetof.bankhub_error.message", one_more),
+    "size-wrong": replace_field("layout", "sizeof.bankhub_stats", one_more),
+    "constant-wrong": replace_field("layout", "const.BANKHUB_CLOSED", one_more),
+    "url-wrong": replace_field("layout", "const.BANKHUB_PRODUCTION_URL", lambda value: value + "x"),
+    "waiters-wrong": replace_field("stats", "waiters", lambda value: "0"),
+    "type-wrong": replace_field("get", "type", lambda value: "Closed"),
+    "http-status-lost": replace_field("get", "http_status", lambda value: "0"),
     "refused-and-unavailable-swapped": refused_and_unavailable_swapped,
     "errors-swallowed": errors_swallowed,
     "the-secret-in-every-error": the_secret_in_every_error,
-    "invalidate-not-done": pretending("invalidate"),
-    "close-not-done": pretending("close"),
-    "never-an-answer": never_an_answer,
+    "invalidate-skipped": skip("invalidate"),
+    "close-skipped": skip("close"),
+    "no-reply": no_reply,
 }
 
 
 def main() -> int:
-    lie, *command = sys.argv[1:]
-    real = Real(command)
-    print(real.greeting, flush=True)
+    fault, *command = sys.argv[1:]
+    real = RealDriver(command)
+    print(real.first_line, flush=True)
     for request in sys.stdin:
-        for line in LIES[lie](real, request.rstrip("\n")):
+        for line in FAULTS[fault](real, request.rstrip("\n")):
             print(line, flush=True)
     return real.end()
 

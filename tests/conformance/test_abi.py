@@ -1,4 +1,4 @@
-"""The edges of the C ABI. Only C can reach them, and each scenario says what keeps the other languages from it."""
+"""The edges of the C ABI. Only C can reach them; each marker says why the other languages cannot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Optional
 
 import pytest
 
-from support.driver_process import Answer, Cache, Driver, Status, Word
+from support.driver_process import Cache, Driver, Reply, Status, Word
 from support.languages import version
 from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from support.waiting import wait_until
@@ -17,41 +17,41 @@ CREDENTIALS: dict[str, Word] = {"client_id": CLIENT_ID, "client_secret": CLIENT_
 SIZE_MAX = 4096
 
 no_pointers = pytest.mark.only("c", because="a wrapper passes the addresses of its own variables, never NULL")
-no_handles = pytest.mark.only("c", because="a wrapper only uses a handle that it got, and knows when it gave it back")
+no_handles = pytest.mark.only("c", because="a wrapper uses only a handle that it got, and knows when it was freed")
 no_sizes = pytest.mark.only("c", because="a wrapper always passes the size that it was written with")
 no_flags = pytest.mark.only(
     "c", because="a wrapper has a boolean where the ABI has a bit, and nothing for reserved fields"
 )
-no_bytes = pytest.mark.only("c", because="a wrapper's text is Unicode, or goes through unchanged to this very check")
-no_structs = pytest.mark.only("c", because="a wrapper shows values, not the memory that they were written to")
+no_bytes = pytest.mark.only("c", because="a wrapper's text is Unicode, or is passed unchanged to this check")
+no_structs = pytest.mark.only("c", because="a wrapper returns values, not the memory that the library wrote")
 
 
-def invalid(answer: Answer, *words: str) -> None:
-    error = answer.expect(Status.INVALID_ARGUMENT)
-    assert answer.number("error.status") == Status.INVALID_ARGUMENT
+def assert_invalid(reply: Reply, *words: str) -> None:
+    error = reply.expect(Status.INVALID_ARGUMENT)
+    assert reply.number("error.status") == Status.INVALID_ARGUMENT
     assert [word for word in words if word not in error.message] == [], error.message
 
 
 @no_pointers
 def test_new_without_config(driver: Driver) -> None:
-    answer = driver.refused(config="null")
-    invalid(answer, "config")
-    assert answer.number("handle") == 0
+    reply = driver.refused(config="null")
+    assert_invalid(reply, "config")
+    assert reply.number("handle") == 0
 
 
 @no_pointers
 def test_new_without_out(driver: Driver) -> None:
-    invalid(driver.refused(**CREDENTIALS, out="null"), "out")
+    assert_invalid(driver.refused(**CREDENTIALS, out="null"), "out")
 
 
 @no_pointers
-def test_a_refusal_leaves_a_null_handle(driver: Driver) -> None:
+def test_new_that_fails_sets_a_null_handle(driver: Driver) -> None:
     assert driver.refused(client_id="a:b", client_secret=CLIENT_SECRET).number("handle") == 0
 
 
 @no_pointers
 def test_get_without_out(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
-    invalid(driver.ask("token", cache.name, "default", out="null"), "out")
+    assert_invalid(driver.ask("token", cache.name, "default", out="null"), "out")
     assert mock_server.token_requests() == 0
 
 
@@ -61,22 +61,22 @@ def test_stats_without_out(cache: Cache, driver: Driver) -> None:
 
 
 @no_pointers
-def test_every_error_may_be_null(cache: Cache, driver: Driver) -> None:
+def test_accepts_a_null_error(cache: Cache, driver: Driver) -> None:
     driver.ask("token", cache.name, "default", error="null").ok()
     driver.ask("invalidate", cache.name, "f00df00df00df00df00df00d", error="null").ok()
-    driver.ask("new", "unnoticed", **CREDENTIALS, error="null").ok()
+    driver.ask("new", "accepted", **CREDENTIALS, error="null").ok()
     driver.ask("new", "refused", client_id="a:b", error="null").expect(Status.INVALID_ARGUMENT)
     cache.close()
     driver.ask("token", cache.name, "default", error="null").expect(Status.CLOSED)
     driver.ask("invalidate", cache.name, "f00df00df00df00df00df00d", error="null").expect(Status.CLOSED)
-    driver.ask("close", "unnoticed").ok()
+    driver.ask("close", "accepted").ok()
 
 
 @no_handles
-def test_null_handle(driver: Driver) -> None:
-    invalid(driver.ask("token", "@0", "default"), "NULL")
-    invalid(driver.ask("token", "@0", 0), "NULL")
-    invalid(driver.ask("invalidate", "@0", "f00df00df00df00df00df00d"), "NULL")
+def test_rejects_a_null_handle(driver: Driver) -> None:
+    assert_invalid(driver.ask("token", "@0", "default"), "NULL")
+    assert_invalid(driver.ask("token", "@0", 0), "NULL")
+    assert_invalid(driver.ask("invalidate", "@0", "f00df00df00df00df00df00d"), "NULL")
     assert driver.ask("stats", "@0").status == Status.INVALID_ARGUMENT
     assert driver.ask("generation", "@0").generation == 0
     driver.ask("close", "@0").ok()
@@ -95,14 +95,14 @@ def assert_closed(driver: Driver, handle: int) -> None:
 @pytest.mark.parametrize(
     "handle", [1, 8, 0xA5, 2**31, 2**32 - 1, 2**32, 2**47 - 8, 2**63, 2**64 - 1, 0xDEADBEEF00000000]
 )
-def test_a_number_that_never_was_a_handle(driver: Driver, handle: int) -> None:
+def test_rejects_a_number_that_is_no_handle(driver: Driver, handle: int) -> None:
     assert_closed(driver, handle)
 
 
 @no_handles
-def test_a_handle_with_one_bit_changed(driver: Driver, mock_server: MockServer) -> None:
-    answer = driver.ask("new", "original", **CREDENTIALS, base_url=mock_server.url).ok()
-    handle = answer.number("handle")
+def test_rejects_a_handle_with_one_bit_changed(driver: Driver, mock_server: MockServer) -> None:
+    reply = driver.ask("new", "original", **CREDENTIALS, base_url=mock_server.url).ok()
+    handle = reply.number("handle")
     token = driver.ask("token", f"@{handle}", "default").ok().value
 
     for near in {handle ^ (1 << bit) for bit in range(64)} - {0}:
@@ -115,69 +115,69 @@ def test_a_handle_with_one_bit_changed(driver: Driver, mock_server: MockServer) 
 
 @no_sizes
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 15, 16, 44, 76, -1])
-def test_config_below_the_first_release_or_inside_a_field(driver: Driver, size: int) -> None:
+def test_rejects_a_config_size_of_no_release(driver: Driver, size: int) -> None:
     size = size if size >= 0 else size_of(driver, "bankhub_config") - 1
-    invalid(driver.refused(**CREDENTIALS, size=size), "size")
+    assert_invalid(driver.refused(**CREDENTIALS, size=size), "size")
 
 
 @no_sizes
 @pytest.mark.parametrize("size", [SIZE_MAX + 1, 8192, 2**32, 2**64 - 1])
-def test_config_beyond_any_release(driver: Driver, size: int) -> None:
-    invalid(driver.refused(**CREDENTIALS, size=size), "size")
+def test_rejects_a_config_size_above_4096(driver: Driver, size: int) -> None:
+    assert_invalid(driver.refused(**CREDENTIALS, size=size), "size")
 
 
 @no_sizes
 @pytest.mark.parametrize("extra", [1, 4, 8, 64, None])
-def test_config_of_a_later_release_while_its_fields_are_not_used(driver: Driver, extra: Optional[int]) -> None:
+def test_accepts_a_larger_config_with_unused_fields(driver: Driver, extra: Optional[int]) -> None:
     size = SIZE_MAX if extra is None else size_of(driver, "bankhub_config") + extra
 
     driver.new(**CREDENTIALS, size=size)
-    invalid(driver.refused(**CREDENTIALS, size=size, tail=1), "size")
+    assert_invalid(driver.refused(**CREDENTIALS, size=size, tail=1), "size")
 
 
 @no_sizes
-def test_bytes_behind_the_config_are_not_read(driver: Driver) -> None:
+def test_does_not_read_bytes_after_the_config(driver: Driver) -> None:
     driver.new(**CREDENTIALS, tail=1)
 
 
 @no_sizes
 @pytest.mark.parametrize("size", [0, 7, 8, 44, 116, -1, SIZE_MAX + 1, 2**64 - 1])
-def test_stats_of_a_size_that_no_release_has(cache: Cache, driver: Driver, size: int) -> None:
+def test_rejects_a_stats_size_of_no_release(cache: Cache, driver: Driver, size: int) -> None:
     size = size if size >= 0 else size_of(driver, "bankhub_stats") - 1
-    answer = driver.ask("stats", cache.name, size=size)
-    assert answer.status == Status.INVALID_ARGUMENT
-    assert answer.number("written") == 8, "nothing but the caller's own size"
+    reply = driver.ask("stats", cache.name, size=size)
+    assert reply.status == Status.INVALID_ARGUMENT
+    assert reply.number("written") == 8, "only the size, which the caller set"
 
 
 @no_sizes
 @pytest.mark.parametrize("extra", [0, 1, 8, 64, None])
-def test_stats_writes_as_much_as_it_was_given(cache: Cache, driver: Driver, extra: Optional[int]) -> None:
+def test_stats_fills_the_given_size(cache: Cache, driver: Driver, extra: Optional[int]) -> None:
     size = SIZE_MAX if extra is None else size_of(driver, "bankhub_stats") + extra
     assert driver.ask("stats", cache.name, size=size).ok().number("written") == size
 
 
 @no_flags
 @pytest.mark.parametrize("flags", [2, 3, 1 << 31, 2**32 - 1])
-def test_unknown_flags(driver: Driver, flags: int) -> None:
-    invalid(driver.refused(**CREDENTIALS, flags=flags), "flags")
+def test_rejects_unknown_flags(driver: Driver, flags: int) -> None:
+    assert_invalid(driver.refused(**CREDENTIALS, flags=flags), "flags")
 
 
 @no_flags
 @pytest.mark.parametrize("reserved", [1, 2**32 - 1])
-def test_reserved_is_zero(driver: Driver, reserved: int) -> None:
-    invalid(driver.refused(**CREDENTIALS, reserved=reserved), "reserved")
+def test_rejects_a_nonzero_reserved_field(driver: Driver, reserved: int) -> None:
+    assert_invalid(driver.refused(**CREDENTIALS, reserved=reserved), "reserved")
 
 
 @no_bytes
 @pytest.mark.parametrize("field", ["client_id", "client_secret", "base_url", "ca_file", "proxy", "store"])
 @pytest.mark.parametrize("text", [b"\xff", b"secret\xc3", b"\xed\xa0\x80", b"\xc0\xaf"], ids=lambda text: text.hex())
-def test_text_that_is_not_utf8(driver: Driver, field: str, text: bytes) -> None:
-    invalid(driver.refused(**{**CREDENTIALS, field: text}), field)
+def test_rejects_text_that_is_not_utf8(driver: Driver, field: str, text: bytes) -> None:
+    assert_invalid(driver.refused(**{**CREDENTIALS, field: text}), field)
 
 
 @no_bytes
 @pytest.mark.parametrize("rejected", [b"\xff", b"\xc3", b"\x01"], ids=lambda text: text.hex())
-def test_a_rejected_token_may_be_any_text(cache: Cache, driver: Driver, rejected: bytes) -> None:
+def test_invalidate_accepts_any_bytes(cache: Cache, driver: Driver, rejected: bytes) -> None:
     token = cache.get().ok().value
     driver.ask("invalidate", cache.name, rejected).ok()
     assert cache.get().ok().value == token
@@ -185,17 +185,17 @@ def test_a_rejected_token_may_be_any_text(cache: Cache, driver: Driver, rejected
 
 
 @no_structs
-def test_the_error_is_written_with_ok_too(cache: Cache, driver: Driver, new_cache: NewCache) -> None:
-    made = driver.ask("new", "welcome", **CREDENTIALS).ok()
-    for answer in (made, cache.token(), cache.invalidate(None)):
-        assert answer.ok().number("error.status") == Status.OK
-        assert (answer.http_status, answer.retry_after_ms, answer.message) == (0, 0, "")
-        assert answer.number("error.reserved_nonzero") == 0
-    driver.ask("close", "welcome").ok()
+def test_ok_also_writes_the_error(cache: Cache, driver: Driver, new_cache: NewCache) -> None:
+    made = driver.ask("new", "made", **CREDENTIALS).ok()
+    for reply in (made, cache.token(), cache.invalidate(None)):
+        assert reply.ok().number("error.status") == Status.OK
+        assert (reply.http_status, reply.retry_after_ms, reply.message) == (0, 0, "")
+        assert reply.number("error.reserved_nonzero") == 0
+    driver.ask("close", "made").ok()
 
 
 @no_structs
-def test_the_error_says_what_the_call_returned(cache: Cache, mock_server: MockServer) -> None:
+def test_error_has_the_returned_status(cache: Cache, mock_server: MockServer) -> None:
     mock_server.credentials(enabled=False)
     error = cache.token().expect(Status.UNAUTHENTICATED)
     assert error.number("error.status") == Status.UNAUTHENTICATED
@@ -203,52 +203,56 @@ def test_the_error_says_what_the_call_returned(cache: Cache, mock_server: MockSe
 
 
 @no_structs
-def test_a_token_fills_its_struct(cache: Cache) -> None:
+def test_token_fills_its_struct(cache: Cache) -> None:
     token = cache.token().ok()
     assert token.number("length") == len(token.value) > 0
     assert token.number("reserved_nonzero") == 0
 
 
 @no_structs
-def test_a_failure_leaves_no_token(cache: Cache, mock_server: MockServer) -> None:
+def test_failure_writes_no_token(cache: Cache, mock_server: MockServer) -> None:
     mock_server.credentials(enabled=False)
     mock_server.settings(latency_ms=200)
-    late, refused = cache.token(timeout=0), cache.token()
+    timed_out, refused = cache.token(timeout=0), cache.token()
     cache.close()
-    for answer, status in ((late, Status.DEADLINE), (refused, Status.UNAUTHENTICATED), (cache.token(), Status.CLOSED)):
-        answer.expect(status)
-        assert (answer.value, answer.number("length")) == ("", 0)
+    for reply, status in (
+        (timed_out, Status.DEADLINE),
+        (refused, Status.UNAUTHENTICATED),
+        (cache.token(), Status.CLOSED),
+    ):
+        reply.expect(status)
+        assert (reply.value, reply.number("length")) == ("", 0)
 
 
 @no_structs
-def test_wipe_leaves_only_zeros(cache: Cache) -> None:
+def test_wipe_zeroes_the_struct(cache: Cache) -> None:
     assert cache.token().ok().number("wiped_nonzero") == 0
 
 
 @pytest.mark.only("c", because="the other languages have threads of their own")
-def test_one_thread_while_fetching_and_none_else(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+def test_has_one_thread_only_while_fetching(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=500)
-    wait_until(lambda: driver.threads() == 1, within_s=15, what="the end of fetches of the scenarios before")
+    wait_until(lambda: driver.threads() == 1, within_s=15, what="the end of fetches of earlier scenarios")
     cache.get(timeout=0).expect(Status.DEADLINE)
     wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     assert driver.threads() == 2
     cache.get().ok()
-    wait_until(lambda: driver.threads() == 1, within_s=5, what="the end of the fetch's thread")
+    wait_until(lambda: driver.threads() == 1, within_s=5, what="the end of the fetch thread")
 
 
 @no_structs
-def test_the_library_says_which_it_is(driver: Driver) -> None:
-    answer = driver.ask("about", 0).ok()
+def test_library_reports_its_version(driver: Driver) -> None:
+    reply = driver.ask("about", 0).ok()
     layout = driver.layout()
-    assert answer.fields["version"] == version()
-    assert answer.number("abi_version") == int(layout["const.BANKHUB_ABI_MAJOR"]) << 16 | int(
+    assert reply.fields["version"] == version()
+    assert reply.number("abi_version") == int(layout["const.BANKHUB_ABI_MAJOR"]) << 16 | int(
         layout["const.BANKHUB_ABI_MINOR"]
     )
 
 
 @no_structs
 @pytest.mark.parametrize("status", [*Status, -1, 9, 2**31 - 1, -(2**31)])
-def test_every_status_has_a_name(driver: Driver, status: int) -> None:
+def test_names_every_status(driver: Driver, status: int) -> None:
     known = {int(status): f"BANKHUB_{status.name}" for status in Status}
     name = driver.ask("about", int(status)).ok().fields["status_name"]
     assert name == known.get(int(status), "BANKHUB_UNKNOWN")

@@ -1,4 +1,4 @@
-"""What a cache may be made from, and what is refused: each refusal names the field and repeats none of its secrets."""
+"""Configurations that are accepted or refused. Each refusal names the field, and repeats no secret."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from support.driver_process import Cache, Driver, Status
 from support.mock_server import CLIENT_ID, CLIENT_SECRET
 
 PASSWORD = "Hj6Gf4Dk8Sl2Pw9Q"
-"""Stands where a secret could be, wherever one could be. Never to be repeated."""
+"""A secret for every place that can have one. No message may repeat it."""
 
 NO_CERTIFICATE = Path(__file__).resolve()
-"""A file that can be read and holds none."""
+"""A readable file without a certificate."""
 
 REFUSED: list[tuple[str, str, Optional[str]]] = [
     ("client_id", "missing", None),
@@ -73,8 +73,8 @@ REFUSED: list[tuple[str, str, Optional[str]]] = [
 @pytest.mark.parametrize(
     "field, text", [pytest.param(field, text, id=f"{field}-{name}") for field, name, text in REFUSED]
 )
-def test_refused(driver: Driver, field: str, text: Optional[str]) -> None:
-    driver.secrecy.keep(PASSWORD)
+def test_refuses(driver: Driver, field: str, text: Optional[str]) -> None:
+    driver.leak_detector.add_secret(PASSWORD)
     config = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "base_url": "http://127.0.0.1:1", field: text}
 
     error = driver.refused(**{key: value for key, value in config.items() if value is not None})
@@ -85,9 +85,9 @@ def test_refused(driver: Driver, field: str, text: Optional[str]) -> None:
     assert error.http_status == error.retry_after_ms == 0
 
 
-@pytest.mark.but("c", because="a C string ends at its first NUL")
+@pytest.mark.all_but("c", because="a C string ends at its first NUL")
 @pytest.mark.parametrize("field", ["client_id", "client_secret", "base_url", "ca_file", "proxy", "store"])
-def test_a_nul_inside_is_refused_and_cuts_nothing_off(driver: Driver, field: str) -> None:
+def test_refuses_a_nul_character(driver: Driver, field: str) -> None:
     usual = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "base_url": "http://127.0.0.1:1", "proxy": ""}
 
     error = driver.refused(**{**usual, field: usual.get(field, "") + "\0tail"})
@@ -111,12 +111,12 @@ ACCEPTED: list[tuple[str, dict[str, str]]] = [
     ("store-redis-v6", {"store": "redis://[::1]"}),
     ("proxy-with-password", {"proxy": f"http://user:{PASSWORD}@proxy.example:3128"}),
     ("every-number", {name: "1" for name in ("connect_timeout_ms", "request_timeout_ms", "get_timeout_ms")}),
-    ("renewal", {"refresh_ahead_s": "1"}),
+    ("refresh-ahead", {"refresh_ahead_s": "1"}),
 ]
 
 
 @pytest.mark.parametrize("config", [pytest.param(config, id=name) for name, config in ACCEPTED])
-def test_accepted_without_a_request(driver: Driver, config: dict[str, str]) -> None:
+def test_accepts_without_a_request(driver: Driver, config: dict[str, str]) -> None:
     cache: Cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **config)
 
     stats = cache.stats().ok()

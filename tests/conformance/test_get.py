@@ -1,4 +1,4 @@
-"""Getting a token: the request that goes out, the one that does not, who waits and for how long."""
+"""Getting a token: which calls send a request, which calls wait, and how long."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from support.waiting import Stopwatch, at_most, wait_until
 
 from .conftest import NewCache
 
-takes_long = pytest.mark.with_a_store("c", because="it waits for seconds, and what for is the core's affair")
+takes_long = pytest.mark.with_a_store("c", because="it waits for seconds, and tests the core alone")
 
 TTL_S = 60_000
 PROMPT_MS = 400
-"""What a call that does not wait may take on a busy machine."""
+"""The longest time of a call that does not wait, on a busy machine."""
 
 
 def test_first_get_sends_the_documented_request(cache: Cache, mock_server: MockServer) -> None:
-    assert mock_server.token_requests() == 0, "a cache that nobody asked sends nothing"
+    assert mock_server.token_requests() == 0, "a cache sends no request before the first call"
 
     token = cache.get().ok().value
 
@@ -42,7 +42,7 @@ def test_first_get_sends_the_documented_request(cache: Cache, mock_server: MockS
     assert mock_server.resource(token) == 200
 
 
-def test_token_tells_generation_and_end(cache: Cache, mock_server: MockServer) -> None:
+def test_token_has_generation_and_expires_at(cache: Cache, mock_server: MockServer) -> None:
     before = time.time()
     token = cache.token().ok()
 
@@ -53,7 +53,7 @@ def test_token_tells_generation_and_end(cache: Cache, mock_server: MockServer) -
 
 
 @takes_long
-def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, mock_server: MockServer) -> None:
+def test_ttl_counts_from_when_the_request_was_sent(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=2500)
     before = time.time()
     token = cache.token().ok()
@@ -61,7 +61,7 @@ def test_a_token_counts_from_the_moment_its_request_was_sent(cache: Cache, mock_
     assert token.expires_at <= before + TTL_S + 1 < time.time() + TTL_S
 
 
-def test_second_get_sends_nothing(cache: Cache, mock_server: MockServer) -> None:
+def test_second_get_sends_no_request(cache: Cache, mock_server: MockServer) -> None:
     first = cache.token().ok()
     for _ in range(5):
         assert cache.get().ok().value == first.value
@@ -74,24 +74,24 @@ def test_generation_of_an_empty_cache_is_zero(cache: Cache) -> None:
     assert cache.generation() == 0
 
 
-def test_64_threads_on_an_empty_cache_cause_one_request(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+def test_64_threads_on_an_empty_cache_send_one_request(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=300)
     cache.start(64)
-    answers = driver.join()
+    replies = driver.join()
 
-    assert len({answer.ok().value for answer in answers}) == 1
+    assert len({reply.ok().value for reply in replies}) == 1
     assert mock_server.token_requests() == 1
 
 
-def test_64_threads_on_a_full_cache_cause_none(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+def test_64_threads_on_a_full_cache_send_no_request(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     token = cache.get().ok().value
     cache.start(64)
 
-    assert {answer.ok().value for answer in driver.join()} == {token}
+    assert {reply.ok().value for reply in driver.join()} == {token}
     assert mock_server.token_requests() == 1
 
 
-def test_two_caches_are_two_unless_they_share_a_store(
+def test_two_caches_fetch_two_tokens_without_a_store(
     new_cache: NewCache, mock_server: MockServer, store: dict[str, str]
 ) -> None:
     tokens = {new_cache().get().ok().value for _ in range(2)}
@@ -99,7 +99,7 @@ def test_two_caches_are_two_unless_they_share_a_store(
     assert len(tokens) == mock_server.token_requests() == (1 if store else 2)
 
 
-def test_timeout_0_starts_the_fetch_and_does_not_wait(cache: Cache, mock_server: MockServer) -> None:
+def test_timeout_0_starts_a_fetch_without_waiting(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=700)
     with at_most(PROMPT_MS, "get with timeout 0"):
         error = cache.get(timeout=0).expect(Status.DEADLINE)
@@ -110,7 +110,7 @@ def test_timeout_0_starts_the_fetch_and_does_not_wait(cache: Cache, mock_server:
     assert mock_server.token_requests() == 1
 
 
-def test_a_timeout_ends_the_wait_and_not_the_fetch(cache: Cache, mock_server: MockServer) -> None:
+def test_timeout_ends_the_wait_but_not_the_fetch(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=700)
     elapsed_ms = Stopwatch()
     cache.get(timeout=150).expect(Status.DEADLINE)
@@ -120,8 +120,8 @@ def test_a_timeout_ends_the_wait_and_not_the_fetch(cache: Cache, mock_server: Mo
     assert mock_server.token_requests() == 1
 
 
-def test_a_timeout_names_what_failed_before_it(cache: Cache, mock_server: MockServer) -> None:
-    mock_server.answer(503)
+def test_timeout_names_the_last_failure(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.respond(503)
     cache.get(timeout=0).expect(Status.DEADLINE)
     wait_until(lambda: cache.stats().ok().number("failures") > 0, within_s=5, what="a failed request")
 
@@ -129,7 +129,7 @@ def test_a_timeout_names_what_failed_before_it(cache: Cache, mock_server: MockSe
     assert "503" in error.message
 
 
-def test_the_default_timeout_is_the_configured_one(new_cache: NewCache, mock_server: MockServer) -> None:
+def test_uses_the_configured_get_timeout(new_cache: NewCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=700)
     cache = new_cache(get_timeout_ms=150)
     elapsed_ms = Stopwatch()
@@ -137,13 +137,13 @@ def test_the_default_timeout_is_the_configured_one(new_cache: NewCache, mock_ser
     assert 150 <= elapsed_ms() <= 150 + PROMPT_MS
 
 
-def test_each_caller_waits_by_its_own_deadline(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+def test_each_caller_has_its_own_deadline(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=800)
     cache.start(8, timeout=100)
     cache.start(8, timeout=5000)
-    answers = driver.join()
+    replies = driver.join()
 
-    assert [answer.status for answer in answers] == [Status.DEADLINE] * 8 + [Status.OK] * 8
+    assert [reply.status for reply in replies] == [Status.DEADLINE] * 8 + [Status.OK] * 8
     assert mock_server.token_requests() == 1
 
 
@@ -163,7 +163,7 @@ def test_a_closed_port_is_unavailable(new_cache: NewCache) -> None:
         port = listener.getsockname()[1]
 
     error = new_cache(base_url=f"http://127.0.0.1:{port}").get().expect(Status.UNAVAILABLE)
-    assert "127.0.0.1" in error.message, "an operator wants to know what could not be reached"
+    assert "127.0.0.1" in error.message, "an operator wants to know which host could not be reached"
     assert error.http_status == 0
 
 
@@ -183,7 +183,7 @@ def test_an_unknown_host_is_unavailable(new_cache: NewCache) -> None:
         pytest.param("i" * 300, "s" * 300, id="long"),
     ],
 )
-def test_credentials_arrive_as_they_are(new_cache: NewCache, client_id: str, client_secret: str) -> None:
+def test_sends_credentials_unchanged(new_cache: NewCache, client_id: str, client_secret: str) -> None:
     mock_server = MockServer(client_id=client_id, client_secret=client_secret)
     try:
         new_cache(client_id=client_id, client_secret=client_secret, base_url=mock_server.url).get().ok()
@@ -195,7 +195,7 @@ def test_credentials_arrive_as_they_are(new_cache: NewCache, client_id: str, cli
     assert request.headers["authorization"] == f"Basic {basic}"
 
 
-def test_a_slash_at_the_end_of_the_base_url_changes_nothing(new_cache: NewCache, mock_server: MockServer) -> None:
+def test_ignores_a_slash_at_the_end_of_base_url(new_cache: NewCache, mock_server: MockServer) -> None:
     new_cache(base_url=f"{mock_server.url}/").get().ok()
 
     request = mock_server.counters().last_token_request
@@ -203,23 +203,23 @@ def test_a_slash_at_the_end_of_the_base_url_changes_nothing(new_cache: NewCache,
 
 
 @takes_long
-def test_renewal_runs_beside_the_callers(cache: Cache, mock_server: MockServer) -> None:
+def test_refreshes_in_the_background(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(ttl=3)
     first = cache.token().ok()
     mock_server.settings(latency_ms=600)
 
-    def renewed() -> bool:
-        with at_most(PROMPT_MS, "get beside a renewal"):
+    def refreshed() -> bool:
+        with at_most(PROMPT_MS, "get during a refresh"):
             return cache.get().ok().value != first.value
 
-    wait_until(renewed, within_s=5, what="the renewed token")
+    wait_until(refreshed, within_s=5, what="the refreshed token")
     second = cache.token().ok()
     assert second.generation > first.generation
     assert mock_server.token_requests() == 2
 
 
 @takes_long
-def test_generation_sets_the_renewal_going(cache: Cache, mock_server: MockServer) -> None:
+def test_generation_starts_a_due_refresh(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(ttl=3)
     first = cache.token().ok().generation
 
@@ -228,36 +228,36 @@ def test_generation_sets_the_renewal_going(cache: Cache, mock_server: MockServer
 
 
 @takes_long
-def test_a_token_is_served_while_renewal_fails_and_never_once_expired(cache: Cache, mock_server: MockServer) -> None:
+def test_serves_a_valid_token_while_refresh_fails(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(ttl=3)
     token = cache.token().ok()
-    mock_server.answer(503)
-    served_beside_failure = False
+    mock_server.respond(503)
+    served_after_failure = False
 
     def ended() -> bool:
-        nonlocal served_beside_failure
+        nonlocal served_after_failure
         failed = mock_server.token_requests() > 1
-        asked = time.time()
-        answer = cache.get(timeout=0)
-        if answer.status == Status.OK:
-            assert answer.value == token.value
-            assert asked < token.expires_at + 1, "an expired token is handed out"
-            assert mock_server.resource(answer.value) == 200, "a token that no resource takes is handed out"
-            served_beside_failure |= failed
+        called_at = time.time()
+        reply = cache.get(timeout=0)
+        if reply.status == Status.OK:
+            assert reply.value == token.value
+            assert called_at < token.expires_at + 1, "an expired token was served"
+            assert mock_server.resource(reply.value) == 200, "a token that a resource rejects was served"
+            served_after_failure |= failed
         else:
-            assert answer.status in (Status.UNAVAILABLE, Status.DEADLINE)
-        return answer.status != Status.OK
+            assert reply.status in (Status.UNAVAILABLE, Status.DEADLINE)
+        return reply.status != Status.OK
 
     wait_until(ended, within_s=6, what="the end of the token")
-    assert served_beside_failure
+    assert served_after_failure
     assert cache.generation() == 0
 
 
 @takes_long
-def test_an_expired_token_is_replaced(cache: Cache, mock_server: MockServer) -> None:
+def test_replaces_an_expired_token(cache: Cache, mock_server: MockServer) -> None:
     mock_server.settings(ttl=1)
     first = cache.token().ok()
-    # stats, unlike get and generation, sets no renewal going.
+    # stats, unlike get and generation, starts no refresh.
     wait_until(lambda: cache.stats().ok().generation == 0, within_s=3, what="the end of the token")
 
     assert cache.get().ok().value != first.value

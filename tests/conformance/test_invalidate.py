@@ -1,4 +1,4 @@
-"""Reporting a rejected token: the current one is replaced, once; nothing else changes anything."""
+"""Reporting a rejected token: the current token is replaced once; any other text changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.waiting import at_most, wait_until
 ROUNDS = 40
 
 
-def test_the_current_token_is_replaced(cache: Cache, mock_server: MockServer) -> None:
+def test_replaces_the_current_token(cache: Cache, mock_server: MockServer) -> None:
     first = cache.token().ok()
     mock_server.revoke()
     assert mock_server.resource(first.value) == 401
@@ -28,7 +28,7 @@ def test_the_current_token_is_replaced(cache: Cache, mock_server: MockServer) ->
     assert cache.stats().ok().number("rejections") == 1
 
 
-def test_the_replacement_is_fetched_before_anybody_asks(cache: Cache, mock_server: MockServer) -> None:
+def test_fetches_the_replacement_at_once(cache: Cache, mock_server: MockServer) -> None:
     cache.invalidate(cache.get().ok().value).ok()
     wait_until(lambda: mock_server.token_requests() == 2, within_s=5, what="the request for the new token")
 
@@ -39,7 +39,7 @@ def test_callers_wait_for_the_replacement(cache: Cache, driver: Driver, mock_ser
     cache.invalidate(first).ok()
     cache.start(16)
 
-    values = {answer.ok().value for answer in driver.join()}
+    values = {reply.ok().value for reply in driver.join()}
     assert len(values) == 1 and first not in values
     assert mock_server.token_requests() == 2
 
@@ -51,7 +51,7 @@ def test_invalidate_does_not_wait(cache: Cache, mock_server: MockServer) -> None
         cache.invalidate(token).ok()
 
 
-def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, mock_server: MockServer) -> None:
+def test_a_hundred_reports_cost_one_request(cache: Cache, mock_server: MockServer) -> None:
     first = cache.get().ok().value
     mock_server.settings(latency_ms=200)
     for _ in range(50):
@@ -64,7 +64,7 @@ def test_a_hundred_reports_of_one_token_cost_one_request(cache: Cache, mock_serv
     assert mock_server.token_requests() == 2
 
 
-def test_an_old_token_changes_nothing(cache: Cache, mock_server: MockServer) -> None:
+def test_ignores_an_old_token(cache: Cache, mock_server: MockServer) -> None:
     first = cache.get().ok().value
     cache.invalidate(first).ok()
     second = cache.token().ok()
@@ -87,7 +87,7 @@ def test_an_old_token_changes_nothing(cache: Cache, mock_server: MockServer) -> 
         pytest.param(None, id="null"),
     ],
 )
-def test_any_other_text_changes_nothing(cache: Cache, mock_server: MockServer, rejected: Optional[str]) -> None:
+def test_ignores_any_other_text(cache: Cache, mock_server: MockServer, rejected: Optional[str]) -> None:
     token = cache.token().ok()
 
     cache.invalidate(rejected).ok()
@@ -99,23 +99,23 @@ def test_any_other_text_changes_nothing(cache: Cache, mock_server: MockServer, r
 
 
 @pytest.mark.parametrize("change", ["prefix", "longer", "case"])
-def test_nearly_the_current_token_changes_nothing(cache: Cache, mock_server: MockServer, change: str) -> None:
+def test_ignores_a_token_that_is_nearly_the_current_one(cache: Cache, mock_server: MockServer, change: str) -> None:
     token = cache.get().ok().value
-    nearly = {"prefix": token[:-1], "longer": token + "0", "case": token.swapcase()}[change]
+    other = {"prefix": token[:-1], "longer": token + "0", "case": token.swapcase()}[change]
 
-    cache.invalidate(nearly).ok()
+    cache.invalidate(other).ok()
 
     assert cache.get().ok().value == token
     assert mock_server.token_requests() == 1
 
 
-@pytest.mark.but("c", because="a C string ends at its first NUL")
-def test_a_nul_behind_the_current_token_makes_another_text(cache: Cache, mock_server: MockServer) -> None:
+@pytest.mark.all_but("c", because="a C string ends at its first NUL")
+def test_ignores_the_current_token_with_a_nul(cache: Cache, mock_server: MockServer) -> None:
     token = cache.get().ok().value
 
-    answer = cache.invalidate(token + "\0")
+    reply = cache.invalidate(token + "\0")
 
-    assert answer.status in (Status.OK, Status.INVALID_ARGUMENT)
+    assert reply.status in (Status.OK, Status.INVALID_ARGUMENT)
     assert cache.get().ok().value == token
     assert mock_server.token_requests() == 1
 
@@ -128,10 +128,10 @@ def test_an_empty_cache_ignores_reports(cache: Cache, mock_server: MockServer) -
     assert mock_server.token_requests() == 1
 
 
-def test_a_server_that_rejects_every_token_is_not_hammered(cache: Cache, mock_server: MockServer) -> None:
+def test_does_not_hammer_a_server_that_rejects_every_token(cache: Cache, mock_server: MockServer) -> None:
     for _ in range(ROUNDS):
         token = cache.get().ok().value
         cache.invalidate(token).ok()
 
-    # One for the first token, one for its rejection; those after it are at least a second apart.
+    # One request for the first token, and one for its rejection. Later requests are at least a second apart.
     assert mock_server.token_requests() <= 4

@@ -1,4 +1,4 @@
-"""Structs and constants: what every language was told equals what the C compiler sees, and nothing is left out."""
+"""Structs and constants: every language declares them as the C compiler sees them, and completely."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def parts(layout: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
-def test_struct(driver: Driver, c_layout: Mapping[str, str], struct: str) -> None:
+def test_struct_matches_c(driver: Driver, c_layout: Mapping[str, str], struct: str) -> None:
     layout = driver.layout()
 
     assert layout.get(f"sizeof.{struct}") == c_layout[f"sizeof.{struct}"]
     assert parts(layout, f"offsetof.{struct}.") == parts(c_layout, f"offsetof.{struct}.")
 
 
-def test_constants(driver: Driver, c_layout: Mapping[str, str]) -> None:
+def test_constants_match_c(driver: Driver, c_layout: Mapping[str, str]) -> None:
     constants, expected = parts(driver.layout(), "const."), parts(c_layout, "const.")
 
-    assert constants == {name: expected.get(name, "unknown to C") for name in constants}
-    # OK is no error, and so no constant where errors are values or exceptions.
+    assert constants == {name: expected.get(name, "not in C") for name in constants}
+    # OK is no error, so a language whose errors are values or exceptions has no constant for it.
     needed = {f"const.BANKHUB_{status.name}" for status in Status if status} | {f"const.{name}" for name in URLS}
     assert needed <= constants.keys()
 
 
 @pytest.mark.only("c", because="the others are compared with C")
-def test_header_and_design_agree(driver: Driver) -> None:
+def test_header_has_the_designed_constants(driver: Driver) -> None:
     constants = parts(driver.layout(), "const.")
     expected = {f"const.BANKHUB_{status.name}": str(int(status)) for status in Status}
     expected.update({f"const.{name}": url for name, url in URLS.items()})
@@ -58,7 +58,7 @@ def test_header_and_design_agree(driver: Driver) -> None:
 
 
 @pytest.mark.only("c", because="the others are compared with C")
-def test_the_c_driver_leaves_nothing_of_the_header_out(driver: Driver) -> None:
+def test_c_driver_covers_the_header(driver: Driver) -> None:
     header = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
     names = {f"const.{name}" for name in re.findall(r"^#define (BANKHUB_\w+) \S", header, re.MULTILINE)}
     for struct, body in re.findall(r"typedef struct (\w+) \{(.*?)\} \1;", header, re.DOTALL):

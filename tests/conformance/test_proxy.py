@@ -1,6 +1,6 @@
-"""A real proxy on the way: from the configuration or the environment, with credentials, and no secret in its hands.
+"""A real proxy, from the configuration or the environment, with credentials. It never gets a secret.
 
-One language speaks for all: the wrappers pass `proxy` on as it is.
+Only C runs these scenarios, because the wrappers pass `proxy` on unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from support.proxy import PASSWORD, USER, Proxy
 
 from .conftest import Drivers, new_tls_cache
 
-pytestmark = pytest.mark.only("c", because="the proxy is met by the core alone")
+pytestmark = pytest.mark.only("c", because="only the core connects to the proxy")
 
 
 @pytest.fixture
@@ -42,29 +42,29 @@ def base64_of(text: str) -> bytes:
     return base64.b64encode(text.encode())
 
 
-def test_a_token_through_a_proxy_that_sees_no_secret(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
+def test_gets_a_token_through_a_proxy_without_leaks(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
     token = cache_of(driver, tls_mock_server, proxy=proxy.url).get().ok().value
     assert tls_mock_server.token_requests() == 1
-    seen = proxy.seen()
-    assert seen.startswith(b"CONNECT localhost:")
-    assert base64_of(f"{USER}:{PASSWORD}") in seen, "it wants credentials"
-    assert base64_of(f"{tls_mock_server.client_id}:{tls_mock_server.client_secret}") not in seen
-    assert token.encode() not in seen
+    received = proxy.received()
+    assert received.startswith(b"CONNECT localhost:")
+    assert base64_of(f"{USER}:{PASSWORD}") in received, "the proxy requires credentials"
+    assert base64_of(f"{tls_mock_server.client_id}:{tls_mock_server.client_secret}") not in received
+    assert token.encode() not in received
 
 
-def test_a_proxy_that_wants_no_credentials(driver: Driver, tls_mock_server: MockServer, tmp_path: Path) -> None:
+def test_uses_a_proxy_without_credentials(driver: Driver, tls_mock_server: MockServer, tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, port_of(tls_mock_server), open_to_all=True)
     cache_of(driver, tls_mock_server, proxy=f"http://{proxy.address}").get().ok()
-    assert proxy.seen().startswith(b"CONNECT localhost:")
-    assert b"uthorization" not in proxy.seen()
+    assert proxy.received().startswith(b"CONNECT localhost:")
+    assert b"uthorization" not in proxy.received()
     proxy.kill()
 
 
 @pytest.mark.parametrize("credentials", ["", "proxy-user:wr0ngPa55w0rd@"])
-def test_a_proxy_that_wants_other_credentials(
+def test_reports_refused_proxy_credentials(
     driver: Driver, tls_mock_server: MockServer, proxy: Proxy, credentials: str
 ) -> None:
-    driver.secrecy.keep("wr0ngPa55w0rd")
+    driver.leak_detector.add_secret("wr0ngPa55w0rd")
     error = (
         cache_of(driver, tls_mock_server, proxy=f"http://{credentials}{proxy.address}").get().expect(Status.UNAVAILABLE)
     )
@@ -73,14 +73,14 @@ def test_a_proxy_that_wants_other_credentials(
     assert tls_mock_server.token_requests() == 0
 
 
-def test_a_proxy_that_connects_to_other_ports_only(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
-    driver.secrecy.keep(PASSWORD)
+def test_reports_a_proxy_that_refuses_the_port(driver: Driver, tls_mock_server: MockServer, proxy: Proxy) -> None:
+    driver.leak_detector.add_secret(PASSWORD)
     error = cache_of(driver, tls_mock_server, "expired", proxy=proxy.url).get().expect(Status.UNAVAILABLE)
     assert "refused" in error.message and proxy.address in error.message, error.message
 
 
-def test_no_proxy_listens_there(driver: Driver, tls_mock_server: MockServer) -> None:
-    driver.secrecy.keep(PASSWORD)
+def test_reports_an_unreachable_proxy(driver: Driver, tls_mock_server: MockServer) -> None:
+    driver.leak_detector.add_secret(PASSWORD)
     url = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
     error = cache_of(driver, tls_mock_server, proxy=url).get().expect(Status.UNAVAILABLE)
     assert "through the proxy 127.0.0.1:1" in error.message, error.message
@@ -97,7 +97,7 @@ def test_no_proxy_listens_there(driver: Driver, tls_mock_server: MockServer) -> 
         ("HTTPS_PROXY", {"NO_PROXY": "elsewhere.invalid"}, True),
     ],
 )
-def test_the_environment_names_a_proxy(
+def test_environment_selects_a_proxy(
     drivers: Drivers,
     language: str,
     tls_mock_server: MockServer,
@@ -108,14 +108,14 @@ def test_the_environment_names_a_proxy(
 ) -> None:
     driver = drivers.start(language, environment={variable: proxy.url, **exceptions})
     cache_of(driver, tls_mock_server).get().ok()
-    assert (b"CONNECT" in proxy.seen()) == used
+    assert (b"CONNECT" in proxy.received()) == used
     driver.end()
 
 
-def test_the_configuration_overrules_the_environment(
+def test_configuration_overrides_the_environment(
     drivers: Drivers, language: str, tls_mock_server: MockServer, proxy: Proxy
 ) -> None:
     driver = drivers.start(language, environment={"HTTPS_PROXY": proxy.url})
     cache_of(driver, tls_mock_server, proxy="").get().ok()
-    assert proxy.seen() == b""
+    assert proxy.received() == b""
     driver.end()

@@ -1,10 +1,10 @@
-"""What a cache says of itself, in each state that a caller can bring it into."""
+"""The statistics of a cache, in each state that a caller can cause."""
 
 from __future__ import annotations
 
 import time
 
-from support.driver_process import Answer, Cache, Driver, Status
+from support.driver_process import Cache, Driver, Reply, Status
 from support.mock_server import MockServer
 from support.waiting import wait_until
 
@@ -24,20 +24,20 @@ TIMES = ("expires_at", "refresh_at", "next_attempt_at", "last_success_at", "last
 TTL_S = 60_000
 
 
-def check(stats: Answer, **expected: int) -> None:
-    """The counters named have these values, every other one is 0."""
+def check(stats: Reply, **expected: int) -> None:
+    """The given counters have these values, and every other counter is 0."""
     actual = {name: stats.number(name) for name in COUNTERS}
     assert actual == {**dict.fromkeys(COUNTERS, 0), **expected}
 
 
-def check_times(stats: Answer, **expected: float) -> None:
-    """The times named are these, within a second or two; every other one is 0: none."""
+def check_times(stats: Reply, **expected: float) -> None:
+    """The given times have these values, within two seconds; every other time is 0, which means none."""
     for name in TIMES:
         actual = stats.number(name)
         assert abs(actual - expected.get(name, 0)) <= 2, f"{name}={actual}, expected {expected.get(name, 0)}"
 
 
-def test_new(cache: Cache) -> None:
+def test_new_cache(cache: Cache) -> None:
     stats = cache.stats().ok()
 
     check(stats)
@@ -47,7 +47,7 @@ def test_new(cache: Cache) -> None:
     assert stats.fields["last_error.message"] == ""
 
 
-def test_with_a_token(cache: Cache) -> None:
+def test_after_a_token(cache: Cache) -> None:
     token = cache.token().ok()
     stats = cache.stats().ok()
 
@@ -55,13 +55,13 @@ def test_with_a_token(cache: Cache) -> None:
     now = time.time()
     assert stats.number("expires_at") == token.expires_at
     assert stats.generation == token.generation
-    # A tenth of the ttl ahead, spread by a tenth of itself, before a limit that lies up to 30 s before the end.
+    # A tenth of the ttl, with a jitter of a tenth of it, before stale_at, which is up to 30 s before the end.
     assert now + TTL_S * 0.88 <= stats.number("refresh_at") <= now + TTL_S * 0.92
     check_times(stats, expires_at=token.expires_at, refresh_at=stats.number("refresh_at"), last_success_at=now)
     assert stats.number("last_error.status") == Status.OK
 
 
-def test_refresh_ahead_is_as_configured(new_cache: NewCache) -> None:
+def test_uses_the_configured_refresh_ahead(new_cache: NewCache) -> None:
     cache = new_cache(refresh_ahead_s=1000)
     cache.get().ok()
 
@@ -69,29 +69,29 @@ def test_refresh_ahead_is_as_configured(new_cache: NewCache) -> None:
     assert 900 <= ahead <= 1000 * 1.1 + 30 + 2
 
 
-def test_caches_do_not_renew_together(new_cache: NewCache) -> None:
+def test_caches_refresh_at_different_times(new_cache: NewCache) -> None:
     caches = [new_cache() for _ in range(3)]
     for cache in caches:
         cache.get().ok()
 
-    # Spread over 1,200 s: three within one second are one chance in more than a hundred thousand.
-    renewals = [cache.stats().ok().number("refresh_at") for cache in caches]
-    assert max(renewals) - min(renewals) > 1
+    # The jitter covers 1,200 s: three within one second have a chance below one in a hundred thousand.
+    refresh_times = [cache.stats().ok().number("refresh_at") for cache in caches]
+    assert max(refresh_times) - min(refresh_times) > 1
 
 
-def test_while_16_threads_wait(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
+def test_counts_16_waiters(cache: Cache, driver: Driver, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=700)
     cache.start(16)
     wait_until(lambda: cache.stats().ok().number("waiters") == 16, within_s=5, what="16 waiters")
     wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
 
     check(cache.stats().ok(), requests=1, waiters=16, fetching=1)
-    for answer in driver.join():
-        answer.ok()
+    for reply in driver.join():
+        reply.ok()
     check(cache.stats().ok(), requests=1, successes=1)
 
 
-def test_after_a_refusal(cache: Cache, mock_server: MockServer) -> None:
+def test_after_a_failure(cache: Cache, mock_server: MockServer) -> None:
     mock_server.credentials(enabled=False)
     error = cache.get().expect(Status.UNAUTHENTICATED)
     stats = cache.stats().ok()
@@ -104,8 +104,8 @@ def test_after_a_refusal(cache: Cache, mock_server: MockServer) -> None:
     assert stats.fields["last_error.message"] == error.message
 
 
-def test_after_failures_within_a_fetch_that_succeeds(cache: Cache, mock_server: MockServer) -> None:
-    mock_server.answer(503, count=2)
+def test_after_a_fetch_with_retries(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.respond(503, count=2)
     cache.get().ok()
     stats = cache.stats().ok()
 

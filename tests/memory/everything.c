@@ -1,5 +1,5 @@
-/* Everything the library can do, from many threads at once, for a checker of memory to watch; or, to see that it looks
- * into the library, one rule of the header broken: everything | read | write | use-after-free | leak.
+/* Uses the whole library from many threads at once, under a memory checker. Or breaks one rule of the header, which
+ * shows that the checker looks into the library: everything | read | write | use-after-free | leak.
  *
  * Expects the mock server in BANKHUB_BASE_URL, whose tokens are valid for some seconds, and the failing servers that
  * `fail_everywhere` and SLOW_URL name. */
@@ -19,11 +19,10 @@
 
 enum { THREADS = 8, ROUNDS = 30 };
 
-/* What must be so. */
-#define CHECK(is_so) \
+#define CHECK(condition) \
   do { \
-    if (!(is_so)) { \
-      fprintf(stderr, "everything.c:%d: not so: %s\n", __LINE__, #is_so); \
+    if (!(condition)) { \
+      fprintf(stderr, "everything.c:%d: failed: %s\n", __LINE__, #condition); \
       exit(1); \
     } \
   } while (0)
@@ -104,7 +103,7 @@ static void fail_everywhere(void) {
   fail(NULL, "wrong", BANKHUB_UNAUTHENTICATED);
 }
 
-/* Callers of later versions, in blocks that end where their size says, and sizes that no version has. */
+/* Structs of later versions, in blocks that end where their size says, and sizes of no version. */
 static void use_other_sizes(bankhub_token *token) {
   static const size_t larger[] = {0, 8, 1000};
   static const size_t none[] = {0, sizeof(size_t), 4097};
@@ -130,7 +129,7 @@ static void use_other_sizes(bankhub_token *token) {
   }
 }
 
-static void use_what_is_no_handle(bankhub_token *freed) {
+static void use_invalid_handles(bankhub_token *freed) {
   bankhub_access_token access;
   bankhub_stats stats = {.size = sizeof stats};
   bankhub_token *none[] = {freed, (bankhub_token *)1, (bankhub_token *)&access, (bankhub_token *)~(uintptr_t)0};
@@ -153,13 +152,13 @@ static void *wait_until_freed(void *token) {
   return NULL;
 }
 
-/* Callers who are being served, or, where the answer does not come, who all wait. */
+/* Frees the handle of threads that get tokens, or that all wait because the response never arrives. */
 static void free_under_callers(const char *base_url, bool all_wait) {
   pthread_t callers[THREADS];
   bankhub_stats stats = {.size = sizeof stats};
   bankhub_config own = config();
   own.base_url = base_url;
-  own.request_timeout_ms = 2000; /* how long the fetch outlives the handle */
+  own.request_timeout_ms = 2000; /* the fetch outlives the handle by at most this */
   bankhub_token *token = opened(&own);
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_create(&callers[i], NULL, wait_until_freed, token));
@@ -169,7 +168,7 @@ static void free_under_callers(const char *base_url, bool all_wait) {
   bankhub_token_free(token);
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_join(callers[i], NULL));
-  use_what_is_no_handle(token);
+  use_invalid_handles(token);
 }
 
 static void fork_and_use(void) {
@@ -182,14 +181,14 @@ static void fork_and_use(void) {
     use(shared);
     bankhub_token_free(token);
     bankhub_token_free(shared);
-    /* Not an end at which it would be charged with what the threads held that it never had. */
+    /* Not exit: the checker would report the memory of the threads that the child does not have. */
     execlp("true", "true", (char *)NULL);
   }
   int status;
   CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
-static void *use_all_the_time(void *unused) {
+static void *use_repeatedly(void *unused) {
   (void)unused;
   for (int i = 0; i < ROUNDS; i++) {
     bankhub_access_token access;
@@ -206,8 +205,8 @@ static void *use_all_the_time(void *unused) {
   return NULL;
 }
 
-/* A token that nobody rejects is replaced because it is due. */
-static void await_renewal(void) {
+/* Waits until a token that nobody rejects is replaced because it is due. */
+static void await_refresh(void) {
   bankhub_stats stats = {.size = sizeof stats};
   bankhub_access_token access;
   bankhub_config own = config();
@@ -220,7 +219,7 @@ static void await_renewal(void) {
   bankhub_token_free(token);
 }
 
-/* Until the fetches that outlived their handles have ended, too. */
+/* Waits until the fetches that outlived their handles have ended. */
 static void wait_for_other_threads(void) {
   for (int threads = 0; threads != 1;) {
     DIR *tasks = opendir("/proc/self/task");
@@ -238,13 +237,13 @@ static void do_everything(void) {
   bankhub_config own = config();
   shared = opened(&own);
   for (int i = 0; i < THREADS; i++)
-    CHECK(!pthread_create(&threads[i], NULL, use_all_the_time, NULL));
+    CHECK(!pthread_create(&threads[i], NULL, use_repeatedly, NULL));
   use_other_sizes(shared);
   fail_everywhere();
   free_under_callers(getenv("BANKHUB_BASE_URL"), false);
   free_under_callers(getenv("SLOW_URL"), true);
   fork_and_use();
-  await_renewal();
+  await_refresh();
   for (int i = 0; i < THREADS; i++)
     CHECK(!pthread_join(threads[i], NULL));
   bankhub_token_free(shared);
@@ -252,7 +251,7 @@ static void do_everything(void) {
   CHECK(*bankhub_version() && bankhub_abi_version() && *bankhub_status_name(-1));
 }
 
-/* The library reads the config as far as its size says, which is further than there is memory. */
+/* The library reads as many bytes as the size of the config, which are more than were allocated. */
 static void read_too_far(void) {
   size_t there = offsetof(bankhub_config, reserved);
   bankhub_config whole = config(), *part = malloc(there);
@@ -273,14 +272,14 @@ static void write_too_far(void) {
 }
 
 static void read_too_late(void) {
-  bankhub_config *volatile gone = malloc(sizeof *gone); /* volatile: or the compiler sees it, and refuses */
+  bankhub_config *volatile gone = malloc(sizeof *gone); /* volatile, because the compiler would report it */
   bankhub_token *token;
   *gone = config();
   free(gone);
   bankhub_token_new(gone, &token, NULL);
 }
 
-static void lose(void) {
+static void leak(void) {
   char *volatile kept = malloc(1000);
   *kept = 1;
   kept = NULL;
@@ -297,7 +296,7 @@ int main(int count, char **words) {
   else if (!strcmp(what, "use-after-free"))
     read_too_late();
   else if (!strcmp(what, "leak"))
-    lose();
+    leak();
   else
     return 2;
   puts("done");

@@ -1,6 +1,6 @@
-"""The memory of a C program that uses all of the library from many threads, under Valgrind and AddressSanitizer.
+"""Checks the memory of a C program that uses the whole library from many threads, with Valgrind and AddressSanitizer.
 
-That they look into the library, and not only into the program, is seen where the program breaks the header's rules.
+The program also breaks rules of the header on purpose, which shows that the checkers look into the library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from support.mock_server import RESET, MockServer, send
 
 LIMIT_S = 120
 TTL_S = 4
-"""So brief that a renewal can be awaited, and longer than any answer takes on a busy machine."""
+"""Short enough to wait for a refresh, and longer than any response takes on a busy machine."""
 NEVER_MS = 1_000 * LIMIT_S
 
 LEAKS = "definite,indirect,possible"
@@ -31,7 +31,7 @@ VALGRIND = [
 ]
 CHECKERS = {
     "valgrind": [*VALGRIND, str(BUILD / "memory")],
-    # It cannot follow the values through the assembler of the TLS library's cryptography, only the addresses.
+    # Valgrind cannot follow values through the assembler of the TLS library, only addresses.
     "valgrind, no values": [*VALGRIND, "--undef-value-errors=no", str(BUILD / "memory")],
     "asan": [str(BUILD / "memory-asan")],
 }
@@ -39,11 +39,11 @@ CHECKERS = {
 
 @pytest.fixture
 def failing() -> Iterator[Mapping[str, MockServer]]:
-    """Sandboxes that never hand out a token."""
+    """Mock servers that never issue a token."""
     mock_servers = {name: MockServer() for name in ("BUSY", "GARBAGE", "CUT", "SLOW")}
-    mock_servers["BUSY"].answer(503)
-    mock_servers["GARBAGE"].answer(200, "<html>")
-    mock_servers["CUT"].wire(send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), RESET)
+    mock_servers["BUSY"].respond(503)
+    mock_servers["GARBAGE"].respond(200, "<html>")
+    mock_servers["CUT"].raw_fault(send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), RESET)
     mock_servers["SLOW"].settings(latency_ms=NEVER_MS)
     yield mock_servers
     for mock_server in mock_servers.values():
@@ -54,7 +54,7 @@ def failing() -> Iterator[Mapping[str, MockServer]]:
 def environment(
     request: pytest.FixtureRequest, failing: Mapping[str, MockServer], tmp_path: Path
 ) -> Iterator[Mapping[str, str]]:
-    """Of the program: a mock server, in clear or with TLS, and what fails."""
+    """The environment of the program: a mock server, in clear or with TLS, and the failing ones."""
     ca_file, no_roots = tmp_path / "ca.pem", tmp_path / "no-roots.pem"
     no_roots.touch()
     mock_server = MockServer(ca_file=ca_file)
@@ -78,9 +78,9 @@ def environment(
     [("valgrind", "http"), ("valgrind, no values", "https"), ("asan", "http"), ("asan", "https")],
     indirect=["environment"],
 )
-def test_no_error_and_no_leak(checker: str, environment: Mapping[str, str]) -> None:
-    code, said, errors = run(checker, "everything", environment)
-    assert (code, said) == (0, "done\n"), errors
+def test_finds_no_error_and_no_leak(checker: str, environment: Mapping[str, str]) -> None:
+    code, output, errors = run(checker, "everything", environment)
+    assert (code, output) == (0, "done\n"), errors
     assert errors == ""
 
 
@@ -98,18 +98,18 @@ def test_no_error_and_no_leak(checker: str, environment: Mapping[str, str]) -> N
         ("asan", "leak", ["LeakSanitizer", "1000 byte"]),
     ],
 )
-def test_the_checker_looks_into_the_library(
+def test_checker_looks_into_the_library(
     checker: str, fault: str, words: list[str], environment: Mapping[str, str]
 ) -> None:
     code, _, errors = run(checker, fault, environment)
     assert code != 0
-    # Within the first report, and above the program's own frame: it is the library that reads and writes there.
+    # In the first report, above the frame of the program: the library itself reads and writes there.
     report = errors.split("everything.c")[0]
     assert all(word in report for word in words), errors
 
 
 def run(checker: str, what: str, environment: Mapping[str, str]) -> tuple[int, str, str]:
-    """The code it ends with, what it says, and what is said of it."""
+    """The exit code of the program, its output, and the report of the checker."""
     command = [*CHECKERS[checker], what]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
     return ended.returncode, ended.stdout, ended.stderr

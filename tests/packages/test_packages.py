@@ -1,4 +1,4 @@
-"""Every package, installed on its own in an empty folder and used from there, with nothing that leads to the tree."""
+"""Installs every package alone in an empty folder, and uses it there without access to the tree."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ OTHER_CALL = "return other_library() != 1"
 TOKEN_LENGTH = "40"
 
 
-class Place:
-    """An empty folder, and an environment in which nothing of the tree is named."""
+class Workspace:
+    """An empty folder, and an environment that names nothing of the tree."""
 
     def __init__(self, folder: Path, mock_server: MockServer) -> None:
         self.folder = folder
@@ -102,7 +102,7 @@ class Place:
         }
 
     def run(self, *command: object, **more: str) -> str:
-        """What it prints, on its standard output."""
+        """Runs the command in the folder, and returns its standard output."""
         return subprocess.run(
             list(map(str, command)),
             cwd=self.folder,
@@ -119,24 +119,24 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
     mock_server = MockServer()
-    yield Place(tmp_path, mock_server)
+    yield Workspace(tmp_path, mock_server)
     mock_server.kill()
 
 
 @pytest.fixture
-def installed(place: Place) -> Path:
-    """Where `make install` has put the library, and where pkg-config looks for it."""
-    prefix = place.folder / "prefix"
+def installed(workspace: Workspace) -> Path:
+    """The prefix of `make install`, where pkg-config finds the library."""
+    prefix = workspace.folder / "prefix"
     subprocess.run([ROOT / "scripts" / "install", prefix], check=True)
-    place.environment["PKG_CONFIG_PATH"] = str(prefix / "lib" / "pkgconfig")
+    workspace.environment["PKG_CONFIG_PATH"] = str(prefix / "lib" / "pkgconfig")
     return prefix
 
 
 @pytest.fixture(params=["shared", "static"])
 def linked(request: pytest.FixtureRequest, installed: Path) -> str:
-    """How: the linker takes the shared library where there is one."""
+    """How the program is linked. The linker prefers a shared library, so static removes it."""
     if request.param == "static":
         for shared in (installed / "lib").glob("*.so*"):
             shared.unlink()
@@ -148,113 +148,118 @@ def wheel(machine: str) -> Path:
     return found
 
 
-def test_a_wheel(place: Place) -> None:
-    place.run(sys.executable, "-m", "venv", "venv")
-    python = place.folder / "venv" / "bin" / "python"
-    place.run(python, "-m", "pip", "install", "--quiet", "--no-index", wheel(MACHINE))
-    file, length = place.run(python, "-c", PYTHON_PROGRAM).split()
-    assert Path(file).is_relative_to(place.folder)
+def test_wheel(workspace: Workspace) -> None:
+    workspace.run(sys.executable, "-m", "venv", "venv")
+    python = workspace.folder / "venv" / "bin" / "python"
+    workspace.run(python, "-m", "pip", "install", "--quiet", "--no-index", wheel(MACHINE))
+    file, length = workspace.run(python, "-c", PYTHON_PROGRAM).split()
+    assert Path(file).is_relative_to(workspace.folder)
     assert length == TOKEN_LENGTH
 
 
-def test_a_source_distribution(place: Place, installed: Path) -> None:
+def test_source_distribution(workspace: Workspace, installed: Path) -> None:
     [sdist] = (BUILD / "wheels").glob("bankhub-*.tar.gz")
     options = ["--quiet", "--no-index", "--no-build-isolation", "--target", "packages"]
-    place.run(WHEEL_TOOLS, "-m", "pip", "install", *options, sdist)
+    workspace.run(WHEEL_TOOLS, "-m", "pip", "install", *options, sdist)
     library = {"PYTHONPATH": "packages", "BANKHUB_LIBRARY": str(installed / "lib" / "libbankhub.so.0")}
-    file, length = place.run(sys.executable, "-c", PYTHON_PROGRAM, **library).split()
-    assert Path(file).resolve().is_relative_to(place.folder.resolve())
+    file, length = workspace.run(sys.executable, "-c", PYTHON_PROGRAM, **library).split()
+    assert Path(file).resolve().is_relative_to(workspace.folder.resolve())
     assert length == TOKEN_LENGTH
 
 
-def test_the_library_of_a_wheel_is_the_promised_one(place: Place) -> None:
+def test_wheel_has_a_small_library_with_our_symbols(workspace: Workspace) -> None:
     with zipfile.ZipFile(wheel(MACHINE)) as parts:
-        library = Path(parts.extract("bankhub/libbankhub.so.0", place.folder))
-    symbols = {line.split()[0] for line in place.run("nm", "-D", "--defined-only", "-P", library).splitlines()}
+        library = Path(parts.extract("bankhub/libbankhub.so.0", workspace.folder))
+    symbols = {line.split()[0] for line in workspace.run("nm", "-D", "--defined-only", "-P", library).splitlines()}
     assert symbols == SYMBOLS
     assert library.stat().st_size <= LIBRARY_BYTES_MAX
-    assert str(Path.home()).encode() not in library.read_bytes(), "it names who built it"
+    assert str(Path.home()).encode() not in library.read_bytes(), "the library names the user who built it"
 
 
-def test_python_packages_hold_the_licenses() -> None:
+def test_python_packages_have_the_licenses() -> None:
     with zipfile.ZipFile(wheel(MACHINE)) as parts:
         names = {Path(name).name for name in parts.namelist() if ".dist-info/licenses/" in name}
         others = parts.read(f"bankhub/{OTHERS_LICENSES}").decode()
     assert names == LICENSES
     assert "\nring " in others
-    assert "\ncbindgen " not in others, "the library does not hold what only builds it"
+    assert "\ncbindgen " not in others, "cbindgen only builds the library"
     [sdist] = (BUILD / "wheels").glob("bankhub-*.tar.gz")
     with tarfile.open(sdist) as archive:
         assert {Path(file.name).name for file in archive if file.isfile()} >= LICENSES
 
 
-def test_make_install(place: Place) -> None:
-    """Into a folder that packagers name, below a PREFIX with a space, by somebody whose files nobody else may read."""
-    root, prefix = place.folder / "root", Path("/opt/bank hub")
+def test_make_install(workspace: Workspace) -> None:
+    """Into DESTDIR, with a PREFIX that has a space, and with a umask that keeps files private."""
+    root, prefix = workspace.folder / "root", Path("/opt/bank hub")
     make = ["make", "--no-print-directory", "-C", str(ROOT), "install", f"DESTDIR={root}", f"PREFIX={prefix}"]
-    subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *make], env=place.environment, check=True)
+    subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *make], env=workspace.environment, check=True)
     files = {str(file.relative_to(root / prefix.relative_to("/"))) for file in root.rglob("*") if not file.is_dir()}
     headers = {"include/bankhub.h", "include/bankhub.hpp"}
     libraries = {"lib/libbankhub.a", "lib/libbankhub.so", "lib/libbankhub.so.0", "lib/pkgconfig/bankhub.pc"}
     assert files == headers | libraries
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in root.rglob("*"))
     path = str(root / prefix.relative_to("/") / "lib" / "pkgconfig")
-    flags = shlex.split(place.run("pkg-config", "--libs", "bankhub", PKG_CONFIG_PATH=path))
+    flags = shlex.split(workspace.run("pkg-config", "--libs", "bankhub", PKG_CONFIG_PATH=path))
     assert flags == [f"-L{prefix}/lib", "-lbankhub", f"-Wl,-rpath,{prefix}/lib"]
 
 
-def test_the_static_library_has_no_names_but_the_headers(installed: Path, place: Place) -> None:
-    lines = place.run("nm", "--extern-only", "--defined-only", "-P", installed / "lib" / "libbankhub.a").splitlines()
+def test_static_library_exports_our_symbols_only(installed: Path, workspace: Workspace) -> None:
+    lines = workspace.run(
+        "nm", "--extern-only", "--defined-only", "-P", installed / "lib" / "libbankhub.a"
+    ).splitlines()
     assert {line.split()[0] for line in lines if " " in line} == SYMBOLS
 
 
 @pytest.mark.parametrize("order", [["-lbankhub", "-lother"], ["-lother", "-lbankhub"]], ids=" ".join)
-def test_a_c_program_with_another_static_library_of_rust(place: Place, installed: Path, order: list[str]) -> None:
+def test_c_program_with_another_rust_static_library(workspace: Workspace, installed: Path, order: list[str]) -> None:
     (installed / "lib" / "libbankhub.so").unlink()
     rust = ["--edition", "2024", "--crate-type", "staticlib", "--crate-name", "other", "-O"]
-    place.run("rustc", *rust, place.write("other.rs", OTHER_LIBRARY))
-    program = place.write("program.c", "int other_library(void);\n" + C_PROGRAM.replace("return 0", OTHER_CALL))
+    workspace.run("rustc", *rust, workspace.write("other.rs", OTHER_LIBRARY))
+    program = workspace.write("program.c", "int other_library(void);\n" + C_PROGRAM.replace("return 0", OTHER_CALL))
     folders = [f"-I{installed}/include", f"-L{installed}/lib", "-L."]
-    place.run("cc", program, "-o", "program", *folders, *order, "-lpthread", "-lm", "-ldl")
-    assert place.run("./program") == TOKEN_LENGTH
+    workspace.run("cc", program, "-o", "program", *folders, *order, "-lpthread", "-lm", "-ldl")
+    assert workspace.run("./program") == TOKEN_LENGTH
 
 
-def test_a_c_program_without_shared_libraries(place: Place, installed: Path) -> None:
-    flags = place.run("pkg-config", "--static", "--cflags", "--libs", "bankhub").split()
-    place.run("cc", "-static", place.write("program.c", C_PROGRAM), "-o", "program", *flags)
-    assert place.run("./program") == TOKEN_LENGTH
+def test_c_program_without_shared_libraries(workspace: Workspace, installed: Path) -> None:
+    flags = workspace.run("pkg-config", "--static", "--cflags", "--libs", "bankhub").split()
+    workspace.run("cc", "-static", workspace.write("program.c", C_PROGRAM), "-o", "program", *flags)
+    assert workspace.run("./program") == TOKEN_LENGTH
 
 
-def test_a_c_program(place: Place, linked: str) -> None:
+def test_c_program(workspace: Workspace, linked: str) -> None:
     options = ["--static"] if linked == "static" else []
-    flags = place.run("pkg-config", *options, "--cflags", "--libs", "bankhub").split()
-    place.run("cc", place.write("program.c", C_PROGRAM), "-o", "program", *flags)
-    check_program(place, linked)
+    flags = workspace.run("pkg-config", *options, "--cflags", "--libs", "bankhub").split()
+    workspace.run("cc", workspace.write("program.c", C_PROGRAM), "-o", "program", *flags)
+    check_program(workspace, linked)
 
 
-def test_a_go_program(place: Place, linked: str) -> None:
-    shutil.copytree(ROOT / "bindings" / "go", place.folder / "go")
-    place.write("go.mod", GO_MODULE)
-    place.write("main.go", GO_PROGRAM)
+def test_go_program(workspace: Workspace, linked: str) -> None:
+    shutil.copytree(ROOT / "bindings" / "go", workspace.folder / "go")
+    workspace.write("go.mod", GO_MODULE)
+    workspace.write("main.go", GO_PROGRAM)
     if linked == "static":
-        place.environment["CGO_LDFLAGS"] = place.run("pkg-config", "--static", "--libs", "bankhub").strip()
-    place.run("go", "build", "-o", "program", ".")
-    check_program(place, linked)
+        workspace.environment["CGO_LDFLAGS"] = workspace.run("pkg-config", "--static", "--libs", "bankhub").strip()
+    workspace.run("go", "build", "-o", "program", ".")
+    check_program(workspace, linked)
 
 
-def check_program(place: Place, linked: str) -> None:
-    assert place.run("./program") == TOKEN_LENGTH
-    assert ("libbankhub" in place.run("ldd", "program")) == (linked == "shared")
+def check_program(workspace: Workspace, linked: str) -> None:
+    assert workspace.run("./program") == TOKEN_LENGTH
+    assert ("libbankhub" in workspace.run("ldd", "program")) == (linked == "shared")
 
 
-def test_a_csharp_package(place: Place) -> None:
+def test_csharp_package(workspace: Workspace) -> None:
     packer = ROOT / "bindings" / "csharp" / "pack.py"
-    package = place.run(sys.executable, packer, place.folder).strip()
+    package = workspace.run(sys.executable, packer, workspace.folder).strip()
     with zipfile.ZipFile(package) as parts:
-        parts.extractall(place.folder)
+        parts.extractall(workspace.folder)
         assert set(parts.namelist()) >= {*LICENSES, OTHERS_LICENSES}
         assert {part.external_attr >> 16 for part in parts.infolist()} == {0o644}
-    [assembly] = (place.folder / "lib").glob("*/BankHub.dll")
-    shutil.copy(assembly, place.folder)
-    place.run("mcs", "-r:BankHub.dll", place.write("program.cs", CSHARP_PROGRAM))
-    assert place.run("mono", "program.exe") == f"{TOKEN_LENGTH} {package.split('BankHub.')[1].removesuffix('.nupkg')}.0"
+    [assembly] = (workspace.folder / "lib").glob("*/BankHub.dll")
+    shutil.copy(assembly, workspace.folder)
+    workspace.run("mcs", "-r:BankHub.dll", workspace.write("program.cs", CSHARP_PROGRAM))
+    assert (
+        workspace.run("mono", "program.exe")
+        == f"{TOKEN_LENGTH} {package.split('BankHub.')[1].removesuffix('.nupkg')}.0"
+    )

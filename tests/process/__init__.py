@@ -1,1 +1,1 @@
-"""Tests of what the library does to the process it lives in: its forks, threads, signals, descriptors and its end."""
+"""Tests of the library inside its host process: forks, threads, signals, descriptors, and the end of the process."""

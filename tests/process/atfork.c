@@ -1,4 +1,4 @@
-/* Forks with handlers (pthread_atfork) that call the library, in a program that registers them before it loads it
+/* Forks with handlers (pthread_atfork) that call the library. The program registers them before it loads the library
  * (dlopen).
  *
  * atfork LIBRARY; not linked with the library. */
@@ -13,8 +13,8 @@ static void call(const char *where) {
   bankhub_stats numbers = {.size = sizeof numbers};
   bankhub_config from_environment = config();
   bankhub_token *handle;
-  say("new %s %d", where, new(&from_environment, &handle, NULL));
-  say("stats %s %d", where, stats(handle, &numbers));
+  print("new %s %d", where, new(&from_environment, &handle, NULL));
+  print("stats %s %d", where, stats(handle, &numbers));
 }
 
 static void before(void) { call("before"); }

@@ -1,7 +1,7 @@
-/* Suspends the machine and sets its wall clock, as far as this process can tell: its clock_gettime stands before that
- * of libc, for the library too. Says what a call gets first, and after each change once no fetch is in flight any more.
+/* Simulates suspends and changes of the wall clock. Its clock_gettime replaces that of libc, also for the library.
+ * Prints the result of a first call, and of a call after each change; after each, it waits for the end of the fetch.
  *
- * clocks CHANGE...: `sleep` or `wall`, and by how many seconds, as in sleep+600 or wall-60 */
+ * clocks CHANGE...: `sleep` or `wall`, and a number of seconds, as in sleep+600 or wall-60 */
 #include "program.h"
 
 #include <dlfcn.h>
@@ -19,25 +19,25 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
   return failed;
 }
 
-static void settle(const bankhub_token *handle) {
+static void wait_for_fetch(const bankhub_token *handle) {
   bankhub_stats stats = {.size = sizeof stats};
   for (long long begun = now_us(); now_us() - begun < LIMIT_US; pause_us(POLL_US)) {
     bankhub_token_stats(handle, &stats);
     if (!stats.fetching) return;
   }
-  die("a fetch that does not end");
+  die("the fetch does not end");
 }
 
 int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   bankhub_token *handle = open_handle();
-  say_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
   for (int i = 1; i < count; i++) {
     size_t name = strcspn(words[i], "+-");
     atomic_llong *changed = !strncmp(words[i], "sleep", name) ? &slept_s : &wall_s;
     *changed += atoll(words[i] + name);
-    say_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
-    settle(handle);
+    print_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
+    wait_for_fetch(handle);
   }
   return 0;
 }

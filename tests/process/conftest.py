@@ -1,4 +1,4 @@
-"""A mock server for each test, in clear and with TLS, and the programs it is played with."""
+"""A mock server with TLS for each test, and the C programs and Python scripts that use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def mock_server(tls_mock_server: MockServer) -> MockServer:
 
 @pytest.fixture
 def https(mock_server: MockServer) -> tuple[str, str]:
-    """The address where the mock server speaks TLS, without a name to look up, and a file that makes it trusted."""
+    """A TLS address of the mock server that needs no name lookup, and the CA file to trust."""
     return mock_server.tls["right"].replace("localhost", "127.0.0.1"), str(mock_server.ca_file)
 
 

@@ -1,5 +1,5 @@
-/* Starts programs while other threads fetch all the time; says which descriptors they found open beyond the first
- * three, how many sockets of the fetches were seen, and how many of those exec would not have closed.
+/* Starts programs while other threads fetch all the time. Prints the descriptors that the programs inherited, beyond
+ * the first three; the number of sockets of the fetches; and the number of those without close-on-exec.
  *
  * descriptors PROGRAMS */
 #include "program.h"
@@ -10,10 +10,10 @@
 
 enum { FETCHING = 4, PATH_BYTES = 64, TARGET_BYTES = 256 };
 
-static atomic_bool over;
+static atomic_bool stopped;
 extern char **environ;
 
-/* Calls `each` with every descriptor from 3 on and what it is of, but for the one that this itself opens. */
+/* Calls `each` with every descriptor from 3 on and its target, except for the one that this function opens. */
 static void descriptors(void (*each)(int descriptor, const char *target)) {
   DIR *open = opendir("/proc/self/fd");
   if (!open) die("/proc/self/fd");
@@ -23,14 +23,14 @@ static void descriptors(void (*each)(int descriptor, const char *target)) {
     if (descriptor <= STDERR_FILENO || descriptor == dirfd(open)) continue;
     snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
     ssize_t length = readlink(path, target, sizeof target - 1);
-    if (length < 0) continue; /* closed since */
+    if (length < 0) continue; /* it was closed meanwhile */
     target[length] = 0;
     each(descriptor, target);
   }
   closedir(open);
 }
 
-static void say_inherited(int descriptor, const char *target) { say("inherited %d %s", descriptor, target); }
+static void print_inherited(int descriptor, const char *target) { print("inherited %d %s", descriptor, target); }
 
 static int sockets, kept_sockets;
 
@@ -41,8 +41,8 @@ static void count_socket(int descriptor, const char *target) {
   if (!(flags & FD_CLOEXEC)) kept_sockets++;
 }
 
-static void *fetch_on(void *unused) {
-  while (!over) {
+static void *fetch_repeatedly(void *unused) {
+  while (!stopped) {
     bankhub_token *handle = open_handle();
     bankhub_access_token token;
     bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL);
@@ -54,12 +54,12 @@ static void *fetch_on(void *unused) {
 int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   if (count < 2) {
-    descriptors(say_inherited);
-    say("looked");
+    descriptors(print_inherited);
+    print("checked");
     return 0;
   }
   pthread_t fetching[FETCHING];
-  for (int i = 0; i < FETCHING; i++) fetching[i] = start(fetch_on, NULL);
+  for (int i = 0; i < FETCHING; i++) fetching[i] = start(fetch_repeatedly, NULL);
   for (int i = 0; i < atoi(words[1]); i++) {
     pid_t program;
     char *argv[] = {words[0], NULL};
@@ -67,8 +67,8 @@ int main(int count, char **words) {
     descriptors(count_socket);
     reap(program);
   }
-  over = true;
+  stopped = true;
   for (int i = 0; i < FETCHING; i++) pthread_join(fetching[i], NULL);
-  say("sockets %d %d", sockets, kept_sockets);
+  print("sockets %d %d", sockets, kept_sockets);
   return 0;
 }

@@ -1,15 +1,15 @@
-/* Says which environment variables are read while a handle is made, and which while it is used: its getenv and
- * secure_getenv stand before those of libc, for the library too. */
+/* Prints the environment variables that are read while a handle is opened, and while it is used. Its getenv and
+ * secure_getenv replace those of libc, also for the library. */
 #include "program.h"
 
 #include <dlfcn.h>
 
-static const char *_Atomic doing = "preparing";
+static const char *_Atomic phase = "preparing";
 
 static char *read_variable(const char *function, const char *name) {
   char *(*read)(const char *);
   *(void **)&read = dlsym(RTLD_NEXT, function);
-  say("%s %s", doing, name);
+  print("%s %s", phase, name);
   return read(name);
 }
 
@@ -22,13 +22,13 @@ int main(void) {
   bankhub_stats stats = {.size = sizeof stats};
   alarm(PROGRAM_LIMIT_S);
   bankhub_config from_environment = config();
-  doing = "opening";
+  phase = "opening";
   bankhub_token *handle = open_with(&from_environment);
-  doing = "using";
+  phase = "using";
   bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL);
   bankhub_token_generation(handle);
   bankhub_token_invalidate(handle, token.value, NULL);
-  say_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_get("get", handle, BANKHUB_TIMEOUT_DEFAULT);
   bankhub_token_stats(handle, &stats);
   bankhub_token_free(handle);
   return 0;

@@ -1,6 +1,6 @@
-"""Calls os.fork at a random moment of a fetch that threads wait for; every thread and child says what it got.
+"""Calls os.fork at a random moment of a fetch that threads wait for. Every thread and child prints its token.
 
-Its arguments: how many children, and the milliseconds within which to fork.
+os_fork.py CHILDREN WITHIN_MS
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ WAITERS = 4
 CHILD_LIMIT_S = 20
 
 
-def say_get(who: str, tokens: TokenCache) -> None:
+def print_get(name: str, tokens: TokenCache) -> None:
     begun = time.monotonic()
     try:
         token = tokens.get()
     except BankHubError as error:
         token = type(error).__name__
-    # One write, unlike print: the lines of processes that share a pipe stay whole.
-    os.write(1, f"{who} {round((time.monotonic() - begun) * 1000)} {token}\n".encode())
+    # One write, unlike print, so that the lines of several processes do not mix in the pipe.
+    os.write(1, f"{name} {round((time.monotonic() - begun) * 1000)} {token}\n".encode())
 
 
 def fork_once(within_s: float) -> None:
     with TokenCache.from_env() as tokens:
-        waiters = [threading.Thread(target=say_get, args=("waiter", tokens)) for _ in range(WAITERS)]
+        waiters = [threading.Thread(target=print_get, args=("waiter", tokens)) for _ in range(WAITERS)]
         for waiter in waiters:
             waiter.start()
         time.sleep(random.uniform(0, within_s))
         pid = os.fork()
         if pid == 0:
             signal.alarm(CHILD_LIMIT_S)
-            say_get("inherited", tokens)
+            print_get("inherited", tokens)
             with TokenCache.from_env() as own:
-                say_get("own", own)
+                print_get("own", own)
             sys.exit()
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.write(1, f"ended {code}\n".encode())

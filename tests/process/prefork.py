@@ -1,8 +1,8 @@
-"""A parent that makes the cache, gets a token and forks workers, as gunicorn does with --preload. A worker that ends is
-forked anew, while threads of the parent use the cache all the time.
+"""A parent that makes the cache, gets a token and forks workers, as gunicorn does with --preload. It replaces a worker
+that ends, while its threads use the cache all the time.
 
-Says the port it listens on. A worker takes a connection and reads a line: a token that was rejected, or nothing. It
-answers with its pid and a token. All ends with the standard input.
+Prints the port it listens on. A worker accepts a connection and reads a line: a rejected token, or nothing. It replies
+with its pid and a token. The parent ends all workers at the end of its standard input.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def fork_worker(listener: socket.socket, tokens: TokenCache) -> int:
     return pid
 
 
-def use_on(tokens: TokenCache) -> None:
+def use_cache(tokens: TokenCache) -> None:
     while True:
         tokens.invalidate("another token")
         tokens.get()
@@ -49,12 +49,12 @@ def use_on(tokens: TokenCache) -> None:
 
 def main() -> None:
     signal.alarm(LIMIT_S)
-    # Gracefully: a worker closes the cache that it inherited.
+    # A graceful end, so that a worker closes the cache that it inherited.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with TokenCache.from_env() as tokens, socket.create_server(("127.0.0.1", 0)) as listener:
         tokens.get()
         for _ in range(THREADS):
-            threading.Thread(target=use_on, args=(tokens,), daemon=True).start()
+            threading.Thread(target=use_cache, args=(tokens,), daemon=True).start()
         workers = {fork_worker(listener, tokens) for _ in range(WORKERS)}
         print(listener.getsockname()[1], flush=True)
         while not select.select([sys.stdin], [], [], POLL_S)[0]:

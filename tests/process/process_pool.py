@@ -1,6 +1,6 @@
 """A multiprocessing pool whose processes are forked while a thread of the parent waits for the first token.
 
-Its argument: how many tasks. Each says the token that the process it ran in got from the cache of the parent.
+process_pool.py TASKS. Each task prints the token that its process got from the inherited cache.
 """
 
 from __future__ import annotations

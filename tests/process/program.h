@@ -1,6 +1,6 @@
-/* What these programs share: a handle from the environment, a call that says how it ended, a clock, threads, children,
- * chance. To be included first. They judge nothing: each line is a fact, and the Python beside them knows which are
- * right. */
+/* Shared by the programs of this folder: a handle from the environment, calls that print their result, a clock,
+ * threads, children, random numbers. Include it first. The programs check nothing: they print facts, and the Python
+ * tests decide which are right. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -27,8 +27,8 @@ static inline void die(const char *what) {
   _exit(99);
 }
 
-/* One write: the lines of processes that share a pipe stay whole. */
-__attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...) {
+/* One write, so that the lines of several processes do not mix in the pipe. */
+__attribute__((format(printf, 1, 2))) static inline void print(const char *format, ...) {
   char line[1024];
   va_list arguments;
   va_start(arguments, format);
@@ -50,10 +50,10 @@ static inline void pause_us(long long us) {
   while (nanosleep(&time, &time) && errno == EINTR) {}
 }
 
-/* For one thread at a time. */
-static inline long long chance(long long below) {
+/* Not thread-safe. */
+static inline long long random_below(long long limit) {
   static unsigned seed = 1;
-  return below > 0 ? rand_r(&seed) % below : 0;
+  return limit > 0 ? rand_r(&seed) % limit : 0;
 }
 
 static inline pthread_t start(void *(*run)(void *), void *argument) {
@@ -85,24 +85,25 @@ static inline bankhub_token *open_handle(void) {
   return open_with(&from_environment);
 }
 
-/* WHO STATUS MILLISECONDS TOKEN, after a line with the message where a call that may wait brought no token. */
-static inline bankhub_status say_get(const char *who, const bankhub_token *handle, uint32_t timeout_ms) {
+/* Prints NAME STATUS MILLISECONDS TOKEN. Before that, prints the message if a call with a timeout failed. */
+static inline bankhub_status print_get(const char *name, const bankhub_token *handle, uint32_t timeout_ms) {
   bankhub_access_token token;
   bankhub_error error;
   long long begun = now_us();
   bankhub_status status = bankhub_token_get(handle, timeout_ms, &token, &error);
-  if (status != BANKHUB_OK && status != BANKHUB_CLOSED && timeout_ms) say("failure %s", error.message);
-  say("%s %s %lld %s", who, bankhub_status_name(status), (now_us() - begun) / 1000, token.length ? token.value : "-");
+  if (status != BANKHUB_OK && status != BANKHUB_CLOSED && timeout_ms) print("failure %s", error.message);
+  print("%s %s %lld %s", name, bankhub_status_name(status), (now_us() - begun) / 1000,
+        token.length ? token.value : "-");
   return status;
 }
 
-/* Sets a fetch going, and does not wait for it. */
-static inline void set_going(const bankhub_token *handle) {
+/* Starts a fetch without waiting for it. */
+static inline void start_fetch(const bankhub_token *handle) {
   bankhub_access_token token;
   bankhub_token_get(handle, 0, &token, NULL);
 }
 
-/* 0 in the child, which has a deadline of its own. */
+/* Returns 0 in the child, which has its own deadline. */
 static inline pid_t fork_child(void) {
   pid_t child = fork();
   if (child < 0) die("fork");
@@ -116,6 +117,6 @@ static inline int wait_for(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static inline void reap(pid_t child) { say("ended %d", wait_for(child)); }
+static inline void reap(pid_t child) { print("ended %d", wait_for(child)); }
 
 #endif

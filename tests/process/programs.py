@@ -1,4 +1,4 @@
-"""The C programs and Python scripts beside this file: built, run under a deadline, and what they say taken apart."""
+"""Builds and runs the C programs and Python scripts of this folder with a deadline, and parses their output."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ LINK = [f"-L{LIBRARIES}", "-lbankhub", f"-Wl,-rpath,{LIBRARIES}"]
 LIMIT_S = 60
 
 
-class Said:
-    """The lines of a program's output: each a word that says what it is about, and the facts."""
+class Output:
+    """The output of a program. Each line is a word that names it, and values."""
 
     def __init__(self, output: str) -> None:
         self._lines = [line.split(" ") for line in output.splitlines()]
 
-    def of(self, *words: str) -> list[list[str]]:
-        """The facts of every line about one of these."""
-        return [facts for word, *facts in self._lines if word in words]
+    def lines(self, *words: str) -> list[list[str]]:
+        """The values of every line with one of these names."""
+        return [values for word, *values in self._lines if word in words]
 
-    def one(self, word: str) -> list[str]:
-        """The facts of the only line about this."""
-        [facts] = self.of(word)
-        return facts
+    def line(self, word: str) -> list[str]:
+        """The values of the only line with this name."""
+        [values] = self.lines(word)
+        return values
 
     def words(self) -> set[str]:
         return {word for word, *_ in self._lines}
@@ -53,21 +53,21 @@ class Programs:
         base_url: str = "",
         ca_file: str = "",
         tunables: str = "",
-    ) -> Said:
-        """Runs `name`.c, linked with the library, against the mock server. Tunables are those of glibc."""
+    ) -> Output:
+        """Runs `name`.c, linked with the library, with the mock server. `tunables` are those of glibc."""
         environment = {**self._environment(mock_server, base_url, ca_file), "GLIBC_TUNABLES": tunables}
-        return Said(self._run([str(self._built(name, LINK)), *map(str, words)], environment))
+        return Output(self._run([str(self._built(name, LINK)), *map(str, words)], environment))
 
-    def c_without_library(self, name: str, *words: object, mock_server: MockServer) -> Said:
-        """The same, with a program that is not linked with the library."""
-        return Said(self._run([str(self._built(name, [])), *map(str, words)], self._environment(mock_server)))
+    def c_without_library(self, name: str, *words: object, mock_server: MockServer) -> Output:
+        """Runs `name`.c, not linked with the library."""
+        return Output(self._run([str(self._built(name, [])), *map(str, words)], self._environment(mock_server)))
 
-    def python(self, script: str, *words: object, mock_server: MockServer) -> Said:
-        """Runs a script of this folder, as a user's program would import the package."""
-        return Said(self._run(self.python_command(script, *words), self.python_environment(mock_server)))
+    def python(self, script: str, *words: object, mock_server: MockServer) -> Output:
+        """Runs a script of this folder, which imports the package as a user's program does."""
+        return Output(self._run(self.python_command(script, *words), self.python_environment(mock_server)))
 
     def python_command(self, script: str, *words: object) -> list[str]:
-        # From Python 3.12 on, os.fork says of any process with threads that it may deadlock.
+        # From Python 3.12 on, os.fork warns in any process with threads.
         return [sys.executable, "-W", "ignore:This process:DeprecationWarning", str(HERE / script), *map(str, words)]
 
     def python_environment(self, mock_server: MockServer) -> dict[str, str]:
@@ -79,7 +79,7 @@ class Programs:
             **clean_environment(),
             **mock_server.environment,
             "BANKHUB_BASE_URL": base_url or mock_server.url,
-            "SSL_CERT_FILE": str(self._no_roots),  # hundreds of processes need not read the system's
+            "SSL_CERT_FILE": str(self._no_roots),  # hundreds of processes start faster without the system's roots
             **named,
         }
 
@@ -91,7 +91,7 @@ class Programs:
         return program
 
     def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
-        """Its output; it must end in time, with code 0 and nothing on its standard error, and leave no process."""
+        """Returns the output. The program must end in time, with code 0, and write nothing to its standard error."""
         process = subprocess.Popen(
             command,
             env=environment,

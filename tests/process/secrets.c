@@ -1,10 +1,10 @@
-/* Searches its own memory for the client secret, the value of its Basic header, which is the argument, and its tokens;
- * says how often each was found. It keeps them masked, or it would find its own. */
+/* Searches its own memory for the client secret, the value of its Basic header (the argument) and its tokens. Prints
+ * how often it finds each. It keeps them masked, so that it does not find its own copies. */
 #include "program.h"
 
 #include <dirent.h>
 
-/* Bytes of a token that stand together wherever it is. */
+/* The published token is stored in words of 8 bytes: only so many of its bytes are always adjacent. */
 enum { NEEDLE_MAX = 4096, PUBLISHED_TOGETHER = 8 };
 
 static const unsigned char MASK = 0x5a;
@@ -19,8 +19,8 @@ static void keep(struct needle *needle, const char *text, size_t length) {
   for (size_t i = 0; i < needle->length; i++) needle->masked[i] = (unsigned char)text[i] ^ MASK;
 }
 
-/* The environment and the arguments are memory, too. */
-static void take(struct needle *needle, char *text) {
+/* The environment and the arguments are part of the memory that is searched. */
+static void keep_and_erase(struct needle *needle, char *text) {
   keep(needle, text, strlen(text));
   memset(text, 0, needle->length);
 }
@@ -31,7 +31,7 @@ static bool is_at(const unsigned char *place, const struct needle *needle) {
   return true;
 }
 
-/* In all memory that the process may write, or only where core dumps leave it out. */
+/* Counts in all writable memory, or only in memory that core dumps exclude. */
 static int count(const struct needle *needle, bool undumped) {
   char line[512], access[5];
   unsigned long from, to, begin = 0, end = 0;
@@ -66,18 +66,18 @@ int main(int argc, char **argv) {
   static struct needle secret, basic, old, current;
   bankhub_token *token = open_handle();
   if (argc != 2) die("arguments");
-  take(&secret, getenv("BANKHUB_CLIENT_SECRET"));
-  take(&basic, argv[1]);
+  keep_and_erase(&secret, getenv("BANKHUB_CLIENT_SECRET"));
+  keep_and_erase(&basic, argv[1]);
   bankhub_token_get(token, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
   keep(&old, access.value, PUBLISHED_TOGETHER);
-  say("held %d %d", count(&old, false), count(&basic, false));
-  say("undumped %d", count(&old, true));
+  print("held %d %d", count(&old, false), count(&basic, false));
+  print("undumped %d", count(&old, true));
   bankhub_token_invalidate(token, access.value, NULL);
   bankhub_token_get(token, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
   keep(&current, access.value, PUBLISHED_TOGETHER);
   bankhub_access_token_wipe(&access);
   while (threads() > 1) pause_us(1000);
-  say("replaced %d", count(&old, false));
+  print("replaced %d", count(&old, false));
   bankhub_token_free(token);
-  say("freed %d %d %d %d", count(&old, false), count(&current, false), count(&secret, false), count(&basic, false));
+  print("freed %d %d %d %d", count(&old, false), count(&current, false), count(&secret, false), count(&basic, false));
 }

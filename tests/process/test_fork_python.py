@@ -1,4 +1,4 @@
-"""Children of fork, from Python: os.fork, multiprocessing, and workers under a parent that forks them anew."""
+"""Children of fork, from Python: os.fork, multiprocessing, and workers that a parent forks again and again."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ KILL_EVERY = 4
 
 def test_os_fork_while_threads_fetch_and_wait(programs: Programs, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
-    said = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, mock_server=mock_server)
-    assert said.of("ended") == [["0"]] * CHILDREN
-    assert len(said.of("inherited")) == len(said.of("own")) == CHILDREN
-    assert len(said.of("waiter")) == WAITERS * CHILDREN
-    # The parent does not notice: one fetch each time, for all that wait.
-    assert len({token for _, token in said.of("waiter")}) == CHILDREN
-    calls = said.of("inherited", "own", "waiter")
+    output = programs.python("os_fork.py", CHILDREN, LATENCY_MS * 2, mock_server=mock_server)
+    assert output.lines("ended") == [["0"]] * CHILDREN
+    assert len(output.lines("inherited")) == len(output.lines("own")) == CHILDREN
+    assert len(output.lines("waiter")) == WAITERS * CHILDREN
+    # The parent is not affected: one fetch for each round, for all waiters.
+    assert len({token for _, token in output.lines("waiter")}) == CHILDREN
+    calls = output.lines("inherited", "own", "waiter")
     assert {mock_server.resource(token) for _, token in calls} == {200}
     assert max(int(ms) for ms, _ in calls) <= NORMAL_FETCH_MS
 
 
-def test_a_pool_of_processes(programs: Programs, mock_server: MockServer) -> None:
+def test_multiprocessing_pool(programs: Programs, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=LATENCY_MS)
-    said = programs.python("process_pool.py", CHILDREN, mock_server=mock_server)
-    assert len(said.of("task")) == CHILDREN
-    assert {mock_server.resource(token) for [token] in said.of("task", "parent")} == {200}
+    output = programs.python("process_pool.py", CHILDREN, mock_server=mock_server)
+    assert len(output.lines("task")) == CHILDREN
+    assert {mock_server.resource(token) for [token] in output.lines("task", "parent")} == {200}
 
 
 class Prefork:
@@ -54,15 +54,15 @@ class Prefork:
         self._address = ("127.0.0.1", int(process.read(START_DEADLINE_S)))
 
     def ask(self, rejected: str = "") -> tuple[int, str]:
-        """The worker that answered, and the token it got."""
+        """The worker that replied, and its token."""
         with socket.create_connection(self._address, REQUEST_DEADLINE_S) as connection:
             connection.sendall(f"{rejected}\n".encode())
-            with connection.makefile() as answer:
-                pid, token = answer.readline().split()
+            with connection.makefile() as reply:
+                pid, token = reply.readline().split()
         return int(pid), token
 
     def kill(self, worker: int, end: signal.Signals) -> None:
-        """Another is forked in its place."""
+        """Ends a worker; the parent forks another one."""
         os.kill(worker, end)
         gone = Path(f"/proc/{worker}")
         wait_until(lambda: not gone.exists(), within_s=REQUEST_DEADLINE_S, what=f"worker {worker} is gone")
@@ -79,20 +79,20 @@ def started(programs: Programs, mock_server: MockServer) -> Iterator[Prefork]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_workers_that_are_killed_and_forked_anew(
+def test_workers_that_are_killed_and_forked_again(
     programs: Programs, mock_server: MockServer, end: signal.Signals
 ) -> None:
     with started(programs, mock_server) as prefork:
-        tokens, seen = set(), set()
+        tokens, workers = set(), set()
         for request in range(REQUESTS):
             worker, token = prefork.ask()
             tokens.add(token)
-            seen.add(worker)
+            workers.add(worker)
             if request % KILL_EVERY == 0:
                 prefork.kill(worker, end)
-        # Every worker goes on with the token that the parent got before the first fork.
+        # Every worker uses the token that the parent got before the first fork.
         assert mock_server.token_requests() == len(tokens) == 1
-        assert len(seen) > REQUESTS // KILL_EVERY
+        assert len(workers) > REQUESTS // KILL_EVERY
 
         mock_server.revoke()
         reports = 0

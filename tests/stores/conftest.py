@@ -1,4 +1,4 @@
-"""A mock server and an empty store for each test, and processes in every language that share it."""
+"""An empty store for each test, and processes in every language that share it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .processes import Processes
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stores")
-    group.addoption("--rounds", type=float, default=1.0, help="so many times as many rounds")
+    group.addoption("--rounds", type=float, default=1.0, help="multiply the rounds of each test by this")
 
 
 @dataclass
 class Store:
-    """Where the processes of a test share their token."""
+    """The store in which the processes of a test share their token."""
 
     url: str
     empty: Callable[[], object]
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
 def store(request: pytest.FixtureRequest, folder: Path) -> Store:
     if request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis")
-        server.ask("FLUSHALL")
-        return Store(server.url, lambda: server.ask("FLUSHALL"))
+        server.run("FLUSHALL")
+        return Store(server.url, lambda: server.run("FLUSHALL"))
     return Store(f"file:{folder}", lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
@@ -51,6 +51,6 @@ def processes() -> Iterator[Processes]:
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> Callable[[int], range]:
-    """How many of them a test plays, which has so many by itself."""
+    """The rounds of a test: its usual number, multiplied by --rounds."""
     factor: Optional[float] = request.config.getoption("--rounds")
     return lambda usual: range(max(1, round(usual * (factor or 1.0))))

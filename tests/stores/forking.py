@@ -1,4 +1,4 @@
-"""Forks while it fetches, when it is told to by SIGUSR1; its child, whose number it says, never uses the library."""
+"""Forks on SIGUSR1 during a fetch, and prints the pid of the child, which never uses the library."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Many processes, in every language that is here, each with a driver of the conformance suite, asked at once."""
+"""Many driver processes, in every language that is present, which receive requests at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Processes:
-    """Started when they are first wanted, and kept for the whole session."""
+    """Processes start when a test first needs them, and run until the end."""
 
     def __init__(self) -> None:
         missing = {name: language.missing() for name, language in LANGUAGES.items()}
@@ -26,7 +26,7 @@ class Processes:
         self._pool = ThreadPoolExecutor(64)
 
     def caches(self, count: int, mock_server: MockServer, **config: Word) -> list[Cache]:
-        """So many, each in a process of its own."""
+        """Makes `count` caches, each in another process."""
         while len(self._drivers) < count:
             self._drivers.append(Driver(next(self._languages)))
         defaults = {
@@ -36,11 +36,12 @@ class Processes:
         }
         return self.at_once(self._drivers[:count], lambda driver: driver.new(**{**defaults, **config}))
 
-    def at_once(self, whom: Sequence[Word | Cache | Driver], ask: Callable[..., Result]) -> list[Result]:
-        return list(self._pool.map(ask, whom))
+    def at_once(self, targets: Sequence[Word | Cache | Driver], call: Callable[..., Result]) -> list[Result]:
+        """Calls `call` with every target at the same time."""
+        return list(self._pool.map(call, targets))
 
     def close(self) -> None:
-        """All their caches."""
+        """Closes all caches."""
         self.at_once(self._drivers, Driver.close_all)
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""A store in a directory: what lies there, and what it does when somebody has been at it."""
+"""A store in a directory: its files, damaged or unsafe files, full disks, and stopped processes."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ PROMPTLY_MS = 1_000
 FORKING = Path(__file__).with_name("forking.py")
 NewCache = Callable[..., Cache]
 
-# Root alone may give a directory away, or mount one.
-ANOTHERS = ["another user's"] if os.geteuid() == 0 else []
+# Only root may change the owner of a directory, or mount one.
+OTHER_OWNER = ["another user's"] if os.geteuid() == 0 else []
 MAY_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 
 
 @pytest.fixture
 def new_cache(mock_server: MockServer, folder: Path) -> Iterator[NewCache]:
-    """Each in a process of its own, written in C."""
+    """Makes caches, each in another process of the C driver."""
     drivers = []
 
-    def new(place: Union[Path, None] = None, **config: int) -> Cache:
+    def new(directory: Union[Path, None] = None, **config: int) -> Cache:
         drivers.append(Driver("c"))
         credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
-        return drivers[-1].new(**credentials, base_url=mock_server.url, store=f"file:{place or folder}", **config)
+        return drivers[-1].new(**credentials, base_url=mock_server.url, store=f"file:{directory or folder}", **config)
 
     yield new
     for driver in drivers:
         driver.kill()
 
 
-def the(end: str, folder: Path) -> Path:
-    [path] = folder.glob(f"*.{end}")
+def only_file(suffix: str, folder: Path) -> Path:
+    [path] = folder.glob(f"*.{suffix}")
     return path
 
 
-def check_alone(cache: Cache, reason: str) -> None:
-    """It has a token all the same, and says why nobody else has it."""
+def check_works_without_store(cache: Cache, reason: str) -> None:
+    """The cache gets a token without the store, and its statistics say why."""
     with at_most(PROMPTLY_MS, "a token without the store"):
         cache.get().ok()
     stats = cache.stats().ok()
@@ -57,9 +57,7 @@ def check_alone(cache: Cache, reason: str) -> None:
     assert re.search(reason, stats.fields["last_error.message"])
 
 
-def test_what_lies_there_is_private_and_tells_nothing(
-    new_cache: NewCache, mock_server: MockServer, folder: Path
-) -> None:
+def test_files_are_private_and_hold_no_secret(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
     token = new_cache().get().ok().value
     assert {path.suffix for path in folder.iterdir()} == {".token", ".lock"}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -70,7 +68,7 @@ def test_what_lies_there_is_private_and_tells_nothing(
             assert secret.encode() not in path.read_bytes()
 
 
-def test_a_token_there_serves_a_process_that_starts_later(new_cache: NewCache, mock_server: MockServer) -> None:
+def test_serves_a_process_that_starts_later(new_cache: NewCache, mock_server: MockServer) -> None:
     first = new_cache()
     token = first.token().ok()
     first.driver.kill()
@@ -80,32 +78,32 @@ def test_a_token_there_serves_a_process_that_starts_later(new_cache: NewCache, m
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "empty", "longer", "huge", "another's"])
-def test_a_damaged_token_is_replaced(new_cache: NewCache, mock_server: MockServer, folder: Path, damage: str) -> None:
+def test_replaces_a_damaged_token(new_cache: NewCache, mock_server: MockServer, folder: Path, damage: str) -> None:
     new_cache().get().ok()
-    path = the("token", folder)
-    sound = path.read_bytes()
+    path = only_file("token", folder)
+    intact = path.read_bytes()
     path.write_bytes(
         {
-            "changed": sound[:40] + bytes([sound[40] ^ 1]) + sound[41:],
-            "cut": sound[:-1],
+            "changed": intact[:40] + bytes([intact[40] ^ 1]) + intact[41:],
+            "cut": intact[:-1],
             "empty": b"",
-            "longer": sound + b"\0",
-            "huge": sound * 10_000,
-            "another's": os.urandom(len(sound)),
+            "longer": intact + b"\0",
+            "huge": intact * 10_000,
+            "another's": os.urandom(len(intact)),
         }[damage]
     )
-    check_alone(new_cache(), "damaged")
+    check_works_without_store(new_cache(), "damaged")
     new_cache().get().ok()
-    assert mock_server.token_requests() == 2, "the second one has repaired it"
+    assert mock_server.token_requests() == 2, "the second cache has replaced the damaged token"
 
 
 @pytest.mark.parametrize("end", ["token", "lock"])
 @pytest.mark.parametrize("instead", ["link", "fifo", "directory", "readable by others"])
-def test_what_is_not_this_users_alone_is_not_touched(
+def test_does_not_touch_an_unsafe_file(
     new_cache: NewCache, folder: Path, tmp_path: Path, end: str, instead: str
 ) -> None:
     new_cache().get().ok()
-    path, target = the(end, folder), tmp_path / "target"
+    path, target = only_file(end, folder), tmp_path / "target"
     target.write_text("not to be touched")
     target.chmod(0o600)
     if instead == "readable by others":
@@ -119,15 +117,13 @@ def test_what_is_not_this_users_alone_is_not_touched(
     elif instead == "directory":
         path.mkdir()
     if end == "lock":
-        the("token", folder).unlink()
-    check_alone(new_cache(), rf"cannot (read|lock).*\.{end}'")
+        only_file("token", folder).unlink()
+    check_works_without_store(new_cache(), rf"cannot (read|lock).*\.{end}'")
     assert target.read_text() == "not to be touched"
 
 
-@pytest.mark.parametrize("instead", ["link", "file", "readable by others", "nowhere", *ANOTHERS])
-def test_a_directory_that_is_not_this_users_alone_is_not_used(
-    new_cache: NewCache, folder: Path, tmp_path: Path, instead: str
-) -> None:
+@pytest.mark.parametrize("instead", ["link", "file", "readable by others", "nowhere", *OTHER_OWNER])
+def test_does_not_use_an_unsafe_directory(new_cache: NewCache, folder: Path, tmp_path: Path, instead: str) -> None:
     target = tmp_path / "target"
     target.mkdir(mode=0o700)
     if instead == "link":
@@ -140,8 +136,8 @@ def test_a_directory_that_is_not_this_users_alone_is_not_used(
     elif instead == "another user's":
         folder.mkdir(0o700)
         os.chown(folder, 12345, 12345)
-    place = folder / "below" if instead == "nowhere" else folder
-    check_alone(new_cache(place), "cannot create" if instead == "nowhere" else "this user owns")
+    directory = folder / "below" if instead == "nowhere" else folder
+    check_works_without_store(new_cache(directory), "cannot create" if instead == "nowhere" else "this user owns")
     assert not list(target.iterdir())
 
 
@@ -156,30 +152,30 @@ if MAY_MOUNT:
         yield folder
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-    def test_a_full_disk(new_cache: NewCache, mock_server: MockServer, small_disk: Path) -> None:
+    def test_works_with_a_full_disk(new_cache: NewCache, mock_server: MockServer, small_disk: Path) -> None:
         filling = small_disk / "filling"
         filling.write_bytes(b"f" * 12 * 1024)
-        check_alone(new_cache(), "No space left")
+        check_works_without_store(new_cache(), "No space left")
         mock_server.settings(latency_ms=600)
         caches = [new_cache() for _ in range(4)]
         for cache in caches:
             cache.start(1)
-        wait_until(lambda: mock_server.token_requests() == 5, within_s=1, what="none waits for another's turn")
+        wait_until(lambda: mock_server.token_requests() == 5, within_s=1, what="no cache waits for a lease")
         mock_server.settings(latency_ms=0)
         filling.unlink()
         token = new_cache().get().ok().value
         assert new_cache().get().ok().value == token
 
-    def test_a_read_only_disk(new_cache: NewCache, small_disk: Path) -> None:
+    def test_works_with_a_read_only_disk(new_cache: NewCache, small_disk: Path) -> None:
         token = new_cache().get().ok().value
         subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
         reader = new_cache()
-        assert reader.get().ok().value == token, "it can be read"
+        assert reader.get().ok().value == token, "the token can be read"
         reader.invalidate(token).ok()
-        check_alone(reader, "Read-only")
+        check_works_without_store(reader, "Read-only")
 
 
-def test_whoever_stops_while_it_fetches_stops_nobody_else(new_cache: NewCache, mock_server: MockServer) -> None:
+def test_a_stopped_process_does_not_block_others(new_cache: NewCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=60_000)
     stopped = new_cache()
     stopped.start(1)
@@ -192,7 +188,7 @@ def test_whoever_stops_while_it_fetches_stops_nobody_else(new_cache: NewCache, m
     assert "too long" in other.stats().fields["last_error.message"]
 
 
-def test_a_child_of_who_fetches_keeps_no_lock(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
+def test_a_forked_child_keeps_no_lock(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
     mock_server.settings(latency_ms=60_000)
     environment = {**clean_environment(), **mock_server.environment, "BANKHUB_STORE": f"file:{folder}"}
     environment["PYTHONPATH"] = str(ROOT / "bindings/python/src")
@@ -205,12 +201,12 @@ def test_a_child_of_who_fetches_keeps_no_lock(new_cache: NewCache, mock_server: 
     parent.wait()
     parent.stdout.close()
     mock_server.settings(latency_ms=0)
-    with at_most(PROMPTLY_MS, "a token although a child lives on"):
+    with at_most(PROMPTLY_MS, "a token while the child is running"):
         new_cache().get().ok()
     os.kill(child, signal.SIGKILL)
 
 
-def test_no_descriptor_is_left_open(new_cache: NewCache) -> None:
+def test_leaves_no_descriptor_open(new_cache: NewCache) -> None:
     cache = new_cache()
     cache.get().ok()
     before = cache.driver.descriptors()

@@ -1,4 +1,4 @@
-"""Processes that are killed at any moment of a fetch leave nothing that stops the others."""
+"""A process that is killed at any moment of a fetch does not block the others."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_survivors_get_a_token(
         victim = Driver("c")
         victim.new(**credentials, **config).start(1)
         survivors = processes.caches(SURVIVORS, mock_server, **config)
-        time.sleep(random.Random(number).uniform(0, 2 * LATENCY_MS / 1000))  # until any moment of its fetch
+        time.sleep(random.Random(number).uniform(0, 2 * LATENCY_MS / 1000))  # to any moment of its fetch
         victim.signal(signal.SIGKILL)
-        [token] = {answer.ok().value for answer in processes.at_once(survivors, Cache.get)}
+        [token] = {reply.ok().value for reply in processes.at_once(survivors, Cache.get)}
         assert mock_server.resource(token) == 200
         assert mock_server.token_requests() <= before + 2
         [later] = processes.caches(1, mock_server, **config)
-        assert later.get(timeout=1_000).ok().value == token, "nothing is left that matters"
+        assert later.get(timeout=1_000).ok().value == token, "the killed process left nothing that delays a later one"
         victim.kill()
         processes.close()

@@ -1,4 +1,4 @@
-"""A store on a Redis server, in clear and with TLS, and what becomes of it when that fails or another takes over."""
+"""A store on a Redis server, in clear and with TLS: faults of the server, lost leases, and failover."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from support.redis_server import PASSWORD, RedisServer
 from support.waiting import at_most, wait_until
 
 WITHOUT_MS = 4_000
-"""A few operations of a second each, and a token request."""
+"""Enough for a few operations of a second each, and a token request."""
 
 REQUEST_MS = 2_000
-"""A request takes so long during which connections are lost, and far longer than that."""
+"""The time of a token request during which connections are lost; far longer than it takes to lose them."""
 
 NewCache = Callable[..., Cache]
 
 
 @pytest.fixture
 def new_cache(mock_server: MockServer) -> Iterator[NewCache]:
-    """Each in a process of its own, written in C."""
+    """Makes caches, each in another process of the C driver."""
     drivers = []
 
     def new(store: str, **config: Word) -> Cache:
@@ -47,17 +47,17 @@ def new_cache(mock_server: MockServer) -> Iterator[NewCache]:
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path)
     yield server
-    server.go_on()
+    server.resume()
     server.kill()
 
 
 def keys(server: RedisServer, *words: object) -> list[str]:
-    return server.ask(*words, "KEYS", "*").split()
+    return server.run(*words, "KEYS", "*").split()
 
 
 def connections(server: RedisServer) -> int:
-    """Those of clients, but for the one that asks."""
-    return len(server.ask("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
+    """The number of clients, except for the one of this command."""
+    return len(server.run("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
 
 
 def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **config: Word) -> None:
@@ -67,33 +67,33 @@ def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **con
     assert mock_server.token_requests() <= before + 1
 
 
-def test_what_lies_there_tells_nothing_and_ends_with_the_token(
+def test_entry_holds_no_secret_and_expires_with_the_token(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     mock_server.settings(ttl=600)
     token = new_cache(server.url).get().ok().value
     [key] = keys(server)
-    lying = server.ask("GET", key)
+    entry = server.run("GET", key)
     for secret in (token, CLIENT_ID, CLIENT_SECRET, mock_server.url, "127.0.0.1"):
-        assert secret not in key + lying
-    assert 590_000 < int(server.ask("PTTL", key)) <= 600_000
+        assert secret not in key + entry
+    assert 590_000 < int(server.run("PTTL", key)) <= 600_000
 
 
-def test_a_user_a_password_and_a_database(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
-    server.ask("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
-    check_shared(new_cache, mock_server, f"redis://app:a%3Ap%40ss%2Fword@{server.place}/2")
+def test_uses_user_password_and_database(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
+    server.run("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
+    check_shared(new_cache, mock_server, f"redis://app:a%3Ap%40ss%2Fword@{server.address}/2")
     assert keys(server) == []
     assert len(keys(server, "-n", 2)) == 1
 
 
-def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, mock_server: MockServer, tmp_path: Path) -> None:
+def test_tls_trusts_ca_file_only(new_cache: NewCache, mock_server: MockServer, tmp_path: Path) -> None:
     authority = Authority()
     server = RedisServer(tmp_path, tls=authority)
     check_shared(new_cache, mock_server, server.url, ca_file=str(tmp_path / "ca.pem"))
     assert len(keys(server)) == 1
-    stranger = new_cache(server.url)
-    stranger.get().ok()
-    assert "certificate" in stranger.stats().fields["last_error.message"]
+    untrusting = new_cache(server.url)
+    untrusting.get().ok()
+    assert "certificate" in untrusting.stats().fields["last_error.message"]
     server.kill()
 
 
@@ -101,7 +101,7 @@ def test_tls_with_the_roots_of_the_cache(new_cache: NewCache, mock_server: MockS
 def paused(server: RedisServer) -> Iterator[None]:
     server.pause()
     yield
-    server.go_on()
+    server.resume()
 
 
 @contextmanager
@@ -113,31 +113,31 @@ def ended(server: RedisServer) -> Iterator[None]:
 
 @contextmanager
 def full(server: RedisServer) -> Iterator[None]:
-    server.ask("CONFIG", "SET", "maxmemory", "1")
+    server.run("CONFIG", "SET", "maxmemory", "1")
     yield
-    server.ask("CONFIG", "SET", "maxmemory", "0")
+    server.run("CONFIG", "SET", "maxmemory", "0")
 
 
 @contextmanager
 def forbidding(server: RedisServer) -> Iterator[None]:
-    server.ask("ACL", "SETUSER", "default", "-eval")
+    server.run("ACL", "SETUSER", "default", "-eval")
     yield
-    server.ask("ACL", "SETUSER", "default", "+eval")
+    server.run("ACL", "SETUSER", "default", "+eval")
 
 
 @contextmanager
 def with_another_password(server: RedisServer) -> Iterator[None]:
-    server.ask("ACL", "SETUSER", "default", "resetpass", ">another")
+    server.run("ACL", "SETUSER", "default", "resetpass", ">another")
     yield
-    server.ask("-a", "another", "--no-auth-warning", "ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
+    server.run("-a", "another", "--no-auth-warning", "ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
 
 
 @contextmanager
 def a_replica(server: RedisServer) -> Iterator[None]:
-    """The one that it follows fails, and it takes over in the end."""
-    server.ask("REPLICAOF", "localhost", "1")
+    """A replica whose primary fails, until it becomes the primary."""
+    server.run("REPLICAOF", "localhost", "1")
     yield
-    server.ask("REPLICAOF", "NO", "ONE")
+    server.run("REPLICAOF", "NO", "ONE")
 
 
 FAULTS = [
@@ -150,13 +150,13 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault, told", [pytest.param(*fault, id=fault[0].__name__) for fault in FAULTS])
-def test_without_it_each_goes_on_alone_and_joins_again(
+@pytest.mark.parametrize("fault, words", [pytest.param(*fault, id=fault[0].__name__) for fault in FAULTS])
+def test_works_without_the_server_and_shares_again(
     new_cache: NewCache,
     mock_server: MockServer,
     server: RedisServer,
     fault: Callable[[RedisServer], AbstractContextManager[None]],
-    told: str,
+    words: str,
 ) -> None:
     caches = [new_cache(server.url) for _ in range(2)]
     with fault(server):
@@ -165,7 +165,7 @@ def test_without_it_each_goes_on_alone_and_joins_again(
                 cache.get().ok()
             stats = cache.stats().ok()
             assert Status(stats.number("last_error.status")) == Status.UNAVAILABLE
-            assert told in stats.fields["last_error.message"]
+            assert words in stats.fields["last_error.message"]
         tokens = [cache.get().ok().value for cache in caches]
         assert len(set(tokens)) == mock_server.token_requests() == 2
     for cache, token in zip(caches, tokens):
@@ -175,7 +175,7 @@ def test_without_it_each_goes_on_alone_and_joins_again(
     assert caches[0].stats().number("last_error.status") == Status.OK
 
 
-def test_a_server_that_stops_amid_a_late_request_fails_no_call(
+def test_a_server_that_stops_during_a_request_fails_no_call(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     mock_server.settings(latency_ms=800)
@@ -183,13 +183,11 @@ def test_a_server_that_stops_amid_a_late_request_fails_no_call(
     cache.start(1)
     wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
     with paused(server):
-        [answer] = cache.driver.join()
-    answer.ok()
+        [reply] = cache.driver.join()
+    reply.ok()
 
 
-def test_an_operation_ends_in_time_over_one_connection_after_the_other(
-    new_cache: NewCache, mock_server: MockServer
-) -> None:
+def test_an_operation_ends_in_time_despite_reconnects(new_cache: NewCache, mock_server: MockServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=end_each_connection_late, args=(listener,), daemon=True).start()
         cache = new_cache(f"redis://127.0.0.1:{listener.getsockname()[1]}")
@@ -206,25 +204,25 @@ def end_each_connection_late(listener: socket.socket) -> None:
             connection.close()
 
 
-def test_a_slow_server_is_waited_for(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
+def test_waits_for_a_slow_server(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     caches = [new_cache(server.url) for _ in range(2)]
-    server.ask("CLIENT", "PAUSE", 700)
+    server.run("CLIENT", "PAUSE", 700)
     assert len({cache.get().ok().value for cache in caches}) == 1
     assert mock_server.token_requests() == 1
 
 
-def test_a_flushed_server_is_filled_again(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
+def test_fills_a_flushed_server_again(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     token = new_cache(server.url).get().ok().value
-    server.ask("FLUSHALL")
+    server.run("FLUSHALL")
     check_shared(new_cache, mock_server, server.url)
     assert mock_server.token_requests() == 2
     assert mock_server.resource(token) == 200
 
 
-def test_a_changed_token_is_replaced(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
+def test_replaces_a_changed_token(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
     new_cache(server.url).get().ok()
     [key] = keys(server)
-    server.ask("SETRANGE", key, 40, "changed")
+    server.run("SETRANGE", key, 40, "changed")
     reader = new_cache(server.url)
     reader.get().ok()
     assert "damaged" in reader.stats().fields["last_error.message"]
@@ -232,7 +230,7 @@ def test_a_changed_token_is_replaced(new_cache: NewCache, mock_server: MockServe
     assert mock_server.token_requests() == 2
 
 
-def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
+def test_a_killed_holder_delays_others_by_its_lease_at_most(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     request_timeout_ms = 500
@@ -245,10 +243,10 @@ def test_a_killed_holder_delays_others_by_no_more_than_its_lease(
     other = new_cache(server.url, request_timeout_ms=request_timeout_ms)
     with at_most(request_timeout_ms + 4_000, "a token after the holder's end"):
         other.get(timeout=10_000).ok()
-    assert other.stats().number("last_error.status") == Status.OK, "by a lease of its own"
+    assert other.stats().number("last_error.status") == Status.OK, "it acquired the lease itself"
 
 
-def test_waiting_for_a_turn_outlives_a_connection(
+def test_waits_for_the_lease_despite_lost_connections(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     mock_server.settings(latency_ms=REQUEST_MS)
@@ -258,22 +256,22 @@ def test_waiting_for_a_turn_outlives_a_connection(
     for waiting in caches[1:]:
         waiting.start(1)
     wait_until(lambda: connections(server) == len(caches), within_s=1, what="all wait")
-    server.ask("CLIENT", "KILL", "TYPE", "normal")
-    tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
+    server.run("CLIENT", "KILL", "TYPE", "normal")
+    tokens = [reply.ok().value for cache in caches for reply in cache.driver.join()]
     assert len(set(tokens)) == mock_server.token_requests() == 1
 
 
-def test_what_was_fetched_under_a_lost_lease_replaces_the_token_that_was_due(
+def test_a_refresh_under_a_lost_lease_replaces_the_due_token(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
     caches = [new_cache(server.url, refresh_ahead_s=100) for _ in range(2)]
     mock_server.settings(ttl=4)
     assert len({cache.get().ok().value for cache in caches}) == 1
     mock_server.settings(latency_ms=1_000, ttl=600)
-    wait_until(lambda: bool(caches[0].get().ok()) and mock_server.token_requests() == 2, within_s=5, what="the renewal")
+    wait_until(lambda: bool(caches[0].get().ok()) and mock_server.token_requests() == 2, within_s=5, what="the refresh")
     [lease] = (key for key in keys(server) if key.endswith(":lease"))
-    server.ask("DEL", lease)
-    wait_until(lambda: not caches[0].stats().number("fetching"), within_s=5, what="the end of the renewal")
+    server.run("DEL", lease)
+    wait_until(lambda: not caches[0].stats().number("fetching"), within_s=5, what="the end of the refresh")
     assert caches[0].stats().number("last_error.status") == Status.OK
     assert new_cache(server.url).get().ok().value == caches[0].get().ok().value
     assert mock_server.token_requests() == 2
@@ -282,34 +280,34 @@ def test_what_was_fetched_under_a_lost_lease_replaces_the_token_that_was_due(
 @pytest.fixture
 def replica(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Another server, in sync with `server`."""
-    server.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+    server.run("CONFIG", "SET", "repl-diskless-sync-delay", 0)
     replica = RedisServer(tmp_path_factory.mktemp("replica"))
-    replica.ask("REPLICAOF", *server.place.split(":"))
-    wait_until(lambda: "master_link_status:up" in replica.ask("INFO"), within_s=10, what="the replica is in sync")
+    replica.run("REPLICAOF", *server.address.split(":"))
+    wait_until(lambda: "master_link_status:up" in replica.run("INFO"), within_s=10, what="the replica is in sync")
     yield replica
     replica.kill()
 
 
 @pytest.fixture
-def address(server: RedisServer) -> Iterator[RecordingProxy]:
-    """At which clients reach the server that is in charge."""
-    forwarder = RecordingProxy(server.place)
-    yield forwarder
-    forwarder.close()
+def primary(server: RedisServer) -> Iterator[RecordingProxy]:
+    """The address at which clients reach the current primary."""
+    proxy = RecordingProxy(server.address)
+    yield proxy
+    proxy.close()
 
 
-def url_at(address: RecordingProxy) -> str:
-    return f"redis://:{PASSWORD}@127.0.0.1:{address.port}"
+def url_at(primary: RecordingProxy) -> str:
+    return f"redis://:{PASSWORD}@127.0.0.1:{primary.port}"
 
 
-def fail_over(server: RedisServer, replica: RedisServer, address: RecordingProxy) -> None:
+def fail_over(server: RedisServer, replica: RedisServer, primary: RecordingProxy) -> None:
     server.kill()
-    replica.ask("REPLICAOF", "NO", "ONE")
-    address.target = replica.place
+    replica.run("REPLICAOF", "NO", "ONE")
+    primary.target = replica.address
 
 
 def share_a_good_token(caches: list[Cache], mock_server: MockServer) -> bool:
-    """Each reports the token that is answered 401, as a program does."""
+    """Each cache reports its token if a resource rejects it, as a program does."""
     tokens = [cache.get().ok().value for cache in caches]
     rejected = [token for token in tokens if mock_server.resource(token) == 401]
     for cache, token in zip(caches, tokens):
@@ -319,30 +317,30 @@ def share_a_good_token(caches: list[Cache], mock_server: MockServer) -> bool:
 
 
 @pytest.mark.parametrize("lease", ["replicated", "lost"])
-def test_a_failover_amid_a_fetch_fails_no_call(
+def test_a_failover_during_a_fetch_fails_no_call(
     new_cache: NewCache,
     mock_server: MockServer,
     server: RedisServer,
     replica: RedisServer,
-    address: RecordingProxy,
+    primary: RecordingProxy,
     lease: str,
 ) -> None:
     if lease == "lost":
-        replica.ask("REPLICAOF", "NO", "ONE")
+        replica.run("REPLICAOF", "NO", "ONE")
     mock_server.settings(latency_ms=REQUEST_MS)
-    caches = [new_cache(url_at(address)) for _ in range(4)]
+    caches = [new_cache(url_at(primary)) for _ in range(4)]
     caches[0].start(1)
     wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the holder's request")
     for waiting in caches[1:]:
         waiting.start(1)
     if lease == "replicated":
         wait_until(lambda: len(keys(replica)) == 1, within_s=5, what="the replica has the lease")
-    fail_over(server, replica, address)
+    fail_over(server, replica, primary)
 
-    tokens = [answer.ok().value for cache in caches for answer in cache.driver.join()]
+    tokens = [reply.ok().value for cache in caches for reply in cache.driver.join()]
     assert {mock_server.resource(token) for token in tokens} == {200}
     before = mock_server.token_requests()
-    assert new_cache(url_at(address)).get().ok().value == tokens[0], "what the holder fetched is shared all the same"
+    assert new_cache(url_at(primary)).get().ok().value == tokens[0], "the token of the holder is still shared"
     assert mock_server.token_requests() == before
     mock_server.settings(latency_ms=0)
     mock_server.revoke()
@@ -350,11 +348,11 @@ def test_a_failover_amid_a_fetch_fails_no_call(
     assert mock_server.token_requests() == before + 1
 
 
-def test_a_replicated_token_outlives_a_failover(
-    new_cache: NewCache, mock_server: MockServer, server: RedisServer, replica: RedisServer, address: RecordingProxy
+def test_a_replicated_token_survives_a_failover(
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer, replica: RedisServer, primary: RecordingProxy
 ) -> None:
-    token = new_cache(url_at(address)).get().ok().value
+    token = new_cache(url_at(primary)).get().ok().value
     wait_until(lambda: keys(replica) == keys(server), within_s=5, what="the replica has the token")
-    fail_over(server, replica, address)
-    assert new_cache(url_at(address)).get().ok().value == token
+    fail_over(server, replica, primary)
+    assert new_cache(url_at(primary)).get().ok().value == token
     assert mock_server.token_requests() == 1

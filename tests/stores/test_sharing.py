@@ -1,4 +1,4 @@
-"""Processes in every language that share a store: one token request, whatever they meet at once."""
+"""Processes in every language that share a store send one token request, in every situation."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PROCESSES = 32
 ROUNDS = 2
 
 BRIEF_TTL_S = 4
-"""Due after about half of it, because of a margin beyond it; over shortly before its end."""
+"""With MARGIN_S the token is due after about half of it, and stale shortly before its end."""
 DUE_AFTER_S = 2.4
 MARGIN_S = 1000
 
 
 @pytest.fixture(autouse=True)
-def closed_in_the_end(processes: Processes) -> Iterator[None]:
+def close_caches(processes: Processes) -> Iterator[None]:
     yield
     processes.close()
 
 
 def get_at_once(processes: Processes, caches: Sequence[Cache]) -> set[str]:
-    """The tokens that they get."""
-    return {answer.ok().value for answer in processes.at_once(caches, Cache.get)}
+    """Calls get on all caches at the same time, and returns the tokens."""
+    return {reply.ok().value for reply in processes.at_once(caches, Cache.get)}
 
 
 def share_another(processes: Processes, caches: Sequence[Cache], token: str) -> bool:
@@ -40,7 +40,7 @@ def share_another(processes: Processes, caches: Sequence[Cache], token: str) -> 
     return len(tokens) == 1 and tokens != {token}
 
 
-def test_a_cold_start_and_a_revocation_cost_one_request_each(
+def test_cold_start_and_revocation_cost_one_request_each(
     processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
 ) -> None:
     mock_server.settings(latency_ms=50)
@@ -60,7 +60,7 @@ def test_a_cold_start_and_a_revocation_cost_one_request_each(
     assert mock_server.counters().token_requests_at_once_max == 1
 
 
-def test_a_due_token_costs_one_request_and_nobody_waits(
+def test_a_due_token_costs_one_request(
     processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
 ) -> None:
     for _ in rounds(ROUNDS):
@@ -69,34 +69,32 @@ def test_a_due_token_costs_one_request_and_nobody_waits(
         before = mock_server.token_requests()
         caches = processes.caches(PROCESSES, mock_server, store=store.url, refresh_ahead_s=MARGIN_S)
         [token] = get_at_once(processes, caches)
-        time.sleep(DUE_AFTER_S)  # the token's age is what is told by the store
+        time.sleep(DUE_AFTER_S)  # the store keeps the age of the token
         mock_server.settings(ttl=60_000, latency_ms=100)
         get_at_once(processes, caches)
-        renewed = partial(share_another, processes, caches, token)
-        wait_until(renewed, within_s=5, what="all have the same newer token")
+        refreshed = partial(share_another, processes, caches, token)
+        wait_until(refreshed, within_s=5, what="all have the same newer token")
         assert mock_server.token_requests() == before + 2
         processes.close()
     assert mock_server.counters().token_requests_at_once_max == 1
 
 
 def test_other_credentials_share_nothing(processes: Processes, mock_server: MockServer, store: Store) -> None:
-    elsewhere = MockServer(client_secret="Another5ecret")
+    other_server = MockServer(client_secret="Another5ecret")
     [first] = processes.caches(1, mock_server, store=store.url)
-    [second] = processes.caches(1, elsewhere, store=store.url)
+    [second] = processes.caches(1, other_server, store=store.url)
     assert first.get().ok().value != second.get().ok().value
-    assert mock_server.token_requests() == elsewhere.token_requests() == 1
-    elsewhere.kill()
+    assert mock_server.token_requests() == other_server.token_requests() == 1
+    other_server.kill()
 
 
-def test_a_token_that_was_rejected_is_not_taken_back(
-    processes: Processes, mock_server: MockServer, store: Store
-) -> None:
+def test_a_rejected_token_leaves_the_store(processes: Processes, mock_server: MockServer, store: Store) -> None:
     first, second = processes.caches(2, mock_server, store=store.url)
     token = first.get().ok().value
     assert second.get().ok().value == token
-    mock_server.answer(503)
+    mock_server.respond(503)
     first.invalidate(token).ok()
     wait_until(lambda: first.stats().number("failures") > 0, within_s=5, what="the fetch fails")
     [third] = processes.caches(3, mock_server, store=store.url)[2:]
-    assert third.get().http_status == 503, "it is not in the store any more"
-    assert second.get().ok().value == token, "who was not told goes on with it"
+    assert third.get().http_status == 503, "the rejected token is no longer in the store"
+    assert second.get().ok().value == token, "a process that did not report it still serves it"

@@ -1,4 +1,4 @@
-"""A driver as the scenarios use it (PROTOCOL.md): a method per verb, and no secret in any answer it ever gives."""
+"""A driver of tests/conformance/PROTOCOL.md: one method for each verb, and a check that no reply has a secret."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from .languages import LANGUAGES, clean_environment
-from .leak_detector import Secrecy
+from .leak_detector import LeakDetector
 from .line_process import LineProcess, ProcessFailed, ProcessHung
 
 DEADLINE_S = 15.0
-"""For one answer. No scenario lets a caller wait for nearly that long."""
+"""For one reply. No scenario makes a caller wait nearly that long."""
 
 Word = Union[str, bytes, int]
 
 
 class Status(enum.IntEnum):
-    """The numbers of the header, written down once more, so that a changed one does not go unnoticed."""
+    """The numbers of the header, repeated here so that a test fails if one changes."""
 
     OK = 0
     INVALID_ARGUMENT = 1
@@ -34,18 +34,18 @@ class Status(enum.IntEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One line of a driver: OK or the error's status, and the fields as they came."""
+class Reply:
+    """One line of a driver: OK or the status of the error, and the fields."""
 
     status: Status
     fields: Mapping[str, str]
 
-    def expect(self, status: Status) -> Answer:
-        """This answer, which must have that status."""
+    def expect(self, status: Status) -> Reply:
+        """This reply, which must have that status."""
         assert self.status == status, f"{self.status.name} instead of {status.name}: {self.fields.get('message')}"
         return self
 
-    def ok(self) -> Answer:
+    def ok(self) -> Reply:
         return self.expect(Status.OK)
 
     def number(self, field: str) -> int:
@@ -83,31 +83,31 @@ class Cache:
     driver: Driver
     name: str
 
-    def get(self, timeout: Optional[int] = None) -> Answer:
+    def get(self, timeout: Optional[int] = None) -> Reply:
         return self.driver.ask("get", self.name, _timeout(timeout))
 
-    def token(self, timeout: Optional[int] = None) -> Answer:
+    def token(self, timeout: Optional[int] = None) -> Reply:
         return self.driver.ask("token", self.name, _timeout(timeout))
 
     def start(self, threads: int, timeout: Optional[int] = None) -> None:
-        """Threads that get at once; their answers come from `Driver.join`."""
+        """Starts threads that all call get; `Driver.join` returns their replies."""
         self.driver.start(self.name, threads, _timeout(timeout))
 
     def generation(self) -> int:
         return self.driver.ask("generation", self.name).generation
 
-    def invalidate(self, token: Optional[str]) -> Answer:
+    def invalidate(self, token: Optional[str]) -> Reply:
         return self.driver.ask("invalidate", self.name, *([] if token is None else [token]))
 
-    def stats(self) -> Answer:
+    def stats(self) -> Reply:
         return self.driver.ask("stats", self.name)
 
-    def close(self) -> Answer:
+    def close(self) -> Reply:
         return self.driver.ask("close", self.name)
 
 
 class Driver:
-    """A running driver, and the secrets that none of its answers may hold."""
+    """A running driver, and the secrets that none of its replies may contain."""
 
     def __init__(
         self,
@@ -119,31 +119,31 @@ class Driver:
     ) -> None:
         language = LANGUAGES[name]
         self.name = name
-        self.secrecy = Secrecy()
+        self.leak_detector = LeakDetector()
         self.hung = False
         self._deadline_s = deadline_s
         self._threads = 0
         self._open: list[Cache] = []
         self._names = (f"cache{number}" for number in itertools.count(1))
-        around = {**clean_environment(), **language.environment, **(environment or {})}
-        self._process = LineProcess([*wrapper, *language.command], around)
-        greeting = self._read("start")
-        if greeting != f"ready {name}":
-            raise ProcessFailed(f"{name} greets with {greeting!r}")
+        variables = {**clean_environment(), **language.environment, **(environment or {})}
+        self._process = LineProcess([*wrapper, *language.command], variables)
+        first = self._read("start")
+        if first != f"ready {name}":
+            raise ProcessFailed(f"{name} starts with {first!r}")
 
     def new(self, **config: Word) -> Cache:
-        """A cache that must come into being."""
+        """Makes a cache, which must succeed."""
         cache = Cache(self, next(self._names))
-        answer = self._make(cache.name, config)
-        assert answer.status == Status.OK, f"{self.name} refuses {sorted(config)}: {answer.message}"
+        reply = self._make(cache.name, config)
+        assert reply.status == Status.OK, f"{self.name} refuses {sorted(config)}: {reply.message}"
         self._open.append(cache)
         return cache
 
-    def refused(self, **config: Word) -> Answer:
-        """The error of a cache that must not come into being."""
-        answer = self._make(next(self._names), config)
-        assert answer.status != Status.OK, f"{self.name} accepts {config}"
-        return answer
+    def refused(self, **config: Word) -> Reply:
+        """Makes a cache, which must fail; returns the error."""
+        reply = self._make(next(self._names), config)
+        assert reply.status != Status.OK, f"{self.name} accepts {config}"
+        return reply
 
     def layout(self) -> Mapping[str, str]:
         return self.ask("layout").fields
@@ -152,18 +152,18 @@ class Driver:
         self._threads += threads
         self.ask("start", cache, threads, timeout)
 
-    def join(self) -> list[Answer]:
-        """The answers of all threads that were started since the last time."""
+    def join(self) -> list[Reply]:
+        """Waits for all threads that were started, and returns their replies."""
         count = self.ask("join").number("count")
         assert count == self._threads, f"{self.name} joins {count} threads, not {self._threads}"
-        answers = [self._parse("join", self._read("join")) for _ in range(count)]
+        replies = [self._parse("join", self._read("join")) for _ in range(count)]
         self._threads = 0
-        return answers
+        return replies
 
-    def ask(self, verb: str, *words: Word, **pairs: Word) -> Answer:
-        """One request in the words of PROTOCOL.md."""
+    def ask(self, verb: str, *words: Word, **pairs: Word) -> Reply:
+        """Sends one request of PROTOCOL.md."""
         if verb == "invalidate":
-            self.secrecy.keep(str(words[-1]))
+            self.leak_detector.add_secret(str(words[-1]))
         encoded = [*map(_encode, words), *(f"{key}={_encode(value)}" for key, value in pairs.items())]
         try:
             self._process.write(" ".join([verb, *encoded]))
@@ -172,23 +172,23 @@ class Driver:
         return self._parse(verb, self._read(verb))
 
     def threads(self) -> int:
-        """How many threads the process has now."""
+        """The number of threads that the process has now."""
         return self._process.threads()
 
     def descriptors(self) -> int:
-        """How many the process has open now."""
+        """The number of descriptors that the process has open now."""
         return self._process.descriptors()
 
     def signal(self, number: int) -> None:
-        """As `kill` sends it."""
+        """Sends a signal to the process."""
         self._process.signal(number)
 
     def peak_memory_bytes(self) -> int:
-        """The most that was resident at once so far."""
+        """The largest resident memory so far."""
         return self._process.peak_memory_bytes()
 
-    def fit(self) -> bool:
-        """Whether another scenario can use this process: it runs, and no thread of it is left."""
+    def is_reusable(self) -> bool:
+        """Whether another scenario can use this process: it runs, and all its started threads were joined."""
         return self._process.alive() and not self._threads
 
     def close_all(self) -> None:
@@ -196,18 +196,18 @@ class Driver:
             self._open.pop().close()
 
     def end(self) -> None:
-        """Ends the input; the program must end too, cleanly, and without a secret on its standard error."""
+        """Ends its input. The program must then end with code 0, without a secret on its standard error."""
         try:
             self._process.end(self._deadline_s)
         except ProcessFailed as failure:
             raise ProcessFailed(f"{self.name}: {failure}") from None
-        self._search("on standard error", self._process.stderr())
+        self._check_leak("on standard error", self._process.stderr())
 
     def kill(self) -> None:
         self._process.kill()
 
-    def _make(self, name: str, config: Mapping[str, Word]) -> Answer:
-        self.secrecy.keep_credentials(str(config.get("client_id", "")), str(config.get("client_secret", "")))
+    def _make(self, name: str, config: Mapping[str, Word]) -> Reply:
+        self.leak_detector.add_credentials(str(config.get("client_id", "")), str(config.get("client_secret", "")))
         return self.ask("new", name, **config)
 
     def _read(self, verb: str) -> str:
@@ -217,31 +217,31 @@ class Driver:
             self.hung = isinstance(failure, ProcessHung)
             raise ProcessFailed(f"{self.name}, asked to {verb}: {failure}") from None
 
-    def _parse(self, verb: str, line: str) -> Answer:
+    def _parse(self, verb: str, line: str) -> Reply:
         word, *pairs = line.split(" ")
         if word not in ("ok", "error"):
-            raise ProcessFailed(f"{self.name}, asked to {verb}, answers {line!r}")
+            raise ProcessFailed(f"{self.name}, asked to {verb}, replies {line!r}")
         fields = {key: urllib.parse.unquote(value) for key, _, value in (pair.partition("=") for pair in pairs)}
-        self.secrecy.keep(fields.get("value", ""))
+        self.leak_detector.add_secret(fields.get("value", ""))
         for key in fields.keys() - {"value"}:
-            self._search(f"in {key} of its answer to {verb}", fields[key])
+            self._check_leak(f"in {key} of its reply to {verb}", fields[key])
         status = Status.OK if word == "ok" else Status(int(fields["status"]))
-        if status and not _says(fields["type"], status):
-            raise ProcessFailed(f"{self.name} takes {status.name} for a {fields['type']}")
-        return Answer(status, fields)
+        if status and not _names_status(fields["type"], status):
+            raise ProcessFailed(f"{self.name} reports {status.name} as {fields['type']}")
+        return Reply(status, fields)
 
-    def _search(self, place: str, text: str) -> None:
-        leak = self.secrecy.leak(text)
+    def _check_leak(self, place: str, text: str) -> None:
+        leak = self.leak_detector.find_leak(text)
         if leak:
-            raise ProcessFailed(f"{self.name} says a secret {place}: …{leak}… in {text!r}")
+            raise ProcessFailed(f"{self.name} leaks a secret {place}: …{leak}… in {text!r}")
 
 
 def _encode(word: Word) -> str:
     return urllib.parse.quote(word if isinstance(word, bytes) else str(word), safe="")
 
 
-def _says(type_name: str, status: Status) -> bool:
-    """Whether a language's name for an error, such as ErrBadResponse or InternalError, speaks of this status."""
+def _names_status(type_name: str, status: Status) -> bool:
+    """Whether a language's name for an error, such as ErrBadResponse or InternalError, names this status."""
     return status.name.replace("_", "").lower() in type_name.replace("_", "").lower()
 
 

@@ -1,4 +1,4 @@
-"""The six languages: how the driver of each is started, and what it needs for that."""
+"""The six languages: the command that starts the driver of each, and the files that it needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER = ROOT / "include" / "bankhub.h"
 
 
 def version() -> str:
-    """The one version number of everything in the tree."""
+    """The version number, which is the same for everything in the tree."""
     found = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     assert found, "Cargo.toml names no version"
     return found.group(1)
@@ -27,7 +27,7 @@ def version() -> str:
 
 @dataclass(frozen=True)
 class Language:
-    """One language. `program` is looked up on PATH, `files` must exist."""
+    """A command for one language. `program` must be on PATH, and `files` must exist."""
 
     program: str
     files: tuple[Path, ...]
@@ -39,7 +39,7 @@ class Language:
         return [*filter(None, [self.program]), str(self.files[0]), *self.options]
 
     def missing(self) -> Optional[str]:
-        """Why the driver cannot be started, or None."""
+        """The reason why the command cannot be started, or None."""
         if self.program and shutil.which(self.program) is None:
             return f"{self.program} is not installed"
         absent = [str(path.relative_to(ROOT)) for path in self.files if not path.exists()]
@@ -47,7 +47,7 @@ class Language:
 
 
 def binary(path: Path) -> Language:
-    """A program that runs by itself."""
+    """A program that needs no interpreter."""
     return Language(program="", files=(path,))
 
 
@@ -66,7 +66,7 @@ LANGUAGES: Mapping[str, Language] = {
 
 
 def clean_environment() -> dict[str, str]:
-    """What a program of the tree needs, and nothing that could steer the library: no proxy, roots or credentials."""
+    """What a program of the tree needs, without any variable that configures the library or its network."""
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
     return {
         **kept,

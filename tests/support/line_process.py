@@ -1,4 +1,4 @@
-"""A child process that speaks in lines. Every read has a deadline: a child that hangs is a failure, never a hang."""
+"""A child process that exchanges lines. Every read has a deadline, so a child that hangs fails its test."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ STDERR_LIMIT_BYTES = 65536
 
 
 class ProcessFailed(AssertionError):
-    """The child did not do what any child does: answer, go on, end with code 0."""
+    """The child ended, sent no reply in time, or ended with a code other than 0."""
 
 
 class ProcessHung(ProcessFailed):
-    """The child said nothing in time; it was killed."""
+    """The child sent nothing in time; it was killed."""
 
 
 class LineProcess:
     """Starts `command`; `read` and `write` exchange lines with it."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - is open as long as the child runs
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
         )
@@ -41,17 +41,17 @@ class LineProcess:
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise ProcessFailed(f"ended before it was asked {line.split(' ')[0]!r}{self._epitaph()}") from None
+            raise ProcessFailed(f"ended before the request {line.split(' ')[0]!r}{self._stderr_note()}") from None
 
     def read(self, deadline_s: float) -> str:
         try:
             line = self._lines.get(timeout=deadline_s)
         except queue.Empty:
             self.kill()
-            raise ProcessHung(f"hung: no answer within {deadline_s:g} s{self._epitaph()}") from None
+            raise ProcessHung(f"hung: no reply within {deadline_s:g} s{self._stderr_note()}") from None
         if line is None:
             code = self._process.wait(deadline_s)
-            raise ProcessFailed(f"ended with code {code} instead of an answer{self._epitaph()}")
+            raise ProcessFailed(f"ended with code {code} instead of a reply{self._stderr_note()}")
         return line.decode()
 
     def end(self, deadline_s: float) -> None:
@@ -64,7 +64,7 @@ class LineProcess:
             self.kill()
             raise ProcessHung(f"hung: still running {deadline_s:g} s after the end of its input") from None
         if code != 0:
-            raise ProcessFailed(f"ended with code {code}{self._epitaph()}")
+            raise ProcessFailed(f"ended with code {code}{self._stderr_note()}")
 
     def kill(self) -> None:
         self._process.kill()
@@ -86,14 +86,14 @@ class LineProcess:
         self._process.send_signal(number)
 
     def peak_memory_bytes(self) -> int:
-        """The most that was resident at once so far."""
+        """The largest resident memory so far."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         [kib] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
         return int(kib) * 1024
 
     def stderr(self) -> str:
         """What it has written to its standard error so far."""
-        # Not read(): the child writes where the shared file position is.
+        # Not read(): that would move the file position, which the child shares.
         return os.pread(self._stderr.fileno(), STDERR_LIMIT_BYTES, 0).decode(errors="replace")
 
     def _collect(self) -> None:
@@ -103,6 +103,6 @@ class LineProcess:
                 self._lines.put(line.rstrip(b"\n"))
         self._lines.put(None)
 
-    def _epitaph(self) -> str:
-        said = self.stderr().strip()
-        return f"; its standard error:\n{said}" if said else ""
+    def _stderr_note(self) -> str:
+        text = self.stderr().strip()
+        return f"; its standard error:\n{text}" if text else ""

@@ -1,4 +1,4 @@
-"""The mock server program as the scenarios use it: started on a free port, told what to do, asked what it received."""
+"""Starts the mock server for a test, and controls it: settings, stub responses, raw faults, counters."""
 
 from __future__ import annotations
 
@@ -20,35 +20,34 @@ START_DEADLINE_S = 10
 CONTROL_DEADLINE_S = 10
 TLS_PORTS = 4
 ALWAYS = 100
-"""More answers than any scenario may ask for."""
+"""More responses than any test requests."""
+
+FaultStep = Union[str, Mapping[str, Any]]
+"""One step of a raw fault, which a connection gets instead of an HTTP response."""
+
+RESET: FaultStep = "reset"
 
 
-Step = Union[str, Mapping[str, Any]]
-"""What a connection sees instead of an answer."""
-
-RESET: Step = "reset"
-
-
-def send(text: str) -> Step:
+def send(text: str) -> FaultStep:
     return {"send": text}
 
 
-def repeat(text: str, *, times: int) -> Step:
+def repeat(text: str, *, times: int) -> FaultStep:
     return {"repeat": {"text": text, "times": times}}
 
 
-def drip(text: str, *, every_ms: int) -> Step:
+def drip(text: str, *, every_ms: int) -> FaultStep:
     """Byte by byte."""
     return {"drip": {"text": text, "every_ms": every_ms}}
 
 
-def pause_ms(count: int) -> Step:
+def pause_ms(count: int) -> FaultStep:
     return {"pause_ms": count}
 
 
 @dataclass(frozen=True)
 class Request:
-    """As it arrived. Names of headers in lower case; the length of a token request's body alone."""
+    """A request as it arrived. Header names are in lower case; only a token request has a body length."""
 
     method: str
     path: str
@@ -58,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Counters:
-    """What the mock server received since it started."""
+    """What the mock server received since its start or its last reset."""
 
     token_requests: int
     token_requests_at_once_max: int
@@ -70,7 +69,7 @@ class Counters:
 
 
 class MockServer:
-    """One for each scenario, so that nothing leaks in from a fetch that outlived the scenario before."""
+    """A running mock server. Each test has its own, so that no fetch of an earlier test reaches it."""
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class MockServer:
         port: int = 0,
         ca_file: Optional[Path] = None,
     ) -> None:
-        """At any free port, or at `port`. With a `ca_file` it listens with TLS, too, and writes there whom to trust."""
+        """On any free port, or on `port`. With a `ca_file` it also listens with TLS, and writes its authority there."""
         self.client_id, self.client_secret, self.ca_file = client_id, client_secret, ca_file
         options = ["--client-id", client_id, "--client-secret", client_secret, "--until-eof"]
         options += ["--address", address, "--port", str(port)]
@@ -92,11 +91,11 @@ class MockServer:
         self.address = urllib.parse.urlsplit(self.url).netloc
         lines = [self._process.read(START_DEADLINE_S) for _ in range(TLS_PORTS if ca_file else 0)]
         self.tls = dict(line.split(" ") for line in lines)
-        """The address of each certificate, by what is right or wrong with it."""
+        """The address of each TLS port, by what is right or wrong with its certificate."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """By which a program's cache is one for it."""
+        """The variables from which a program makes a cache for this server."""
         return {
             "BANKHUB_CLIENT_ID": self.client_id,
             "BANKHUB_CLIENT_SECRET": self.client_secret,
@@ -108,29 +107,29 @@ class MockServer:
         self._control("settings", settings)
 
     def reset(self) -> None:
-        """It is as it was at its start."""
+        """Back to its state at the start."""
         self._control("reset", {})
 
     def credentials(self, *, enabled: bool) -> None:
         self._control("credentials", {"enabled": enabled})
 
     def revoke(self) -> None:
-        """All tokens end."""
+        """Ends all tokens."""
         self._control("revoke", {})
 
-    def answer(
+    def respond(
         self, status: int, body: str = "", headers: Optional[Mapping[str, str]] = None, *, count: int = ALWAYS
     ) -> None:
-        """The next `count` token requests are answered so."""
+        """Sends this response to the next `count` token requests."""
         self._control("responses", {"count": count, "status": status, "headers": dict(headers or {}), "body": body})
 
-    def wire(self, *steps: Step, count: int = ALWAYS) -> None:
-        """Instead of an answer, the next `count` connections with a token request see this."""
+    def raw_fault(self, *steps: FaultStep, count: int = ALWAYS) -> None:
+        """Performs the steps on the next `count` connections with a token request, instead of a response."""
         self._control("raw-faults", {"count": count, "steps": steps})
 
     def counters(self) -> Counters:
         status, body = self._request("GET", "/mock/counters")
-        assert status == 200, f"GET /mock/counters answers {status}: {body}"
+        assert status == 200, f"GET /mock/counters responds {status}: {body}"
         counters = json.loads(body)
         for last in ("last_token_request", "last_resource_request"):
             counters[last] = Request(**counters[last]) if counters[last] else None
@@ -140,15 +139,15 @@ class MockServer:
         return self.counters().token_requests
 
     def resource(self, token: str) -> int:
-        """The status with which a resource answers `token`."""
+        """The HTTP status that a resource returns for `token`."""
         return self._request("GET", "/v1/company", headers={"Authorization": f"Bearer {token}"})[0]
 
     def kill(self) -> None:
         self._process.kill()
 
     def _control(self, action: str, body: Mapping[str, Any]) -> None:
-        status, answer = self._request("POST", f"/mock/{action}", json.dumps(body))
-        assert status == 204, f"POST /mock/{action} answers {status}: {answer}"
+        status, text = self._request("POST", f"/mock/{action}", json.dumps(body))
+        assert status == 204, f"POST /mock/{action} responds {status}: {text}"
 
     def _request(
         self, method: str, path: str, body: Optional[str] = None, headers: Optional[Mapping[str, str]] = None

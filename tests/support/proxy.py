@@ -1,4 +1,4 @@
-"""A real proxy, tinyproxy, and in front of it a recorder of what it gets to see."""
+"""A real HTTP proxy, tinyproxy, behind a recording proxy that shows what it received."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START_DEADLINE_S = 5
 
 
 class Proxy:
-    """Wants credentials, unless it is open to all, and connects to the allowed ports only."""
+    """Requires credentials, unless it is open to all, and connects to the allowed ports only."""
 
     def __init__(self, folder: Path, *allowed_ports: int, open_to_all: bool = False) -> None:
         port = free_port()
@@ -35,8 +35,8 @@ class Proxy:
         self.address = f"127.0.0.1:{self._recorder.port}"
         self.url = f"http://{USER}:{PASSWORD}@{self.address}"
 
-    def seen(self) -> bytes:
-        """All that was sent to it."""
+    def received(self) -> bytes:
+        """All bytes that clients sent to it."""
         return b"".join(self._recorder.sent)
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""Stands between clients and a server, passes on what each sends, and keeps what the clients sent."""
+"""A TCP proxy between clients and a server, which records the bytes that the clients send."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Optional
 
 CHUNK_BYTES = 65536
 POLL_S = 0.02
-"""How long closing takes at most."""
+"""The longest time that closing takes."""
 
 
 class RecordingProxy:
-    """Listens on a free port of loopback until closed. With a `tls` it ends TLS there, and what is inside goes on.
+    """Listens on a free port of loopback until it is closed. With `tls` it terminates TLS, and forwards in clear.
 
-    Who connects is led to what is `target` by then.
+    Each new connection is forwarded to the current `target`.
     """
 
     def __init__(self, target: str, *, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -29,16 +29,16 @@ class RecordingProxy:
             def handle(self) -> None:
                 host, port = proxy.target.split(":")
                 with (
-                    contextlib.suppress(
-                        OSError
-                    ),  # a client that does not trust the certificate leaves in the handshake
-                    tls.wrap_socket(self.request, server_side=True) if tls else self.request as outside,
-                    socket.create_connection((host, int(port))) as inside,
+                    contextlib.suppress(OSError),  # a client that does not trust the certificate disconnects
+                    tls.wrap_socket(self.request, server_side=True) if tls else self.request as client,
+                    socket.create_connection((host, int(port))) as server,
                 ):
-                    for side in (outside, inside):
-                        side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each answer may wait 40 ms
-                    threading.Thread(target=_pass, args=(outside, inside, proxy.sent), daemon=True).start()
-                    _pass(inside, outside, [])
+                    for side in (client, server):
+                        side.setsockopt(
+                            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+                        )  # otherwise a response may wait 40 ms
+                    threading.Thread(target=_forward, args=(client, server, proxy.sent), daemon=True).start()
+                    _forward(server, client, [])
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -51,11 +51,13 @@ class RecordingProxy:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    request_queue_size = 128  # of the usual 5, a burst loses some, which the system tries again a second later
+    request_queue_size = (
+        128  # with the default of 5, a burst loses connections, which the system repeats a second later
+    )
 
 
-def _pass(source: socket.socket, sink: socket.socket, record: list[bytes]) -> None:
-    """One direction, until the other side of either ends it; then both are over."""
+def _forward(source: socket.socket, sink: socket.socket, record: list[bytes]) -> None:
+    """Forwards one direction until either side ends it, then ends both."""
     with contextlib.suppress(OSError):
         while chunk := source.recv(CHUNK_BYTES):
             record.append(chunk)

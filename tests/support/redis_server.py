@@ -17,7 +17,7 @@ DEADLINE_S = 10
 
 
 class RedisServer:
-    """Keeps nothing when it ends. With `tls` it speaks that alone, with a certificate for localhost."""
+    """Saves nothing to disk. With `tls` it accepts TLS only, with a certificate for localhost."""
 
     def __init__(self, folder: Path, *, tls: Optional[Authority] = None) -> None:
         self._folder, self._port = folder, free_port()
@@ -31,16 +31,16 @@ class RedisServer:
             ports += ["--tls-ca-cert-file", str(files.ca_file)]
             self._tls = ["--tls", "--cacert", str(files.ca_file)]
         self._command = ["redis-server", *ports, *options]
-        self.place = f"localhost:{self._port}"
-        self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@{self.place}"
+        self.address = f"localhost:{self._port}"
+        self.url = f"{'rediss' if tls else 'redis'}://:{PASSWORD}@{self.address}"
         self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         wait_until(lambda: listens(self._port), within_s=DEADLINE_S, what="Redis listens")
 
-    def ask(self, *words: object) -> str:
-        """What it answers to a command, as redis-cli prints it."""
+    def run(self, *words: object) -> str:
+        """Runs a command and returns the reply, as redis-cli prints it."""
         command = ["redis-cli", "-h", "localhost", "-p", str(self._port), *self._tls, *map(str, words)]
         environment = {**os.environ, "REDISCLI_AUTH": PASSWORD}
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
@@ -49,7 +49,7 @@ class RedisServer:
     def pause(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""Time in the scenarios: a condition polled under a deadline, never a fixed sleep, and a call under a stopwatch."""
+"""Time in tests: waiting for a condition up to a deadline, and limits on how long a block takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POLL_S = 0.02
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
-    """`what` is the sentence of the failure."""
+    """Polls the condition. `what` describes it in the failure."""
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
@@ -19,7 +19,7 @@ def wait_until(condition: Callable[[], bool], *, within_s: float, what: str) -> 
 
 
 class Stopwatch:
-    """Milliseconds since its start."""
+    """A call returns the milliseconds since it was created."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -30,7 +30,7 @@ class Stopwatch:
 
 @contextmanager
 def at_most(limit_ms: float, what: str) -> Iterator[None]:
-    """The block must not take longer."""
+    """Fails if the block takes longer."""
     elapsed_ms = Stopwatch()
     yield
     assert elapsed_ms() <= limit_ms, f"{what} took {elapsed_ms():.0f} ms"

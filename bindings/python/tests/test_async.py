@@ -82,7 +82,7 @@ def test_ends_wait_at_timeout(tokens: TokenCache, mock_server: MockServer) -> No
 
 
 def test_raises_error_in_every_task(tokens: TokenCache, mock_server: MockServer) -> None:
-    mock_server.answer(503)
+    mock_server.respond(503)
 
     async def wait() -> list[object]:
         return await asyncio.gather(*(tokens.aget() for _ in range(10)), return_exceptions=True)

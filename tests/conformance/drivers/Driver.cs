@@ -1,4 +1,4 @@
-// The conformance driver for C# (../PROTOCOL.md): a line in, the call, a line out. It asserts nothing.
+// The conformance driver for C# (../PROTOCOL.md): reads requests, makes the calls, prints the replies.
 
 using System;
 using System.Collections.Generic;
@@ -18,15 +18,15 @@ static class Driver
         for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())
         {
             var words = line.Split(' ').Select(Uri.UnescapeDataString).ToArray();
-            Console.WriteLine(Try(() => Answer(words)));
+            Console.WriteLine(Try(() => Reply(words)));
         }
     }
 
-    static string Try(Func<string> answer)
+    static string Try(Func<string> reply)
     {
         try
         {
-            return answer();
+            return reply();
         }
         catch (BankHubException e)
         {
@@ -40,7 +40,7 @@ static class Driver
         }
     }
 
-    static string Answer(string[] words)
+    static string Reply(string[] words)
     {
         switch (words[0])
         {
@@ -103,12 +103,12 @@ static class Driver
 
     static string Join()
     {
-        var answers = Started.Select(task => task.Result).ToArray();
+        var replies = Started.Select(task => task.Result).ToArray();
         Started.Clear();
-        return string.Join("\n", answers.Prepend(Line("ok", "count", answers.Length)));
+        return string.Join("\n", replies.Prepend(Line("ok", "count", replies.Length)));
     }
 
-    static long Unix(DateTimeOffset? moment) => moment?.ToUnixTimeSeconds() ?? 0;
+    static long Unix(DateTimeOffset? time) => time?.ToUnixTimeSeconds() ?? 0;
 
     static string Stats(TokenCacheStats stats)
     {
@@ -123,7 +123,7 @@ static class Driver
             "last_error.http_status", last?.HttpStatus ?? 0, "last_error.message", last?.Message ?? "");
     }
 
-    // The wrapper declares under C's names what it knows of bankhub.h.
+    // The wrapper declares the structs and constants of bankhub.h under their C names.
     static string Layout()
     {
         var abi = typeof(TokenCache).Assembly.GetType("BankHub.Abi");
@@ -139,7 +139,7 @@ static class Driver
         return Line("ok", pairs.ToArray());
     }
 
-    /// Names and values, in turn.
+    /// Alternately names and values.
     static string Line(string word, params object[] pairs)
     {
         for (var i = 0; i < pairs.Length; i += 2)

@@ -1,11 +1,11 @@
-/* The conformance driver for C (../PROTOCOL.md): a line in, the call, a line out. It asserts nothing. */
+/* The conformance driver for C (../PROTOCOL.md): reads requests, makes the calls, prints the replies. */
 #include <pthread.h>
 
 #include "bankhub.h"
 #include "layout.h"
 #include "line.h"
 
-/* JUNK stands where a caller's memory usually holds zeros: what the library leaves unwritten shows. */
+/* Memory is filled with JUNK before a call, so that bytes that the library does not write are visible. */
 enum { JUNK = 0xA5, BUFFER_BYTES = 8192, CACHES = 4096, CALLS = 1024 };
 
 typedef struct call {
@@ -123,7 +123,7 @@ static void about(int status) {
   put_text("status_name", bankhub_status_name(status));
 }
 
-static void answer(const char *verb, bankhub_token *handle) {
+static void reply(const char *verb, bankhub_token *handle) {
   bankhub_error error, *error_or_null = error_for(&error);
   if (!strcmp(verb, "layout")) layout();
   else if (!strcmp(verb, "new")) make(word(1));
@@ -142,6 +142,6 @@ int main(void) {
   static char line[LINE_BYTES];
   for (printf("ready c\n"), fflush(stdout); fgets(line, sizeof line, stdin); printf("\n"), fflush(stdout)) {
     read_words(line);
-    answer(words[0], word_count > 1 ? handle_of(words[1]) : NULL);
+    reply(words[0], word_count > 1 ? handle_of(words[1]) : NULL);
   }
 }

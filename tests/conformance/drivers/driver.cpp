@@ -1,4 +1,4 @@
-// The conformance driver for C++ (../PROTOCOL.md): a line in, the call, a line out. It asserts nothing.
+// The conformance driver for C++ (../PROTOCOL.md): reads requests, makes the calls, prints the replies.
 #include <cxxabi.h>
 #include <future>
 #include <iostream>
@@ -63,8 +63,8 @@ static bankhub::Config config(const Words &words) {
   return config;
 }
 
-static std::int64_t unix_time(std::optional<std::chrono::system_clock::time_point> moment) {
-  return moment ? std::chrono::duration_cast<std::chrono::seconds>(moment->time_since_epoch()).count() : 0;
+static std::int64_t unix_time(std::optional<std::chrono::system_clock::time_point> time) {
+  return time ? std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count() : 0;
 }
 
 static std::string get(const Cache &cache, const std::string &timeout) {
@@ -89,7 +89,7 @@ static void start(const Cache &cache, int count, const std::string &timeout) {
 
 static std::string join() {
   auto lines = Line("ok").put("count", static_cast<std::int64_t>(started.size())).end();
-  for (auto &answer : started) lines += "\n" + answer.get();
+  for (auto &reply : started) lines += "\n" + reply.get();
   started.clear();
   return lines;
 }
@@ -97,16 +97,16 @@ static std::string join() {
 static std::string put_stats(const bankhub::Stats &stats) {
   Line line("ok");
 #define COUNT(FIELD) line.put(#FIELD, static_cast<std::int64_t>(stats.FIELD));
-#define MOMENT(FIELD) line.put(#FIELD, unix_time(stats.FIELD));
-  COUNT(generation) MOMENT(expires_at) MOMENT(refresh_at) MOMENT(next_attempt_at) MOMENT(last_success_at)
-  MOMENT(last_failure_at) COUNT(requests) COUNT(successes) COUNT(failures) COUNT(consecutive_failures)
-  COUNT(rejections) COUNT(ignored_rejections) COUNT(waiters) COUNT(fetching)
+#define TIME_POINT(FIELD) line.put(#FIELD, unix_time(stats.FIELD));
+  COUNT(generation) TIME_POINT(expires_at) TIME_POINT(refresh_at) TIME_POINT(next_attempt_at)
+  TIME_POINT(last_success_at) TIME_POINT(last_failure_at) COUNT(requests) COUNT(successes) COUNT(failures)
+  COUNT(consecutive_failures) COUNT(rejections) COUNT(ignored_rejections) COUNT(waiters) COUNT(fetching)
   const auto last = stats.last_error.value_or(bankhub::Error({}));
   line.put("last_error.status", last.status()).put("last_error.http_status", last.http_status());
   return line.put("last_error.message", std::string_view(last.what())).end();
 }
 
-static std::string answer(const std::string &verb, const Words &words) {
+static std::string reply(const std::string &verb, const Words &words) {
   if (verb == "layout") return layout(), "";
   if (verb == "join") return join();
   if (verb == "new") return caches.insert_or_assign(words[0], Cache(config(words))), "ok";
@@ -138,7 +138,7 @@ int main() {
     const auto verb = words.front();
     words.erase(words.begin());
     try {
-      std::puts(answer(verb, words).c_str());
+      std::puts(reply(verb, words).c_str());
     } catch (const bankhub::Error &error) {
       std::puts(failure(error).c_str());
     } catch (const std::out_of_range &) {

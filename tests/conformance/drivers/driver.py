@@ -1,4 +1,4 @@
-"""Does through the Python package what the conformance suite's line protocol asks for."""
+"""The conformance driver for Python (../PROTOCOL.md): reads requests, makes the calls, prints the replies."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def main() -> None:
     print("ready python", flush=True)
     for line in sys.stdin:
         verb, *words = map(unquote, line.rstrip("\n").split(" "))
-        print(answer(verb, words), flush=True)
+        print(reply(verb, words), flush=True)
 
 
-def answer(verb: str, words: list[str]) -> str:
+def reply(verb: str, words: list[str]) -> str:
     try:
         return VERBS[verb](*words)
     except KeyError:  # no such verb, or no such cache
@@ -87,14 +87,14 @@ def token(name: str, timeout: str) -> str:
 
 
 def start(name: str, count: str, timeout: str) -> str:
-    started.extend(threads.submit(answer, "get", [name, timeout]) for _ in range(int(count)))
+    started.extend(threads.submit(reply, "get", [name, timeout]) for _ in range(int(count)))
     return result()
 
 
 def join() -> str:
-    answers = [future.result() for future in started]
+    replies = [future.result() for future in started]
     started.clear()
-    return "\n".join([result(count=len(answers)), *answers])
+    return "\n".join([result(count=len(replies)), *replies])
 
 
 def generation(name: str) -> str:

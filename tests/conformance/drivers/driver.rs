@@ -1,4 +1,4 @@
-//! The conformance driver for Rust (../PROTOCOL.md): a line in, the call, a line out. It asserts nothing.
+//! The conformance driver for Rust (../PROTOCOL.md): reads requests, makes the calls, prints the replies.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ fn main() -> io::Result<()> {
     for line in io::stdin().lines() {
         let words: Vec<String> = line?.split(' ').map(decode).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        println!("{}", driver.answer(&words).unwrap_or_else(failure));
+        println!("{}", driver.reply(&words).unwrap_or_else(failure));
     }
     Ok(())
 }
@@ -27,7 +27,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn answer(&mut self, words: &[&str]) -> Result<String, Error> {
+    fn reply(&mut self, words: &[&str]) -> Result<String, Error> {
         match *words {
             ["layout"] => Ok(layout()),
             ["new", name, ref settings @ ..] => {

@@ -11,7 +11,7 @@
 
 #define ERROR_FIELDS(X, S) X(S, status) X(S, http_status) X(S, retry_after_ms) X(S, reserved) X(S, message)
 
-/* Those that the verb `stats` answers with. */
+/* The fields that the verb `stats` prints. */
 #define STATS_NUMBERS(X, S) \
   X(S, generation) X(S, expires_at) X(S, refresh_at) X(S, next_attempt_at) X(S, last_success_at) X(S, last_failure_at) \
   X(S, requests) X(S, successes) X(S, failures) X(S, consecutive_failures) X(S, rejections) X(S, ignored_rejections) \

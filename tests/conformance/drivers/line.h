@@ -1,4 +1,4 @@
-/* The lines of ../PROTOCOL.md in C: a request split into words, an answer put together from them. */
+/* The lines of ../PROTOCOL.md in C: splits a request into words, and prints the parts of a reply. */
 #ifndef LINE_H
 #define LINE_H
 
@@ -50,7 +50,7 @@ static inline void put_text(const char *key, const char *text) {
   for (printf(" %s=", key); *text; text++) printf("%%%02X", (unsigned char)*text);
 }
 
-/* How many of `size` bytes are not 0. */
+/* Prints how many of `size` bytes are not 0. */
 static inline void put_nonzero(const char *key, const void *bytes, size_t size) {
   long long count = 0;
   for (size_t i = 0; i < size; i++) count += ((const unsigned char *)bytes)[i] != 0;

@@ -1,4 +1,4 @@
-// Sends through the C# handler what the conformance suite asks for.
+// The HTTP client for C# (../PROTOCOL.md): sends requests through the handler of the wrapper.
 
 using System;
 using System.Collections.Generic;
@@ -28,16 +28,16 @@ static class Client
         for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())
         {
             var words = line.Split(' ').Select(Uri.UnescapeDataString).ToArray();
-            Console.WriteLine(Try(() => Answer(words)).Result);
+            Console.WriteLine(Try(() => Reply(words)).Result);
         }
-        Environment.Exit(0); // whatever is still waiting
+        Environment.Exit(0); // does not wait for started requests
     }
 
-    static async Task<string> Try(Func<Task<string>> answer)
+    static async Task<string> Try(Func<Task<string>> reply)
     {
         try
         {
-            return await answer();
+            return await reply();
         }
         catch (BankHubException e)
         {
@@ -49,7 +49,7 @@ static class Client
         }
     }
 
-    static async Task<string> Answer(string[] words)
+    static async Task<string> Reply(string[] words)
     {
         switch (words[0])
         {
@@ -87,9 +87,9 @@ static class Client
 
     static async Task<string> Join()
     {
-        var answers = await Task.WhenAll(Started);
+        var replies = await Task.WhenAll(Started);
         Started.Clear();
-        return string.Join("\n", new[] { Line("ok", "count", answers.Length) }.Concat(answers));
+        return string.Join("\n", new[] { Line("ok", "count", replies.Length) }.Concat(replies));
     }
 
     static async Task<string> Cancel(int afterMs, HttpRequestMessage request)

@@ -1,4 +1,4 @@
-"""Sends through a Python adapter what the conformance suite asks for: `caller.py requests`, `httpx`, `httpx-async`."""
+"""The HTTP clients for Python (../PROTOCOL.md): `client.py requests`, `client.py httpx`, `client.py httpx-async`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ import bankhub.requests
 TIMEOUT_S = 10
 
 Body = Union[str, Iterable[bytes], None]
-Got = tuple[int, str]
+Reply = tuple[int, str]
 
 
 class Requests:
-    """A Session, used by all threads."""
+    """One Session for all threads."""
 
     def __init__(self, cache: bankhub.TokenCache) -> None:
         self._session = requests.Session()
         self._session.auth = bankhub.requests.BankHubAuth(cache)
-        # More than its default of connections, so that 64 threads do not hold each other up.
+        # More connections than the default, so that 64 threads do not wait for each other.
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
 
-    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
+    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Reply:
         response = self._session.request(method, url, data=body, headers=headers, timeout=TIMEOUT_S)
         return response.status_code, response.text
 
@@ -43,12 +43,12 @@ class Requests:
 
 
 class Httpx:
-    """A Client, used by all threads."""
+    """One Client for all threads."""
 
     def __init__(self, cache: bankhub.TokenCache) -> None:
         self._client = httpx.Client(auth=bankhub.httpx.BankHubAuth(cache), follow_redirects=True, timeout=TIMEOUT_S)
 
-    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
+    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Reply:
         response = self._client.request(method, url, content=body, headers=headers)
         return response.status_code, response.text
 
@@ -58,7 +58,7 @@ class Httpx:
 
 
 class HttpxAsync:
-    """An AsyncClient, on a loop of its own; each call is a task there."""
+    """An AsyncClient with its own event loop; each call is a task of the loop."""
 
     def __init__(self, cache: bankhub.TokenCache) -> None:
         self._loop = asyncio.new_event_loop()
@@ -66,24 +66,24 @@ class HttpxAsync:
         auth = bankhub.httpx.BankHubAuth(cache)
         self._client = httpx.AsyncClient(auth=auth, follow_redirects=True, timeout=TIMEOUT_S)
 
-    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
+    def send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Reply:
         return asyncio.run_coroutine_threadsafe(self._send(method, url, body, headers), self._loop).result()
 
     def download(self, url: str) -> tuple[int, list[tuple[float, int]]]:
         return asyncio.run_coroutine_threadsafe(self._download(url), self._loop).result()
 
     def cancelled(self, after_s: float, method: str, url: str) -> bool:
-        return asyncio.run_coroutine_threadsafe(self._given_up(after_s, method, url), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._cancelled(after_s, method, url), self._loop).result()
 
-    async def _given_up(self, after_s: float, method: str, url: str) -> bool:
+    async def _cancelled(self, after_s: float, method: str, url: str) -> bool:
         try:
             await asyncio.wait_for(self._send(method, url), after_s)
         except asyncio.TimeoutError:
             return True
         return False
 
-    async def _send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Got:
-        content = body if body is None or isinstance(body, str) else _asynchronously(body)
+    async def _send(self, method: str, url: str, body: Body = None, headers: Optional[dict[str, str]] = None) -> Reply:
+        content = body if body is None or isinstance(body, str) else _async_parts(body)
         response = await self._client.request(method, url, content=content, headers=headers)
         return response.status_code, response.text
 
@@ -92,7 +92,7 @@ class HttpxAsync:
             return response.status_code, [(now(), len(part)) async for part in response.aiter_bytes()]
 
 
-async def _asynchronously(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+async def _async_parts(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
 
@@ -101,15 +101,15 @@ def now() -> float:
     return time.monotonic() * 1000
 
 
-class Caller:
-    """Answers one line of input with one of output, but for `join`."""
+class Client:
+    """Replies to one line of input with one line of output, or several for `join`."""
 
     def __init__(self, client: Any, cache: bankhub.TokenCache) -> None:
         self._client, self._cache = client, cache
         self._threads = ThreadPoolExecutor(max_workers=64)
         self._started: list[Future[str]] = []
 
-    def answer(self, line: str) -> str:
+    def reply(self, line: str) -> str:
         verb, *words = line.rstrip("\n").split(" ")
         try:
             return VERBS[verb](self, *(unquote(word) for word in words))
@@ -124,13 +124,13 @@ class Caller:
 
     def start(self, count: str, *words: str) -> str:
         line = " ".join(["send", *(quote(word, safe="") for word in words)])
-        self._started += [self._threads.submit(self.answer, line) for _ in range(int(count))]
+        self._started += [self._threads.submit(self.reply, line) for _ in range(int(count))]
         return result()
 
     def join(self) -> str:
-        answers = [call.result() for call in self._started]
+        replies = [call.result() for call in self._started]
         self._started.clear()
-        return "\n".join([result(count=len(answers)), *answers])
+        return "\n".join([result(count=len(replies)), *replies])
 
     def cancel(self, after_ms: str, method: str, url: str) -> str:
         if not hasattr(self._client, "cancelled"):
@@ -140,7 +140,7 @@ class Caller:
         return result(cancelled=int(cancelled), ms=round(now() - begun))
 
     def upload(self, chunks: str, every_ms: str, url: str) -> str:
-        status, text = self._client.send("POST", url, _slowly(int(chunks), int(every_ms) / 1000))
+        status, text = self._client.send("POST", url, _slow_chunks(int(chunks), int(every_ms) / 1000))
         return result(status=status, body=text)
 
     def download(self, url: str) -> str:
@@ -160,14 +160,14 @@ class Caller:
 VERBS: dict[str, Callable[..., str]] = {
     verb.__name__: verb
     for verb in (
-        Caller.send,
-        Caller.start,
-        Caller.join,
-        Caller.cancel,
-        Caller.upload,
-        Caller.download,
-        Caller.header,
-        Caller.close,
+        Client.send,
+        Client.start,
+        Client.join,
+        Client.cancel,
+        Client.upload,
+        Client.download,
+        Client.header,
+        Client.close,
     )
 }
 CLIENTS: dict[str, Callable[[bankhub.TokenCache], Any]] = {
@@ -182,7 +182,7 @@ def _body(word: str) -> Body:
     return {"": None, "text": text, "once": iter([text.encode()])}[kind]
 
 
-def _slowly(chunks: int, every_s: float) -> Iterator[bytes]:
+def _slow_chunks(chunks: int, every_s: float) -> Iterator[bytes]:
     for number in range(chunks):
         time.sleep(every_s if number else 0)
         yield b"chunk\n"
@@ -194,10 +194,10 @@ def result(word: str = "ok", /, **pairs: Any) -> str:
 
 def main(name: str) -> None:
     with bankhub.TokenCache.from_env() as cache:
-        caller = Caller(CLIENTS[name](cache), cache)
+        client = Client(CLIENTS[name](cache), cache)
         print(f"ready {name}", flush=True)
         for line in sys.stdin:
-            print(caller.answer(line), flush=True)
+            print(client.reply(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// Sends through libcurl what the conformance suite asks for: with examples/authorized.hpp, or, where C is defined, as a
-// C program would, with examples/authorized.h.
+// The HTTP clients for C++ and C (../PROTOCOL.md): send requests with libcurl and examples/authorized.hpp or, if C is
+// defined, with libcurl and examples/authorized.h.
 
 #include <curl/curl.h>
 
@@ -56,7 +56,7 @@ static size_t receive_c(char *data, size_t size, size_t count, void *receive) {
   return size * count;
 }
 
-// What failed, or nothing.
+// Returns the error, or an empty text.
 static std::string perform(CURL *curl, const std::string &url, bool repeatable, Authorized::Receive receive) {
   authorized request = {curl, cache, base_url.c_str(), repeatable, receive_c, &receive, nullptr, 0};
   bankhub_error error;
@@ -71,7 +71,7 @@ static void open() { cache = std::make_unique<bankhub::TokenCache>(bankhub::Toke
 
 static void close() { cache->close(); }
 
-// What failed, or nothing.
+// Returns the error, or an empty text.
 static std::string perform(CURL *curl, const std::string &url, bool repeatable, Authorized::Receive receive) try {
   const auto code = Authorized(*cache, base_url).perform(curl, url, repeatable, receive);
   return code == CURLE_OK ? "" : failure("CURLcode", curl_easy_strerror(code));
@@ -104,7 +104,7 @@ static std::string send(const Handle &curl, const std::string &url, bool repeata
   return failed.empty() ? status_of(curl) + " body=" + encoded(body) : failed;
 }
 
-// A body that libcurl reads, with a pause before each chunk but the first.
+// A body that libcurl reads, with a pause before each chunk except the first.
 struct Upload {
   std::string chunk;
   int chunks, every_ms, sent = 0;
@@ -150,12 +150,12 @@ static std::string download(const std::string &url) {
 
 static std::string join(std::vector<std::future<std::string>> &started) {
   auto text = "ok count=" + std::to_string(started.size());
-  for (auto &answer : started) text += "\n" + answer.get();
+  for (auto &reply : started) text += "\n" + reply.get();
   started.clear();
   return text;
 }
 
-static std::string answer(const Words &words) {
+static std::string reply(const Words &words) {
   static std::vector<std::future<std::string>> started;
   const auto &verb = words[0];
   if (verb == "send") return send(words);
@@ -181,6 +181,6 @@ int main() {
 #endif
   for (std::string line; std::getline(std::cin, line);) {
     read_words(line.data());
-    std::cout << answer(Words(words, words + word_count)) << std::endl;
+    std::cout << reply(Words(words, words + word_count)) << std::endl;
   }
 }

@@ -1,4 +1,4 @@
-// Does through the Go package what the conformance suite's line protocol asks for.
+// The conformance driver for Go (../../PROTOCOL.md): reads requests, makes the calls, prints the replies.
 package main
 
 import (
@@ -34,11 +34,11 @@ func main() {
 		for i, word := range words {
 			words[i], _ = url.PathUnescape(word)
 		}
-		fmt.Println(answer(words[0], append(words[1:], "", "", ""))) // a word that is left out reads as ""
+		fmt.Println(reply(words[0], append(words[1:], "", "", ""))) // a missing word is ""
 	}
 }
 
-func answer(verb string, words []string) string {
+func reply(verb string, words []string) string {
 	switch cache := caches[words[0]]; {
 	case verb == "layout":
 		return layout()
@@ -110,7 +110,7 @@ func get(cache *bankhub.TokenCache, verb, timeout string) string {
 }
 
 func stats(s bankhub.Stats, err error) string {
-	at := func(t time.Time) int64 { return max(t.Unix(), 0) } // the zero Time lies before 1970
+	at := func(t time.Time) int64 { return max(t.Unix(), 0) } // the zero Time is before 1970
 	last := cmp.Or(s.LastError, &bankhub.Error{})
 	return result(err, "generation", s.Generation, "expires_at", at(s.ExpiresAt), "refresh_at", at(s.RefreshAt),
 		"next_attempt_at", at(s.NextAttemptAt), "last_success_at", at(s.LastSuccessAt),
@@ -121,7 +121,7 @@ func stats(s bankhub.Stats, err error) string {
 		"last_error.http_status", last.HTTPStatus, "last_error.message", last.Message)
 }
 
-// result answers with err or, if that is nil, with pairs of names and values.
+// result returns the reply for err or, if it is nil, for pairs of names and values.
 func result(err error, pairs ...any) string {
 	text := "ok"
 	if failure := (*bankhub.Error)(nil); errors.As(err, &failure) {

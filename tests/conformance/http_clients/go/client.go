@@ -1,4 +1,4 @@
-// Sends through the Go transport what the conformance suite asks for.
+// The HTTP client for Go (../../PROTOCOL.md): sends requests through the transport of the wrapper.
 package main
 
 import (
@@ -39,11 +39,11 @@ func main() {
 		for i, word := range words {
 			words[i], _ = url.PathUnescape(word)
 		}
-		fmt.Println(answer(words[0], append(words[1:], "", "", ""))) // a word that is left out reads as ""
+		fmt.Println(reply(words[0], append(words[1:], "", "", ""))) // a missing word is ""
 	}
 }
 
-func answer(verb string, words []string) string {
+func reply(verb string, words []string) string {
 	switch verb {
 	case "send":
 		return send(request(words[0], words[1], body(words[2])))
@@ -51,7 +51,7 @@ func answer(verb string, words []string) string {
 		for count := number(words[0]); count > 0; count-- {
 			done := make(chan string, 1)
 			started = append(started, done)
-			go func() { done <- answer("send", words[1:]) }()
+			go func() { done <- reply("send", words[1:]) }()
 		}
 		return result()
 	case "join":
@@ -63,7 +63,7 @@ func answer(verb string, words []string) string {
 	case "cancel":
 		return cancel(number(words[0]), request(words[1], words[2], nil))
 	case "upload":
-		return send(request("POST", words[2], slowly(number(words[0]), number(words[1]))))
+		return send(request("POST", words[2], slowChunks(number(words[0]), number(words[1]))))
 	case "download":
 		return download(request("GET", words[0], nil))
 	case "header":
@@ -138,7 +138,7 @@ func request(method, target string, body io.Reader) *http.Request {
 	return r
 }
 
-// body returns a reader from which net/http makes GetBody, or one from which it cannot.
+// body returns a reader that net/http can read again (GetBody), or one that it cannot.
 func body(word string) io.Reader {
 	kind, text, _ := strings.Cut(word, "=")
 	switch kind {
@@ -150,7 +150,7 @@ func body(word string) io.Reader {
 	return nil
 }
 
-func slowly(chunks, everyMs int) io.Reader {
+func slowChunks(chunks, everyMs int) io.Reader {
 	reader, writer := io.Pipe()
 	go func() {
 		for i := range chunks {

@@ -1,4 +1,4 @@
-module caller
+module client
 
 go 1.24
 

@@ -1,5 +1,5 @@
-/* Has the name of the server stand for two addresses, at the first of which nobody listens: its getaddrinfo stands
- * before that of libc, for the library too. Says what a call gets. */
+/* Resolves the name of the server to two addresses; nothing listens on the first one. Its getaddrinfo replaces that of
+ * libc, also for the library. Prints the result of a call. */
 #include "program.h"
 
 #include <dlfcn.h>
@@ -23,5 +23,5 @@ int main(void) {
   alarm(PROGRAM_LIMIT_S);
   bankhub_config named = config();
   named.flags = BANKHUB_ALLOW_HTTP;
-  say_get("second", open_with(&named), BANKHUB_TIMEOUT_DEFAULT);
+  print_get("second", open_with(&named), BANKHUB_TIMEOUT_DEFAULT);
 }

@@ -1,12 +1,12 @@
-/* Forks beside the first bankhub_token_new of a process, at every moment of it in turn; says what a call in the child
- * and one in the parent get then.
+/* Forks during the first bankhub_token_new of a process, at a later moment of it in each try. Prints the results of a
+ * call in the child and of one in the parent.
  *
- * first TRIES */
+ * fork_during_first_call TRIES */
 #include "program.h"
 
 #include <sys/mman.h>
 
-static long long *call_us; /* how long the call took in the try before; shared by all processes */
+static long long *call_us; /* the duration of the call in the previous try; shared by all processes */
 static long long call_at;
 
 static void wait_until(long long us) {
@@ -20,22 +20,22 @@ static void *open_first(void *opened) {
   return NULL;
 }
 
-/* In a process where nothing of the library has run yet. */
-static void fork_beside(int try, int tries) {
+/* Runs in a process that has not called the library yet. */
+static void fork_during_call(int try, int tries) {
   bankhub_token *handle;
-  /* From before the call on: a fork takes its time, too, until it copies the process. */
+  /* Begins before the call, because a fork takes some time until it copies the process. */
   long long now = now_us(), spread_us = 2 * *call_us;
   call_at = now + spread_us / 2;
   pthread_t opener = start(open_first, &handle);
   wait_until(now + spread_us * try / tries);
   pid_t child = fork_child();
   if (child == 0) {
-    say_get("child", open_handle(), BANKHUB_TIMEOUT_DEFAULT);
+    print_get("child", open_handle(), BANKHUB_TIMEOUT_DEFAULT);
     exit(0);
   }
   reap(child);
   pthread_join(opener, NULL);
-  say_get("parent", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_get("parent", handle, BANKHUB_TIMEOUT_DEFAULT);
 }
 
 int main(int count, char **words) {
@@ -46,7 +46,7 @@ int main(int count, char **words) {
   for (int i = 0; i < atoi(words[1]); i++) {
     pid_t child = fork_child();
     if (child == 0) {
-      fork_beside(i, atoi(words[1]));
+      fork_during_call(i, atoi(words[1]));
       return 0;
     }
     reap(child);

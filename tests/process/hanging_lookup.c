@@ -1,15 +1,15 @@
-/* Has the lookup of the server's name hang: its getaddrinfo stands before that of libc, for the library too. Says what
- * calls get meanwhile, and what when it is let go and the name turns out to be this machine's; and how many lookups and
- * threads there were by then.
+/* Makes the lookup of the server's name hang. Its getaddrinfo replaces that of libc, also for the library. Prints the
+ * results of calls meanwhile, and of a call after the lookup is released and resolves to loopback; and the number of
+ * lookups and threads so far.
  *
- * lookup REQUEST_TIMEOUT_MS */
+ * hanging_lookup REQUEST_TIMEOUT_MS */
 #include "program.h"
 
 #include <dlfcn.h>
 #include <netdb.h>
 
-enum { IMPATIENT_MS = 20, POLL_US = 20000, LIMIT_US = 10000000 };
-/* Longer than a fetch that failed keeps the next one waiting. */
+enum { SHORT_TIMEOUT_MS = 20, POLL_US = 20000, LIMIT_US = 10000000 };
+/* Longer than the backoff after a failed fetch. */
 enum { MEANWHILE_US = 1500000 };
 
 static atomic_bool hanging = true;
@@ -30,13 +30,13 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
   return create(thread, attributes, run, argument);
 }
 
-static void say_counts(const char *when) { say("%s %d %d", when, lookups, threads); }
+static void print_counts(const char *when) { print("%s %d %d", when, lookups, threads); }
 
 static void free_during_lookup(bankhub_token *handle) {
-  set_going(handle);
+  start_fetch(handle);
   while (lookups == 0) pause_us(POLL_US);
   bankhub_token_free(handle);
-  say_get("freed", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_get("freed", handle, BANKHUB_TIMEOUT_DEFAULT);
 }
 
 int main(int count, char **words) {
@@ -47,17 +47,17 @@ int main(int count, char **words) {
   named.request_timeout_ms = (uint32_t)atoi(words[1]);
   bankhub_token *handle = open_with(&named);
   free_during_lookup(open_with(&named));
-  say_get("impatient", handle, IMPATIENT_MS);
-  say_get("patient", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_get("short_timeout", handle, SHORT_TIMEOUT_MS);
+  print_get("long_timeout", handle, BANKHUB_TIMEOUT_DEFAULT);
   for (long long begun = now_us(); now_us() - begun < MEANWHILE_US; pause_us(POLL_US))
-    say_get("meanwhile", handle, BANKHUB_TIMEOUT_DEFAULT);
-  say_counts("hanging");
+    print_get("meanwhile", handle, BANKHUB_TIMEOUT_DEFAULT);
+  print_counts("hanging");
   hanging = false;
   for (long long begun = now_us(); now_us() - begun < LIMIT_US; pause_us(POLL_US)) {
     bankhub_access_token token;
     if (bankhub_token_get(handle, BANKHUB_TIMEOUT_DEFAULT, &token, NULL) == BANKHUB_OK) break;
   }
-  say_get("let_go", handle, 0);
-  say_counts("in_all");
+  print_get("released", handle, 0);
+  print_counts("total");
   return 0;
 }

@@ -1,7 +1,7 @@
-/* Reads a valid token many times in a child that may write nothing but its stack (all other memory is read-only) and
- * ask nothing of the kernel but to exit (seccomp's strict mode). Says how the child ended: 0, if each read was right.
+/* Reads a valid token many times in a child that may write only to its stack (all other memory is read-only) and may
+ * make no system call but exit (seccomp's strict mode). Prints how the child ended: 0 if each read was right.
  *
- * hot READS */
+ * read_only_get READS */
 #include "program.h"
 
 #include <linux/seccomp.h>
@@ -15,7 +15,7 @@ struct range {
   char *begin, *end;
 };
 
-/* Of all memory that may be written, but for the stack. */
+/* The ranges of all writable memory except the stack. */
 static int writable(struct range ranges[RANGES_MAX]) {
   char line[LINE_BYTES], mode[5];
   int found = 0;
@@ -43,8 +43,8 @@ static long long read_often(const bankhub_token *handle, long long reads, uint64
 static void read_only(const bankhub_token *handle, long long reads, uint64_t generation) {
   struct range ranges[RANGES_MAX];
   int count = writable(ranges);
-  read_often(handle, 1, generation); /* a child takes a look at what it inherited */
-  /* Looked up by the loader now: it writes down where it found them. */
+  read_often(handle, 1, generation); /* so that the child has taken over the inherited handle */
+  /* Called once now, because the loader writes their addresses at the first call. */
   if (syscall(SYS_getpid) < 0 || prctl(PR_GET_SECCOMP) < 0) _exit(99);
   for (int i = 0; i < count; i++)
     if (mprotect(ranges[i].begin, (size_t)(ranges[i].end - ranges[i].begin), PROT_READ)) _exit(98);

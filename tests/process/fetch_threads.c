@@ -1,7 +1,7 @@
-/* Says how many threads there are before, during and after a fetch of each handle, and of one that a fetch runs on its
- * name, its blocked signals and its stack, without what the program's thread-local data takes of that.
+/* Prints the number of threads before, during and after a fetch of each handle; and for a fetch thread, its name, its
+ * blocked signals and the size of its stack without the thread-local data of the program.
  *
- * thread HANDLES */
+ * fetch_threads HANDLES */
 #include "program.h"
 
 #include <dirent.h>
@@ -12,11 +12,11 @@ enum { PATH_BYTES = 64, LINE_BYTES = 256, NAME_BYTES = 32 };
 
 static size_t stack_bytes;
 
-/* Lies in the stack of every thread, and must not take it all. */
+/* It is part of the stack of every thread, and must not fill it. */
 enum { THREAD_LOCAL_BYTES = 1 << 20 };
 static __thread volatile char thread_local_data[THREAD_LOCAL_BYTES];
 
-/* Stands before libc's, for the library too. */
+/* Replaces that of libc, also for the library. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
   int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
   *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
@@ -37,7 +37,7 @@ static int threads(pid_t *other) {
   return found;
 }
 
-/* What the kernel knows of a thread, while there is one. */
+/* Reads the status of a thread; false if the thread has ended. */
 static bool read_status(pid_t thread, char name[NAME_BYTES], unsigned long long *blocked) {
   char path[PATH_BYTES], line[LINE_BYTES];
   snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
@@ -51,18 +51,18 @@ static bool read_status(pid_t thread, char name[NAME_BYTES], unsigned long long 
   return true;
 }
 
-/* It starts with the name of the program, and soon has its own. */
+/* A thread starts with the name of the program, and then gets its own. */
 static void describe(pid_t thread) {
-  char name[NAME_BYTES], of_program[NAME_BYTES];
+  char name[NAME_BYTES], program_name[NAME_BYTES];
   unsigned long long blocked = 0, unused;
-  read_status(getpid(), of_program, &unused);
-  while (read_status(thread, name, &blocked) && !strcmp(name, of_program)) {}
-  say("name %s", name);
-  say("blocked %llu", blocked);
-  say("stack %zu", stack_bytes - sizeof thread_local_data);
+  read_status(getpid(), program_name, &unused);
+  while (read_status(thread, name, &blocked) && !strcmp(name, program_name)) {}
+  print("name %s", name);
+  print("blocked %llu", blocked);
+  print("stack %zu", stack_bytes - sizeof thread_local_data);
 }
 
-/* A thread that has done its work still takes a moment to go. */
+/* A thread takes a moment to end after its work. */
 static void wait_for_one_thread(void) {
   for (long long begun = now_us(); threads(NULL) > 1 && now_us() - begun < LIMIT_US;) pause_us(POLL_US);
 }
@@ -75,15 +75,15 @@ int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   thread_local_data[0] = 1;
   for (int i = 0; i < opened; i++) handles[i] = open_handle();
-  say("before %d", threads(NULL));
-  for (int i = 0; i < opened; i++) set_going(handles[i]);
-  say("during %d", threads(&fetching));
+  print("before %d", threads(NULL));
+  for (int i = 0; i < opened; i++) start_fetch(handles[i]);
+  print("during %d", threads(&fetching));
   describe(fetching);
-  for (int i = 0; i < opened; i++) say_get("get", handles[i], BANKHUB_TIMEOUT_DEFAULT);
+  for (int i = 0; i < opened; i++) print_get("get", handles[i], BANKHUB_TIMEOUT_DEFAULT);
   wait_for_one_thread();
-  say("after %d", threads(NULL));
-  for (int i = 0; i < opened; i++) say_get("get", handles[i], 0);
+  print("after %d", threads(NULL));
+  for (int i = 0; i < opened; i++) print_get("get", handles[i], 0);
   pause_us(IDLE_US);
-  say("idle %d", threads(NULL));
+  print("idle %d", threads(NULL));
   return 0;
 }

@@ -1,7 +1,7 @@
-/* Closes the library (dlclose) at a random moment of a fetch, and opens it again after the fetch; says what a call then
- * answers, and whether the library is still mapped when it has been closed once more.
+/* Closes the library (dlclose) at a random moment of a fetch, and opens it again after the fetch. Prints the result of
+ * a call then, and whether the library is still mapped after it was closed again.
  *
- * unload LIBRARY ROUNDS WITHIN_US; not linked with the library. */
+ * dlclose_during_fetch LIBRARY ROUNDS WITHIN_US; not linked with the library. */
 #include "program.h"
 
 #include <dlfcn.h>
@@ -40,7 +40,7 @@ static void *begin_fetch(void *unused) {
 
 static void *get_token(void *unused) {
   load();
-  say("get %d", get(BANKHUB_TIMEOUT_DEFAULT));
+  print("get %d", get(BANKHUB_TIMEOUT_DEFAULT));
   return unused;
 }
 
@@ -48,7 +48,7 @@ static void unload(void) {
   if (dlclose(library)) die("dlclose");
 }
 
-/* Each call on a thread that ends: what a thread keeps for its own end may keep the library from being unmapped. */
+/* Each call is on a thread that ends: destructors of thread-local data may keep the library from being unmapped. */
 static void fetch_and_unload(long long after_us, long long fetch_us) {
   pthread_join(start(begin_fetch, NULL), NULL);
   pause_us(after_us);
@@ -56,7 +56,7 @@ static void fetch_and_unload(long long after_us, long long fetch_us) {
   pause_us(fetch_us);
   pthread_join(start(get_token, NULL), NULL);
   unload();
-  say("mapped %d", dlopen(file, RTLD_NOW | RTLD_NOLOAD) != NULL);
+  print("mapped %d", dlopen(file, RTLD_NOW | RTLD_NOLOAD) != NULL);
 }
 
 int main(int count, char **words) {
@@ -64,7 +64,7 @@ int main(int count, char **words) {
   alarm(PROGRAM_LIMIT_S);
   file = words[1];
   for (int i = 0; i < atoi(words[2]); i++) {
-    long long within_us = atoll(words[3]), after_us = chance(within_us);
+    long long within_us = atoll(words[3]), after_us = random_below(within_us);
     pid_t child = fork_child();
     if (child == 0) {
       fetch_and_unload(after_us, within_us);

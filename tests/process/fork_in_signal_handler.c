@@ -1,10 +1,11 @@
-/* Forks from a signal handler that interrupts calls of the library at random moments; says what became of each child.
+/* Forks in a signal handler that interrupts calls of the library at random moments. Prints the number of forks, and of
+ * children that ended with code 0.
  *
- * handler alone FORKS: calls of all kinds are interrupted.
- * handler beside FORKS: calls on a handle that another thread frees meanwhile, again and again.
+ * fork_in_signal_handler alone FORKS: interrupts calls of all kinds.
+ * fork_in_signal_handler freeing FORKS: interrupts calls on a handle that another thread frees, again and again.
  *
- * No allocation is interrupted: glibc's fork waits for the locks of its allocator, and for good if its own thread has
- * one. */
+ * It does not fork during an allocation: glibc's fork waits for the locks of its allocator, and forever if its own
+ * thread holds one. */
 #include "program.h"
 
 #include <sys/time.h>
@@ -13,7 +14,7 @@ enum { EVERY_US = 4000, CALLS = 50 };
 
 static volatile sig_atomic_t forked, ended_well;
 static bankhub_config from_environment;
-static bankhub_token *_Atomic freed_beside;
+static bankhub_token *_Atomic freed_handle;
 
 static _Thread_local volatile sig_atomic_t allocating;
 
@@ -67,14 +68,14 @@ static void call(const bankhub_token *handle) {
   for (int i = 0; i < CALLS; i++) bankhub_token_stats(handle, &stats);
 }
 
-static void *free_beside(void *unused) {
+static void *free_repeatedly(void *unused) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGPROF);
   if (pthread_sigmask(SIG_BLOCK, &signals, NULL)) die("pthread_sigmask");
   while (true) {
-    freed_beside = open_with(&from_environment);
-    bankhub_token_free(freed_beside);
+    freed_handle = open_with(&from_environment);
+    bankhub_token_free(freed_handle);
   }
   return unused;
 }
@@ -84,18 +85,18 @@ int main(int count, char **words) {
   if (count < 3) return 2;
   alarm(PROGRAM_LIMIT_S);
   from_environment = config();
-  bool beside = !strcmp(words[1], "beside");
-  if (beside) start(free_beside, NULL);
-  /* Not SIGALRM, which ends this program if it hangs. */
+  bool freeing = !strcmp(words[1], "freeing");
+  if (freeing) start(free_repeatedly, NULL);
+  /* Not SIGALRM, because it ends this program if it hangs. */
   signal(SIGPROF, fork_here);
   setitimer(ITIMER_PROF, &timer, NULL);
   while (forked < atoi(words[2])) {
-    bankhub_token *handle = beside ? freed_beside : open_with(&from_environment);
+    bankhub_token *handle = freeing ? freed_handle : open_with(&from_environment);
     call(handle);
-    if (!beside) bankhub_token_free(handle);
+    if (!freeing) bankhub_token_free(handle);
   }
   setitimer(ITIMER_PROF, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
-  say("forked %d", (int)forked);
-  say("ended_well %d", (int)ended_well);
+  print("forked %d", (int)forked);
+  print("ended_well %d", (int)ended_well);
   return 0;
 }

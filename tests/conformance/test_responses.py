@@ -1,4 +1,4 @@
-"""What the token endpoint may answer, and what a caller makes of it: a table, and the backoff after each failure."""
+"""The responses of the token endpoint: the status that each one means, and the backoff after each failure."""
 
 from __future__ import annotations
 
@@ -28,45 +28,45 @@ def error_body(code: int, message: str = "no") -> str:
     return json.dumps({"code": code, "message": message})
 
 
-def granted(**fields: object) -> str:
-    """The documented body, with fields replaced; None takes one away."""
+def token_body(**fields: object) -> str:
+    """The documented body with some fields replaced; None removes a field."""
     body = {"code": 201, "access_token": TOKEN, "ttl": 60_000, **fields}
     return json.dumps({name: value for name, value in body.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One answer and what it means."""
+    """One response and the status that it means."""
 
     name: str
     http_status: int
     body: str
     status: Status
-    meant: Optional[int] = None
-    """The HTTP status in the error, where the body's code overrules the answer's own."""
+    body_code: Optional[int] = None
+    """The code in the body, if it overrules the HTTP status of the response."""
 
     @property
     def requests(self) -> int:
-        """At most so many, within one fetch."""
+        """The largest number of requests within one fetch."""
         return REQUESTS_PER_FETCH if self.status == Status.UNAVAILABLE else 1
 
     @property
     def backoff_ms(self) -> tuple[int, int]:
-        """The first backoff, spread over its upper half."""
+        """The bounds of the first backoff, whose jitter covers its upper half."""
         refused = self.status in (Status.UNAUTHENTICATED, Status.BAD_RESPONSE)
         return (2500, 5000) if refused else (500, 1000)
 
 
-def unauthenticated(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
-    return Failure(name, http_status, body, Status.UNAUTHENTICATED, meant=meant)
+def unauthenticated(name: str, http_status: int, body: str, body_code: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.UNAUTHENTICATED, body_code=body_code)
 
 
-def unavailable(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
-    return Failure(name, http_status, body, Status.UNAVAILABLE, meant=meant)
+def unavailable(name: str, http_status: int, body: str, body_code: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.UNAVAILABLE, body_code=body_code)
 
 
-def bad(name: str, http_status: int, body: str, meant: Optional[int] = None) -> Failure:
-    return Failure(name, http_status, body, Status.BAD_RESPONSE, meant=meant)
+def bad(name: str, http_status: int, body: str, body_code: Optional[int] = None) -> Failure:
+    return Failure(name, http_status, body, Status.BAD_RESPONSE, body_code=body_code)
 
 
 FAILURES = [
@@ -90,46 +90,46 @@ FAILURES = [
     bad("200-html", 200, HTML),
     bad("204", 204, ""),
     bad("201-empty", 201, ""),
-    bad("201-cut-off", 201, granted()[:-1]),
-    bad("201-trailing-garbage", 201, granted() + "x"),
-    bad("201-array", 201, f"[{granted()}]"),
+    bad("201-cut-off", 201, token_body()[:-1]),
+    bad("201-trailing-garbage", 201, token_body() + "x"),
+    bad("201-array", 201, f"[{token_body()}]"),
     bad("201-null", 201, "null"),
-    bad("201-too-large", 201, granted().ljust(BODY_LIMIT_BYTES + 1)),
-    bad("token-missing", 201, granted(access_token=None)),
+    bad("201-too-large", 201, token_body().ljust(BODY_LIMIT_BYTES + 1)),
+    bad("token-missing", 201, token_body(access_token=None)),
     bad("token-null", 201, '{"code":201,"access_token":null,"ttl":60000}'),
-    bad("token-empty", 201, granted(access_token="")),
-    bad("token-number", 201, granted(access_token=12345678)),
-    bad("token-with-space", 201, granted(access_token="5e79 0796")),
-    bad("token-with-line-break", 201, granted(access_token="5e790796\r\nX-Injected: 1")),
-    bad("token-with-nul", 201, granted(access_token="5e790796\0")),
-    bad("token-not-ascii", 201, granted(access_token="5e790796ü")),
-    bad("token-too-long", 201, granted(access_token="x" * (TOKEN_LENGTH_MAX + 1))),
+    bad("token-empty", 201, token_body(access_token="")),
+    bad("token-number", 201, token_body(access_token=12345678)),
+    bad("token-with-space", 201, token_body(access_token="5e79 0796")),
+    bad("token-with-line-break", 201, token_body(access_token="5e790796\r\nX-Injected: 1")),
+    bad("token-with-nul", 201, token_body(access_token="5e790796\0")),
+    bad("token-not-ascii", 201, token_body(access_token="5e790796ü")),
+    bad("token-too-long", 201, token_body(access_token="x" * (TOKEN_LENGTH_MAX + 1))),
     bad("token-twice", 201, f'{{"access_token":"{TOKEN}","access_token":"{TOKEN}","ttl":60000}}'),
-    bad("ttl-missing", 201, granted(ttl=None)),
-    bad("ttl-zero", 201, granted(ttl=0)),
-    bad("ttl-negative", 201, granted(ttl=-60_000)),
-    bad("ttl-fraction", 201, granted(ttl=0.5)),
-    bad("ttl-text", 201, granted(ttl="soon")),
-    bad("ttl-true", 201, granted(ttl=True)),
+    bad("ttl-missing", 201, token_body(ttl=None)),
+    bad("ttl-zero", 201, token_body(ttl=0)),
+    bad("ttl-negative", 201, token_body(ttl=-60_000)),
+    bad("ttl-fraction", 201, token_body(ttl=0.5)),
+    bad("ttl-text", 201, token_body(ttl="soon")),
+    bad("ttl-true", 201, token_body(ttl=True)),
     bad("ttl-twice", 201, f'{{"access_token":"{TOKEN}","ttl":60000,"ttl":60000}}'),
-    bad("expires-in-alone", 201, granted(ttl=None, expires_in=3600)),
-    unauthenticated("200-but-code-401", 200, error_body(401), meant=401),
-    unauthenticated("201-with-a-token-but-code-403", 201, granted(code=403), meant=403),
-    unavailable("200-but-code-503", 200, error_body(503), meant=503),
-    Failure("200-but-code-429", 200, error_body(429), Status.RATE_LIMITED, meant=429),
-    bad("200-but-code-404", 200, error_body(404), meant=404),
+    bad("expires-in-alone", 201, token_body(ttl=None, expires_in=3600)),
+    unauthenticated("200-but-code-401", 200, error_body(401), body_code=401),
+    unauthenticated("201-with-a-token-but-code-403", 201, token_body(code=403), body_code=403),
+    unavailable("200-but-code-503", 200, error_body(503), body_code=503),
+    Failure("200-but-code-429", 200, error_body(429), Status.RATE_LIMITED, body_code=429),
+    bad("200-but-code-404", 200, error_body(404), body_code=404),
 ]
 
 
-@pytest.mark.with_a_store("c", because="there are many, and none has to do with the store")
+@pytest.mark.with_a_store("c", because="there are many, and none depends on the store")
 @pytest.mark.parametrize("failure", [pytest.param(failure, id=failure.name) for failure in FAILURES])
-def test_failure(cache: Cache, mock_server: MockServer, failure: Failure) -> None:
-    mock_server.answer(failure.http_status, failure.body)
+def test_reports_a_failure_and_backs_off(cache: Cache, mock_server: MockServer, failure: Failure) -> None:
+    mock_server.respond(failure.http_status, failure.body)
 
     error = cache.get().expect(failure.status)
 
-    assert error.http_status == (failure.meant or failure.http_status)
-    assert mock_server.address.split(":")[0] in error.message, "an operator wants to know who answered so"
+    assert error.http_status == (failure.body_code or failure.http_status)
+    assert mock_server.address.split(":")[0] in error.message, "an operator wants to know which host sent this response"
     assert "\n" not in error.message
     least, most = failure.backoff_ms
     assert least - 200 <= error.retry_after_ms <= most
@@ -147,40 +147,44 @@ def test_failure(cache: Cache, mock_server: MockServer, failure: Failure) -> Non
 
 
 SUCCESSES = [
-    pytest.param(200, granted(), TOKEN, 60_000, id="200"),
-    pytest.param(201, granted(code=200), TOKEN, 60_000, id="another-2xx-code"),
-    pytest.param(201, granted(code=None), TOKEN, 60_000, id="no-code"),
-    pytest.param(201, granted(ttl="60000"), TOKEN, 60_000, id="ttl-in-a-string"),
-    pytest.param(201, granted(ttl=10**12), TOKEN, TEN_YEARS_S, id="ttl-beyond-ten-years"),
-    pytest.param(201, granted(data={"more": [1, None]}, expires_in=1), TOKEN, 60_000, id="unknown-keys"),
-    pytest.param(201, granted(access_token="aZ09-._~+/=="), "aZ09-._~+/==", 60_000, id="every-kind-of-character"),
-    pytest.param(201, granted(access_token="x"), "x", 60_000, id="shortest-token"),
-    pytest.param(201, granted(access_token="y" * TOKEN_LENGTH_MAX), "y" * TOKEN_LENGTH_MAX, 60_000, id="longest-token"),
-    pytest.param(201, granted().ljust(BODY_LIMIT_BYTES), TOKEN, 60_000, id="largest-body"),
+    pytest.param(200, token_body(), TOKEN, 60_000, id="200"),
+    pytest.param(201, token_body(code=200), TOKEN, 60_000, id="another-2xx-code"),
+    pytest.param(201, token_body(code=None), TOKEN, 60_000, id="no-code"),
+    pytest.param(201, token_body(ttl="60000"), TOKEN, 60_000, id="ttl-in-a-string"),
+    pytest.param(201, token_body(ttl=10**12), TOKEN, TEN_YEARS_S, id="ttl-beyond-ten-years"),
+    pytest.param(201, token_body(data={"more": [1, None]}, expires_in=1), TOKEN, 60_000, id="unknown-keys"),
+    pytest.param(201, token_body(access_token="aZ09-._~+/=="), "aZ09-._~+/==", 60_000, id="every-kind-of-character"),
+    pytest.param(201, token_body(access_token="x"), "x", 60_000, id="shortest-token"),
+    pytest.param(
+        201, token_body(access_token="y" * TOKEN_LENGTH_MAX), "y" * TOKEN_LENGTH_MAX, 60_000, id="longest-token"
+    ),
+    pytest.param(201, token_body().ljust(BODY_LIMIT_BYTES), TOKEN, 60_000, id="largest-body"),
 ]
 
 
 @pytest.mark.parametrize("http_status, body, token, ttl", SUCCESSES)
-def test_success(cache: Cache, mock_server: MockServer, http_status: int, body: str, token: str, ttl: int) -> None:
-    mock_server.answer(http_status, body)
+def test_accepts_a_token(
+    cache: Cache, mock_server: MockServer, http_status: int, body: str, token: str, ttl: int
+) -> None:
+    mock_server.respond(http_status, body)
     before = time.time()
 
-    answer = cache.token().ok()
+    reply = cache.token().ok()
 
-    assert answer.value == cache.get().ok().value == token
-    assert int(before) + ttl <= answer.expires_at <= time.time() + ttl
+    assert reply.value == cache.get().ok().value == token
+    assert int(before) + ttl <= reply.expires_at <= time.time() + ttl
     assert mock_server.token_requests() == 1
 
 
 @pytest.mark.parametrize("http_status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(cache: Cache, mock_server: MockServer, http_status: int) -> None:
-    elsewhere = MockServer()
+def test_does_not_follow_redirects(cache: Cache, mock_server: MockServer, http_status: int) -> None:
+    other_server = MockServer()
     try:
-        mock_server.answer(http_status, "", {"Location": f"{elsewhere.url}/v1/token"})
+        mock_server.respond(http_status, "", {"Location": f"{other_server.url}/v1/token"})
         error = cache.get().expect(Status.BAD_RESPONSE)
-        assert elsewhere.token_requests() == 0, "the credentials went to the wrong place"
+        assert other_server.token_requests() == 0, "the credentials were sent to another server"
     finally:
-        elsewhere.kill()
+        other_server.kill()
     assert error.http_status == http_status
     assert mock_server.token_requests() == 1
 
@@ -197,7 +201,7 @@ def test_redirects_are_not_followed(cache: Cache, mock_server: MockServer, http_
         pytest.param("-5", 0.3, 1, id="negative"),
     ],
 )
-def test_retry_after(
+def test_honours_retry_after(
     cache: Cache,
     mock_server: MockServer,
     http_status: int,
@@ -208,12 +212,12 @@ def test_retry_after(
 ) -> None:
     if retry_after.startswith("+"):
         retry_after = email.utils.formatdate(time.time() + int(retry_after.split()[0]), usegmt=True)
-    mock_server.answer(http_status, error_body(http_status), {"Retry-After": retry_after})
+    mock_server.respond(http_status, error_body(http_status), {"Retry-After": retry_after})
 
     error = cache.get().expect(status)
 
     assert least_s * 1000 <= error.retry_after_ms <= most_s * 1000
-    assert mock_server.token_requests() == 1, "the server said when, well or badly; nothing is tried again before"
+    assert mock_server.token_requests() == 1, "no second request, whether or not the server's Retry-After is valid"
 
 
 def test_wrong_credentials_are_unauthenticated(new_cache: NewCache, mock_server: MockServer) -> None:
@@ -228,22 +232,22 @@ def test_disabled_credentials_are_unauthenticated(cache: Cache, mock_server: Moc
     assert cache.get().expect(Status.UNAUTHENTICATED).http_status == 401
 
 
-def test_a_path_that_is_not_there_is_a_bad_response(new_cache: NewCache, mock_server: MockServer) -> None:
-    error = new_cache(base_url=f"{mock_server.url}/elsewhere").get().expect(Status.BAD_RESPONSE)
+def test_an_unknown_path_is_a_bad_response(new_cache: NewCache, mock_server: MockServer) -> None:
+    error = new_cache(base_url=f"{mock_server.url}/nowhere").get().expect(Status.BAD_RESPONSE)
 
     assert error.http_status == 404
-    assert "base_url" in error.message, "the one setting that can be wrong here"
+    assert "base_url" in error.message, "the message names the setting that is wrong"
 
 
 @pytest.mark.parametrize(
     "http_status, status", [(401, Status.UNAUTHENTICATED), (429, Status.RATE_LIMITED), (503, Status.UNAVAILABLE)]
 )
-def test_a_failing_endpoint_is_not_hammered(
+def test_does_not_hammer_a_failing_endpoint(
     cache: Cache, driver: Driver, mock_server: MockServer, http_status: int, status: Status
 ) -> None:
-    mock_server.answer(http_status, error_body(http_status))
+    mock_server.respond(http_status, error_body(http_status))
     cache.start(64)
-    assert {answer.status for answer in driver.join()} == {status}
+    assert {reply.status for reply in driver.join()} == {status}
     for _ in range(20):
         cache.get(timeout=0).expect(status)
         assert cache.generation() == 0
@@ -251,8 +255,8 @@ def test_a_failing_endpoint_is_not_hammered(
     assert mock_server.token_requests() <= REQUESTS_PER_FETCH
 
 
-def test_callers_recover_with_the_endpoint(cache: Cache, mock_server: MockServer) -> None:
-    mock_server.answer(429, error_body(429), count=1)
+def test_recovers_with_the_endpoint(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.respond(429, error_body(429), count=1)
     cache.get().expect(Status.RATE_LIMITED)
 
     wait_until(lambda: cache.get().status == Status.OK, within_s=3, what="a token after the backoff")
@@ -263,8 +267,8 @@ def test_callers_recover_with_the_endpoint(cache: Cache, mock_server: MockServer
     assert stats.number("last_error.status") == Status.OK
 
 
-def test_one_failure_in_between_is_not_seen(cache: Cache, mock_server: MockServer) -> None:
-    mock_server.answer(503, HTML, count=1)
+def test_retries_after_one_failure(cache: Cache, mock_server: MockServer) -> None:
+    mock_server.respond(503, HTML, count=1)
 
     cache.get().ok()
 
