@@ -1,8 +1,8 @@
 """Runs the demo program of every language and puts what they printed into one table; `make demo` builds them first.
 
-By default it starts the mock server of this tree, revokes every token on the way, and compares what the programs
-say with what the mock server counted. With BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET and BANKHUB_BASE_URL set it uses
-that server instead, and revokes nothing.
+By default it starts the mock server of this tree, revokes a token of every program, and compares the output of the
+programs with the counters of the mock server. With BANKHUB_CLIENT_ID, BANKHUB_CLIENT_SECRET and BANKHUB_BASE_URL set,
+it uses that server instead, and revokes nothing.
 """
 
 from __future__ import annotations

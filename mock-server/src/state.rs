@@ -37,7 +37,7 @@ impl Default for Settings {
     }
 }
 
-/// What a token request is answered with instead of a token.
+/// The response to a token request, instead of a token.
 #[derive(Clone)]
 pub struct StubResponse {
     pub status: StatusCode,

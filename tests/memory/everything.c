@@ -272,11 +272,11 @@ static void write_too_far(void) {
 }
 
 static void read_too_late(void) {
-  bankhub_config *volatile gone = malloc(sizeof *gone); /* volatile, because the compiler would report it */
+  bankhub_config *volatile freed = malloc(sizeof *freed); /* volatile, because the compiler would report it */
   bankhub_token *token;
-  *gone = config();
-  free(gone);
-  bankhub_token_new(gone, &token, NULL);
+  *freed = config();
+  free(freed);
+  bankhub_token_new(freed, &token, NULL);
 }
 
 static void leak(void) {

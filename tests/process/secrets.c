@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 
-/* The published token is stored in words of 8 bytes: only so many of its bytes are always adjacent. */
+/* The published token is stored in words, so only 8 of its bytes are always adjacent. */
 enum { NEEDLE_MAX = 4096, PUBLISHED_TOGETHER = 8 };
 
 static const unsigned char MASK = 0x5a;

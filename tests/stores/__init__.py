@@ -1,1 +1,1 @@
-"""Tests of what processes share in a store, be it a file or a Redis server, and of what they do without it."""
+"""Tests of a store that processes share, in a file or on a Redis server, and of processes whose store fails."""
