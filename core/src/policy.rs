@@ -10,16 +10,16 @@ pub const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Requests in one fetch: enough to survive a restart behind a load balancer, too few to overload a server. A fetch that
 /// follows a failed one sends a single request: otherwise a whole fleet would send three times as many to a server that
 /// is down (`make fleet`).
-pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
+pub const REQUESTS_PER_FETCH: u32 = 3;
 
 /// A longer Retry-After would leave a program without a token for longer than an operator expects.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// How long after its timeout a request may end by itself before it is overdue.
 pub const OVERDUE_GRACE: Duration = Duration::from_millis(500);
 
 /// The `retry_after` of a caller who is told that a request is overdue: it may end at any moment.
-pub(crate) const OVERDUE_RETRY_AFTER: Duration = Duration::from_secs(1);
+pub const OVERDUE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A call to an API takes time too: a token is not returned in the last moments before it expires.
 const STALE_MARGIN_MAX: Duration = Duration::from_secs(30);

@@ -1,95 +1,145 @@
-//! Drives a life step by step as `src/cache.rs` does: where that lets go of its lock, another event may come first.
+//! The cache as a program has it: drives a `TokenState` as the runtime of `bankhub` does. One lock guards it; where the
+//! runtime releases that lock, any other event may come first.
 
 use std::time::Duration;
 
-use crate::error::{Error, Status};
-use crate::life::{Answer, Failure, Grant, Life, Moment, Next, Stats, past_limit};
-use crate::promises::{Settings, value};
-use crate::secret::Secret;
-use crate::server::Outcome;
-use crate::step::Step;
-use crate::world::{Event, Fault, World};
+use bankhub_core::{
+    Awaited, Error, Fetch, Instant, Invalidation, Poll, Publication, Published, Secret, Settings, Stats, Status,
+    Timestamp, Token, TokenState,
+};
 
-pub(crate) struct Cache {
-    life: Life,
-    closed: bool,
-    waiting: Vec<usize>,
-    published: Option<Published>,
+use crate::endpoint::{token_number, token_value};
+use crate::simulator::{Simulator, SimulatorEvent};
+use crate::trace_event::TraceEvent;
+
+pub(crate) struct SimulatedCache {
+    pub(crate) state: TokenState,
+    pub(crate) fetch: Option<FetchThread>,
+    waiting: Vec<Waiter>,
+    /// What it published last; `None`: nothing in this process.
+    publication: Option<Publication>,
+    /// Between the clocks, when it published last.
+    published_offset: i128,
+    /// What the callers who wait knew when they began to.
+    awaited: Awaited,
+    /// Until it is closed: then the slot may be another's.
+    owns_slot: bool,
+}
+
+pub(crate) struct FetchThread {
+    pub(crate) fetch: Fetch,
+    pub(crate) sleeps: bool,
+    pub(crate) sent_at: Timestamp,
+}
+
+struct Waiter {
+    call: usize,
+    /// When it polls again if nothing wakes it, and if its own deadline is not earlier.
+    until: Instant,
 }
 
 /// What readers see without the lock.
-#[derive(Clone, Copy)]
-struct Published {
-    number: u64,
-    generation: u64,
-    sent: Moment,
-    ttl: Duration,
-    attention: Option<Duration>,
-    /// Between the clocks: when it has changed, only the life can tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PublishedToken {
+    pub(crate) number: u64,
+    pub(crate) generation: u64,
+    pub(crate) sent_at: Timestamp,
+    pub(crate) ttl: Duration,
+    pub(crate) next_check_at: Option<Instant>,
+    /// Between the clocks. When it has changed, only the state knows whether the token is stale.
     offset: i128,
 }
 
-impl Cache {
-    pub(crate) fn new(settings: Settings, generation: u64) -> Self {
-        let life = Life::new(settings.refresh_ahead, settings.request_timeout, Duration::ZERO, generation);
-        Self { life, closed: false, waiting: Vec::new(), published: None }
+impl PublishedToken {
+    fn new(published: Published<'_>, offset: i128) -> Self {
+        let Published { token, generation, next_check_at } = published;
+        let Token { value, ttl, sent_at } = token;
+        let (number, ttl, sent_at) = (token_number(value.expose()), *ttl, *sent_at);
+        Self { number, generation, sent_at, ttl, next_check_at, offset }
+    }
+
+    fn is_stale(&self, now: Timestamp) -> bool {
+        let value = Secret::new(String::new());
+        Token { value, ttl: self.ttl, sent_at: self.sent_at }.is_stale(now)
     }
 }
 
-impl World {
-    /// A caller asks for a token.
+impl SimulatedCache {
+    /// Its slot is empty.
+    pub(crate) fn new(settings: Settings, generation: u64) -> Self {
+        let state = TokenState::new(settings, generation);
+        Self {
+            publication: Some(state.publication()),
+            awaited: state.awaited(),
+            state,
+            fetch: None,
+            waiting: Vec::new(),
+            published_offset: 0,
+            owns_slot: true,
+        }
+    }
+}
+
+impl Simulator {
+    /// A caller wants a token.
     pub(crate) fn get(&mut self, call: usize) {
         let (now, offset) = (self.now(), self.clock.offset());
         let cache = self.calls[call].cache;
-        let good =
-            |published: &Published| published.offset == offset && !past_limit(published.sent, published.ttl, now);
-        let Some(published) = self.caches[cache].published.filter(good) else {
-            self.calls[call].deadline = self.now().boot + self.calls[call].patience;
-            return self.turn(call);
+        let is_good = |published: &PublishedToken| published.offset == offset && !published.is_stale(now);
+        let Some(published) = self.slot.filter(is_good) else {
+            self.calls[call].deadline = self.now().boottime + self.calls[call].timeout;
+            return self.poll(call);
         };
-        let Published { number, generation, .. } = published;
-        let looks_in = published.attention.is_some_and(|at| now.boot >= at);
-        self.see(Step::Read { call, number, generation, looks_in }, now);
-        if looks_in {
-            self.look_in(cache);
+        let PublishedToken { number, generation, .. } = published;
+        let needs_check = published.next_check_at.is_some_and(|at| now.boottime >= at);
+        self.observe(TraceEvent::ReadPublished { call, number, generation, needs_check }, now);
+        if needs_check {
+            self.refresh_if_due(cache);
         }
-        self.has_token(call, number);
+        self.call_succeeded(call, number);
     }
 
-    /// From the top of the loop that a caller waits in.
-    pub(crate) fn turn(&mut self, call: usize) {
+    /// From the top of the loop in which a caller waits.
+    pub(crate) fn poll(&mut self, call: usize) {
         let cache = self.calls[call].cache;
-        if self.caches[cache].closed {
-            let now = self.now();
-            return self.end_call(Step::Closed { call }, call, now);
-        }
         let now = self.now();
-        if self.wants_fetch(cache, now) {
-            return self.fetch(cache, Some(call));
-        }
-        let answer = self.caches[cache].life.answer(now);
-        self.publish(cache);
-        match answer {
-            Answer::Token => {
-                let Published { number, generation, .. } = self.caches[cache].published.expect("just published");
-                self.see(Step::HandedOut { call, number, generation }, now);
-                self.has_token(call, number);
+        match self.caches[cache].state.poll(now) {
+            Poll::Serve(Published { token, generation, .. }) => {
+                let number = token_number(token.value.expose());
+                self.observe(TraceEvent::Polled { starts_fetch: false }, now);
+                self.observe(TraceEvent::Served { call, number, generation }, now);
+                self.release_lock(cache);
+                self.call_succeeded(call, number);
             }
-            Answer::Fail(Error { status, retry_after, .. }) => {
-                self.end_call(Step::Told { call, status, retry_after }, call, now);
+            Poll::StartFetch => {
+                self.observe(TraceEvent::Polled { starts_fetch: true }, now);
+                self.start_fetch(cache, Some(call), now);
             }
-            Answer::Wait if now.boot >= self.calls[call].deadline => {
-                let last_failure = self.caches[cache].life.last_failure().map(|error| error.status);
-                self.end_call(Step::GaveUp { call, last_failure }, call, now);
+            Poll::Fail(error) if error.status() == Status::Closed => {
+                self.release_lock(cache);
+                self.call_failed(TraceEvent::CallOfClosed { call }, call, now);
             }
-            Answer::Wait => {
-                self.see(Step::Waits { call }, now);
-                let deadline = self.calls[call].deadline;
-                let until = self.caches[cache].life.overdue_at().map_or(deadline, |overdue| overdue.min(deadline));
+            Poll::Fail(error) => {
+                let (status, retry_after) = (error.status(), error.retry_after());
+                self.observe(TraceEvent::Polled { starts_fetch: false }, now);
+                self.call_failed(TraceEvent::CallFailed { call, status, retry_after }, call, now);
+                self.release_lock(cache);
+            }
+            Poll::Wait { .. } if now.boottime >= self.calls[call].deadline => {
+                let last_failure = self.caches[cache].state.last_failure().map(Error::status);
+                self.observe(TraceEvent::Polled { starts_fetch: false }, now);
+                self.call_failed(TraceEvent::DeadlineExceeded { call, last_failure }, call, now);
+                self.release_lock(cache);
+            }
+            Poll::Wait { until } => {
+                self.observe(TraceEvent::Polled { starts_fetch: false }, now);
+                self.observe(TraceEvent::Waits { call }, now);
+                self.release_lock(cache);
                 self.calls[call].wakes += 1;
                 let wakes = self.calls[call].wakes;
-                self.caches[cache].waiting.push(call);
-                self.after(until.saturating_sub(now.boot), Event::Wake { call, wakes });
+                self.caches[cache].waiting.push(Waiter { call, until });
+                let wait = until.min(self.calls[call].deadline).saturating_since(now.boottime);
+                self.after(wait, SimulatorEvent::Wake { call, wakes });
             }
         }
     }
@@ -99,191 +149,148 @@ impl World {
         if self.calls[call].wakes == wakes {
             self.calls[call].wakes += 1;
             let cache = self.calls[call].cache;
-            self.caches[cache].waiting.retain(|waiting| *waiting != call);
-            self.turn(call);
+            self.caches[cache].waiting.retain(|waiter| waiter.call != call);
+            self.poll(call);
         }
     }
 
-    fn look_in(&mut self, cache: usize) {
+    fn refresh_if_due(&mut self, cache: usize) {
         let now = self.now();
-        let has_token = self.caches[cache].life.answer(now) == Answer::Token;
-        self.see(Step::LookedIn { has_token }, now);
-        if has_token && self.wants_fetch(cache, now) {
-            self.fetch(cache, None);
+        let state = &mut self.caches[cache].state;
+        let starts_fetch = state.refresh_if_due(now);
+        let has_token = state.published().is_some();
+        self.observe(TraceEvent::RefreshedIfDue { has_token }, now);
+        assert!(has_token || !starts_fetch, "a refresh without a token");
+        if has_token {
+            self.observe(TraceEvent::Polled { starts_fetch }, now);
         }
-        self.publish(cache);
+        self.continue_or_start_fetch(cache, starts_fetch, now);
     }
 
     /// Somebody reports that an API answered 401 to this token.
     pub(crate) fn invalidate(&mut self, cache: usize, number: u64) {
-        if self.caches[cache].closed {
+        if self.caches[cache].state.is_closed() {
             return;
         }
         let now = self.now();
-        let life = &mut self.caches[cache].life;
-        let is_current = life.rejected(&value(number), now);
-        let withdrawn = is_current && life.offer().is_none();
-        self.see(Step::Rejected { number, is_current, withdrawn }, now);
-        if is_current && self.wants_fetch(cache, now) {
-            self.fetch(cache, None);
+        let state = &mut self.caches[cache].state;
+        let invalidation = state.invalidate(&token_value(number), now);
+        let is_current = invalidation != Invalidation::Ignored;
+        let starts_fetch = invalidation == Invalidation::StartFetch;
+        let withdrawn = is_current && state.published().is_none();
+        self.observe(TraceEvent::Invalidated { number, is_current, withdrawn }, now);
+        if is_current {
+            self.observe(TraceEvent::Polled { starts_fetch }, now);
         }
-        self.publish(cache);
+        self.continue_or_start_fetch(cache, starts_fetch, now);
     }
 
     pub(crate) fn stats(&mut self) -> Stats {
         let now = self.now();
-        let cache = self.caches.last_mut().expect("there is a cache");
-        let stats = Stats { waiters: cache.waiting.len() as u64, ..cache.life.stats(now) };
-        self.see(Step::Looked(Box::new(stats.clone())), now);
-        self.publish(self.caches.len() - 1);
+        let last = self.caches.len() - 1;
+        let cache = &mut self.caches[last];
+        let stats = Stats { waiters: cache.waiting.len() as u64, ..cache.state.stats(now) };
+        self.observe(TraceEvent::ReadStats(Box::new(stats.clone())), now);
+        self.release_lock(last);
         stats
     }
 
     /// The cache is closed, and another takes over its slot.
-    pub(crate) fn free(&mut self) {
-        let cache = self.caches.len() - 1;
-        let next = Cache::new(self.settings, self.caches[cache].life.generation());
-        self.caches[cache].life = Cache::new(self.settings, 0).life;
-        self.caches[cache].closed = true;
-        self.notify_all(cache);
-        self.caches.push(next);
+    pub(crate) fn close(&mut self) {
+        let last = self.caches.len() - 1;
         let now = self.now();
-        self.see(Step::Freed, now);
+        self.caches[last].state.close();
+        self.observe(TraceEvent::Closed, now);
+        self.release_lock(last);
+        let closed = &mut self.caches[last];
+        closed.owns_slot = false;
+        let next = SimulatedCache::new(self.settings, closed.state.generation());
+        if closed.fetch.as_ref().is_some_and(|thread| thread.sleeps) {
+            self.soon(SimulatorEvent::FetchThreadWakes { cache: last });
+        }
+        self.caches.push(next);
     }
 
-    /// Follows the child: its parent's callers and fetch thread are not there any more.
+    /// Continues in the child: the callers and the fetch thread of the parent are gone, and so is its state.
     pub(crate) fn fork(&mut self) {
         let parent = self.caches.last().expect("there is a cache");
-        let mut child = Cache::new(self.settings, parent.life.generation());
-        if let Some(Published { number, sent, ttl, .. }) = parent.published {
-            let grant = Grant { value: Secret::new(value(number)), ttl, sent };
-            child.life.inherit(grant, self.random.chance());
-            child.published = parent.published.map(|token| Published { attention: Some(Duration::ZERO), ..token });
+        let mut child = SimulatedCache::new(self.settings, parent.state.generation());
+        child.publication = None;
+        if let Some(PublishedToken { number, sent_at, ttl, .. }) = self.slot {
+            let token = Token { value: Secret::new(token_value(number)), ttl, sent_at };
+            child.state.inherit(token, self.random.jitter());
         }
+        self.slot = self.slot.map(|token| PublishedToken { next_check_at: Some(Instant::default()), ..token });
         self.caches.push(child);
-        self.forget_all_but_time();
+        self.drop_threads();
         let now = self.now();
-        self.see(Step::Forked, now);
+        self.observe(TraceEvent::Forked, now);
     }
 
-    fn wants_fetch(&mut self, cache: usize, now: Moment) -> bool {
-        let wants_fetch = self.caches[cache].life.wants_fetch(now);
-        self.see(Step::Asked { wants_fetch }, now);
-        wants_fetch
-    }
-
-    /// Begins a fetch; its thread and whoever began it go on in any order.
-    fn fetch(&mut self, cache: usize, call: Option<usize>) {
-        let now = self.now();
-        self.caches[cache].life.begin_fetch(now);
-        self.see(Step::Began, now);
-        self.publish(cache);
-        let starts = self.thread_starts();
-        if starts {
-            self.soon(Event::ThreadRuns { cache });
+    fn continue_or_start_fetch(&mut self, cache: usize, starts_fetch: bool, now: Timestamp) {
+        if starts_fetch {
+            self.start_fetch(cache, None, now);
+        } else {
+            self.release_lock(cache);
         }
-        self.soon(Event::Started { cache, starts, call });
     }
 
-    /// Whoever began a fetch has the lock again.
-    pub(crate) fn started(&mut self, cache: usize, starts: bool, call: Option<usize>) {
-        if !starts {
-            let (now, chance) = (self.now(), self.random.chance());
-            self.caches[cache].life.cannot_fetch(failure(Status::Internal, None), now, chance);
-            if !self.caches[cache].closed {
-                self.see(Step::CannotBegin, now);
+    /// A fetch has begun. Its thread and the one that starts it continue in any order.
+    fn start_fetch(&mut self, cache: usize, call: Option<usize>, now: Timestamp) {
+        self.observe(TraceEvent::FetchBegan, now);
+        self.release_lock(cache);
+        let started = self.thread_starts();
+        if started {
+            self.soon(SimulatorEvent::FetchThreadStarts { cache });
+            self.machine_may_sleep_after(Duration::ZERO);
+        }
+        self.soon(SimulatorEvent::StarterContinues { cache, started, call });
+    }
+
+    /// The thread that began a fetch has the lock again.
+    pub(crate) fn starter_continues(&mut self, cache: usize, started: bool, call: Option<usize>) {
+        if !started {
+            let (now, jitter) = (self.now(), self.random.jitter());
+            let state = &mut self.caches[cache].state;
+            state.fetch_did_not_start(Error::new(Status::Internal, "no thread could be started"), now, jitter);
+            if !state.is_closed() {
+                self.observe(TraceEvent::FetchDidNotStart, now);
             }
-            self.tell_all(cache);
+            self.release_lock(cache);
         }
         if let Some(call) = call {
-            self.turn(call);
+            self.poll(call);
         }
     }
 
-    /// The thread of a fetch is about to send a request.
-    pub(crate) fn thread_runs(&mut self, cache: usize) {
-        let sent = self.now();
-        self.soon(Event::Send { cache, sent });
-    }
-
-    pub(crate) fn send(&mut self, cache: usize, sent: Moment) {
-        let chance = self.random.chance();
-        let goes_out = self.caches[cache].life.send_request(sent, chance);
-        if self.caches[cache].closed {
-            assert!(!goes_out, "a request after its cache was closed");
-            return;
-        }
-        let now = self.clock.now();
-        if !goes_out {
-            self.see(Step::TooLate { at: sent }, now);
-            return self.tell_all(cache);
-        }
-        self.see(Step::Sent { at: sent }, now);
-        let (outcome, latency, mood) = self.server.exchange(self.settings.request_timeout, &mut self.random);
-        self.promises.coverage.answered(mood);
-        self.after(latency, Event::Answered { cache, sent, outcome });
-    }
-
-    pub(crate) fn answered(&mut self, cache: usize, sent: Moment, outcome: Outcome) {
-        let (now, chance) = (self.now(), self.random.chance());
-        let life = &mut self.caches[cache].life;
-        let (next, step) = match outcome {
-            Outcome::Token { number, ttl } => {
-                let next = life.granted(Grant { value: Secret::new(value(number)), ttl, sent }, now, chance);
-                (next, Step::Granted { number, ttl, sent })
+    /// Publishes what has changed while the lock was held, and wakes the callers who wait for it.
+    pub(crate) fn release_lock(&mut self, cache: usize) {
+        let offset = self.clock.offset();
+        let SimulatedCache { state, waiting, publication, published_offset, awaited, owns_slot, .. } =
+            &mut self.caches[cache];
+        if *owns_slot {
+            let newest = state.publication();
+            let published = state.published().map(|published| PublishedToken::new(published, offset));
+            // Readers here believe no offset but that of the publication. Real ones tolerate half a second.
+            let readers_doubt = published.is_some() && *published_offset != offset;
+            if *publication != Some(newest) || readers_doubt {
+                self.checker.published(published);
+                self.slot = published;
+                *publication = Some(newest);
+                *published_offset = offset;
             }
-            Outcome::Failure { status, retry_after } => {
-                let next = life.failed(failure(status, retry_after), now, chance);
-                let again = if let Next::RequestAgain(pause) = next { Some(pause) } else { None };
-                (next, Step::Failed { status, retry_after, again })
+            assert_eq!(self.slot, published, "readers see what the state would publish");
+            self.checker.lock_released(published.as_ref(), state.generation());
+        }
+        let now_awaited = state.awaited();
+        if now_awaited.wakes_since(awaited) {
+            for Waiter { call, .. } in std::mem::take(waiting) {
+                let wakes = self.calls[call].wakes;
+                self.soon(SimulatorEvent::Wake { call, wakes });
             }
-        };
-        if !self.caches[cache].closed {
-            self.see(step, now);
+        } else if let Some(until) = waiting.iter().map(|waiter| waiter.until).max() {
+            self.checker.callers_sleep_on(until);
         }
-        self.tell_all(cache);
-        if let (Next::RequestAgain(pause), false) = (next, self.caches[cache].closed) {
-            self.after(pause, Event::ThreadRuns { cache });
-            // A pause is brief: by chance alone, hardly a machine would sleep in one, and somebody look when it wakes.
-            if self.trouble.restless && self.random.one_in(20) {
-                self.after(pause / 2, Event::Fault(Fault::Sleep));
-                self.after(pause / 2, Event::Look);
-            }
-        }
+        self.caches[cache].awaited = now_awaited;
     }
-
-    fn publish(&mut self, cache: usize) {
-        let Cache { life, closed: false, published, .. } = &mut self.caches[cache] else { return };
-        let (offer, offset) = (life.offer(), self.clock.offset());
-        self.promises.published(offer.as_ref(), life.generation());
-        *published = offer.map(|offer| Published {
-            number: number(offer.value.expose()),
-            generation: offer.generation,
-            sent: offer.sent,
-            ttl: offer.ttl,
-            attention: offer.attention,
-            offset,
-        });
-    }
-
-    fn tell_all(&mut self, cache: usize) {
-        self.publish(cache);
-        self.notify_all(cache);
-    }
-
-    fn notify_all(&mut self, cache: usize) {
-        for call in std::mem::take(&mut self.caches[cache].waiting) {
-            let wakes = self.calls[call].wakes;
-            self.soon(Event::Wake { call, wakes });
-        }
-    }
-}
-
-fn failure(status: Status, retry_after: Option<Duration>) -> Failure {
-    Failure { error: Error::new(status, "it failed"), retry_after }
-}
-
-fn number(value: &str) -> u64 {
-    let digits = value.trim_start_matches(|c: char| !c.is_ascii_digit());
-    digits.parse().expect("the number of a token ends its value")
 }

@@ -1,86 +1,131 @@
-//! The callers: of every patience, and with every use for a token.
+//! The callers: with every timeout, and with every use for a token.
 
 use std::time::Duration;
 
+use bankhub_core::{Instant, Timestamp};
+
 use crate::clock::SECOND;
-use crate::life::Moment;
-use crate::step::Step;
-use crate::world::{Call, End, Event, Route, World};
+use crate::simulator::{Simulator, SimulatorEvent};
+use crate::trace_event::TraceEvent;
 
 /// No token has this number.
 const FOREIGN: u64 = u64::MAX;
 
-impl World {
-    pub(crate) fn call(&mut self, route: Route, patience: Duration, is_second: bool) {
+/// What a caller does with its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallerKind {
+    /// Reports the token if the API rejects it, and calls once more.
+    Ordinary,
+    /// Calls a route that answers 401 to every token.
+    AlwaysRejected,
+    /// Reports the token after this long, whether the API rejects it or not.
+    ReportsLate(Duration),
+    /// Reports what never was a token.
+    ReportsForeign,
+    /// Calls again as soon as it may, until it has a token.
+    Persistent,
+    /// Calls again and again, whatever the outcome.
+    Looping(Duration),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct CallRecord {
+    pub(crate) cache: usize,
+    pub(crate) kind: CallerKind,
+    pub(crate) timeout: Duration,
+    /// On the clock that stops while the machine sleeps.
+    pub(crate) began: Duration,
+    /// For how long threads had been stalled by then.
+    stalled: Duration,
+    pub(crate) deadline: Instant,
+    /// How often it was woken, or began to wait: the timer of an earlier wait has no effect.
+    pub(crate) wakes: u32,
+    pub(crate) is_second: bool,
+    pub(crate) outcome: Option<CallOutcome>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallOutcome {
+    Token,
+    NoToken,
+    /// Its thread is gone since a fork.
+    ThreadGone,
+}
+
+impl Simulator {
+    pub(crate) fn call(&mut self, kind: CallerKind, timeout: Duration, is_second: bool) {
         let (call, cache, began) = (self.calls.len(), self.caches.len() - 1, self.clock.running);
-        self.calls.push(Call {
+        self.calls.push(CallRecord {
             cache,
-            route,
-            patience,
+            kind,
+            timeout,
             began,
-            aside: self.aside,
-            deadline: Duration::MAX,
+            stalled: self.stalled,
+            deadline: Instant::MAX,
             wakes: 0,
             is_second,
-            end: None,
+            outcome: None,
         });
         let now = self.clock.now();
-        self.see(Step::Called { call, patience }, now);
+        self.observe(TraceEvent::Called { call, timeout }, now);
         self.get(call);
     }
 
-    /// The call has ended well.
-    pub(crate) fn has_token(&mut self, call: usize, number: u64) {
-        self.check_time(call);
-        self.calls[call].end = Some(End::Token);
-        let Call { cache, route, patience, is_second, .. } = self.calls[call];
-        let (number, delay) = match route {
-            Route::Sound if self.server.accepts(number) => return,
-            Route::Sound | Route::Refusing => (number, SECOND / 100),
-            Route::Late(delay) => (number, delay),
-            Route::Foreign => (FOREIGN, Duration::ZERO),
-            Route::Persistent => return self.check_recovery(),
-            Route::Looping(pause) => return self.after(pause, Event::Call { route, patience, is_second }),
+    pub(crate) fn call_succeeded(&mut self, call: usize, number: u64) {
+        self.check_duration(call);
+        self.calls[call].outcome = Some(CallOutcome::Token);
+        let CallRecord { cache, kind, timeout, is_second, .. } = self.calls[call];
+        let (number, delay) = match kind {
+            CallerKind::Ordinary if self.endpoint.accepts(number) => return,
+            CallerKind::Ordinary | CallerKind::AlwaysRejected => (number, SECOND / 100),
+            CallerKind::ReportsLate(delay) => (number, delay),
+            CallerKind::ReportsForeign => (FOREIGN, Duration::ZERO),
+            CallerKind::Persistent => return self.check_recovery(),
+            CallerKind::Looping(pause) => {
+                return self.after(pause, SimulatorEvent::Call { kind, timeout, is_second });
+            }
         };
-        let again = (!is_second).then_some(route);
-        self.after(delay, Event::Report { cache, number, again });
+        let again = (!is_second).then_some(kind);
+        self.after(delay, SimulatorEvent::Invalidate { cache, number, again });
     }
 
-    pub(crate) fn report(&mut self, cache: usize, number: u64, again: Option<Route>) {
+    pub(crate) fn report_rejection(&mut self, cache: usize, number: u64, again: Option<CallerKind>) {
         self.invalidate(cache, number);
-        if let Some(route) = again {
-            self.call(route, 30 * SECOND, true);
+        if let Some(kind) = again {
+            self.call(kind, 30 * SECOND, true);
         }
     }
 
-    /// The call has ended, as the step says.
-    pub(crate) fn end_call(&mut self, step: Step, call: usize, now: Moment) {
-        self.check_time(call);
-        self.calls[call].end = Some(End::NoToken);
-        let Call { route, patience, is_second, .. } = self.calls[call];
-        if route == Route::Persistent {
+    /// The call has failed, as the event says.
+    pub(crate) fn call_failed(&mut self, event: TraceEvent, call: usize, now: Timestamp) {
+        self.check_duration(call);
+        self.calls[call].outcome = Some(CallOutcome::NoToken);
+        let CallRecord { kind, timeout, is_second, .. } = self.calls[call];
+        if kind == CallerKind::Persistent {
             self.check_recovery();
         }
-        let pause = match (route, &step) {
-            (Route::Persistent, Step::Told { retry_after: Some(pause), .. }) => Some(*pause),
-            (Route::Persistent, _) => Some(60 * SECOND),
-            (Route::Looping(pause), _) => Some(pause),
-            (Route::Sound | Route::Refusing | Route::Late(_) | Route::Foreign, _) => None,
+        let pause = match (kind, &event) {
+            (CallerKind::Persistent, TraceEvent::CallFailed { retry_after: Some(pause), .. }) => Some(*pause),
+            (CallerKind::Persistent, _) => Some(60 * SECOND),
+            (CallerKind::Looping(pause), _) => Some(pause),
+            (CallerKind::Ordinary | CallerKind::AlwaysRejected, _) => None,
+            (CallerKind::ReportsLate(_) | CallerKind::ReportsForeign, _) => None,
         };
         if let Some(pause) = pause {
-            self.after(pause, Event::Call { route, patience, is_second });
+            self.after(pause, SimulatorEvent::Call { kind, timeout, is_second });
         }
-        self.see(step, now);
+        self.observe(event, now);
     }
 
-    fn check_time(&self, call: usize) {
-        let Call { began, aside, patience, .. } = self.calls[call];
-        let (took, aside) = (self.clock.running - began, self.aside - aside);
-        assert!(took <= patience + aside, "call {call} took {took:?}, more than {patience:?} and {aside:?} put aside");
+    fn check_duration(&self, call: usize) {
+        let CallRecord { began, stalled, timeout, .. } = self.calls[call];
+        let (took, stalled) = (self.clock.running - began, self.stalled - stalled);
+        assert!(took <= timeout + stalled, "call {call} took {took:?}, more than {timeout:?} and {stalled:?} stalled");
     }
 
     fn check_recovery(&self) {
-        let boot = self.clock.now().boot;
-        assert!(boot <= self.recovered_by, "no token until {boot:?}, later than {:?}", self.recovered_by);
+        let now = self.clock.now().boottime;
+        assert!(now <= self.recovered_by, "no token until {now:?}, later than {:?}", self.recovered_by);
     }
 }

@@ -1,50 +1,50 @@
-//! The time of the simulated machine: it passes when somebody says so, sleeps, and has a wall clock that is set.
+//! The clocks of the simulated machine: time passes only when the simulation says so, the machine sleeps, and its wall
+//! clock is set.
 
 use std::time::Duration;
 
-use crate::life::Moment;
+use bankhub_core::{Instant, Timestamp};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
-    /// Stands still while the machine sleeps. Everything that waits, waits by it.
+    /// Stops while the machine sleeps. Whatever waits, waits by this clock.
     pub(crate) running: Duration,
-    now: Moment,
+    now: Timestamp,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        let now = Moment { boot: 1_000 * SECOND, wall: 1_700_000_000 * SECOND };
-        Self { running: Duration::ZERO, now }
+        let boottime = Instant::from_origin(1_000 * SECOND);
+        Self { running: Duration::ZERO, now: Timestamp { boottime, realtime: 1_700_000_000 * SECOND } }
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
-    pub(crate) fn pass(&mut self, time: Duration) {
+    pub(crate) fn advance(&mut self, time: Duration) {
         self.running += time;
         self.sleep(time);
     }
 
     pub(crate) fn sleep(&mut self, time: Duration) {
-        self.now.boot += time;
-        self.now.wall += time;
+        self.now = self.now + time;
     }
 
     pub(crate) fn set_wall_forward(&mut self, by: Duration) {
-        self.now.wall += by;
+        self.now.realtime += by;
     }
 
-    /// Not before 1970, as the real clock is read.
+    /// Not before 1970: the real clock is read as 1970 then.
     pub(crate) fn set_wall_back(&mut self, by: Duration) {
-        self.now.wall = self.now.wall.saturating_sub(by);
+        self.now.realtime = self.now.realtime.saturating_sub(by);
     }
 
-    /// What only a sleep or a set wall clock changes, and so tells a reader of the slot that something happened.
+    /// Changes only when the machine sleeps or its wall clock is set. Readers of the published token compare it.
     pub(crate) fn offset(&self) -> i128 {
-        self.now.wall.as_nanos() as i128 - self.running.as_nanos() as i128
+        self.now.realtime.as_nanos() as i128 - self.running.as_nanos() as i128
     }
 }

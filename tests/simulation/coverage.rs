@@ -1,200 +1,201 @@
-//! Which step was seen in which state. What no seed reaches is not tested, and what was thought impossible must be.
+//! Which event was observed in which state. What no seed reaches is not tested, and what the table calls impossible
+//! must be impossible.
 
-use crate::seeds::Reached;
-use crate::server::{MOODS, Mood};
-use crate::step::Step;
+use crate::endpoint::{ENDPOINT_MODES, EndpointMode};
+use crate::seeds::Merge;
+use crate::trace_event::TraceEvent;
 
-/// What is known of the newest token.
+/// The newest token.
 #[derive(Clone, Copy)]
-pub(crate) enum Token {
+pub(crate) enum TokenRow {
     None,
     Good,
-    /// Rejected, and not handed out.
+    /// Rejected, and not served.
     Withdrawn,
-    /// Rejected, and handed out for want of a better one.
-    Kept,
+    /// Rejected, and served because there is no better one.
+    Rejected,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Fetching {
+pub(crate) enum FetchRow {
     Idle,
     /// The last fetch failed.
-    Failing,
+    Backoff,
     InFlight,
     Overdue,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct State {
-    pub(crate) token: Token,
-    pub(crate) fetching: Fetching,
+pub(crate) struct Row {
+    pub(crate) token: TokenRow,
+    pub(crate) fetch: FetchRow,
 }
 
-/// What happens, as the columns of the table.
+/// What happens: the columns of the table.
 #[derive(Clone, Copy)]
-pub(crate) enum Mark {
-    Began,
-    CannotBegin,
-    Sent,
-    TooLate,
-    Granted,
-    GrantedSame,
-    GrantedPastLimit,
-    FailedOnce,
-    FailedFetch,
+pub(crate) enum Column {
+    FetchBegan,
+    FetchDidNotStart,
+    RequestBegan,
+    RetryTooLate,
+    TokenIssued,
+    SameTokenIssued,
+    StaleTokenIssued,
+    RequestFailed,
+    FetchFailed,
     Overdue,
     Expired,
     Rejected,
-    RejectedOther,
-    HandedOut,
-    Told,
+    OtherRejected,
+    Served,
+    CallFailed,
     Waits,
-    GaveUp,
+    DeadlineExceeded,
     Slept,
     WallSetForward,
     WallSetBack,
     Revoked,
+    CallOfClosed,
     Closed,
-    Freed,
     Forked,
     Other,
 }
 
-const FETCHINGS: usize = 4;
-const MARKS: usize = Mark::Other as usize;
-const MARK_NAMES: [&str; MARKS] = [
+const FETCH_ROWS: usize = 4;
+const COLUMNS: usize = Column::Other as usize;
+const COLUMN_NAMES: [&str; COLUMNS] = [
     "a fetch begins",
     "no thread starts",
     "a request is sent",
-    "a pause was too long for another request",
-    "a token is granted",
-    "the same token is granted",
-    "a token past its limit is granted",
-    "a request fails, not the last",
+    "the pause was too long for another request",
+    "a token is issued",
+    "the same token is issued",
+    "a token is issued that is stale on arrival",
+    "a request fails that is not the last one",
     "a fetch fails",
     "a request is overdue",
-    "the token expires",
+    "the token becomes stale",
     "the token is rejected",
     "something else is rejected",
-    "the token is handed out",
-    "a caller is told of a failure",
+    "the token is served",
+    "a call fails",
     "a caller waits",
-    "a caller gives up",
+    "a caller's deadline is exceeded",
     "the machine sleeps",
     "the wall clock is set forward",
     "the wall clock is set back",
     "all tokens are revoked",
-    "a caller is told that the cache is closed",
-    "the cache is freed",
+    "a caller finds its cache closed",
+    "the cache is closed",
     "the process forks",
 ];
 
-/// The states, and for each mark in turn whether it is reached there: `x` by some seed of every test run, `-` so rarely
-/// that only a longer run may see it, `.` never. A token is withdrawn without a fetch only between two steps of one
-/// event. Who is told that its cache was closed may meet any state of the next one.
+/// The states, and for each column in turn whether it is reached there: `x` by some seed of every run of the test, `-`
+/// so rarely that only a longer run may see it, `.` never. A token is withdrawn without a fetch only within one
+/// operation. A caller who finds its cache closed may meet any state of the next one.
 const TABLE: [(&str, &str); 16] = [
     ("no token, idle", "x...........x....xxxxxxx"),
-    ("no token, failing", "x...........x.x..xxxx-xx"),
+    ("no token, in backoff", "x...........x.x..xxxx-xx"),
     ("no token, a fetch in flight", ".xxxx.xxxx..x..xxxxxxxxx"),
     ("no token, an overdue request", ".xxxx.x.x...x.x..xxxx-xx"),
     ("a good token, idle", "x.........xxxx...xxxx-xx"),
-    ("a good token, failing", "x.........xxxx...xxxx-xx"),
+    ("a good token, in backoff", "x.........xxxx...xxxx-xx"),
     ("a good token, a fetch in flight", ".xxxxxxxxxxxxx...xxxx-xx"),
-    ("a good token, an overdue request", ".-xxx---x.xxxx...xxxx-x-"),
-    ("a withdrawn token, idle", "x...............-xxx.-.."),
-    ("a withdrawn token, failing", "x...............----.-.."),
+    ("a good token, an overdue request", ".-xxx---x.xxxx...xxxx-xx"),
+    ("a withdrawn token, idle", "x......................."),
+    ("a withdrawn token, in backoff", "x......................."),
     ("a withdrawn token, a fetch in flight", ".xxxxxxxxxxxx..xxxxxx-xx"),
     ("a withdrawn token, an overdue request", "...-.................-.."),
-    ("a rejected token handed out, idle", "x.........xxxx...xxxx-xx"),
-    ("a rejected token handed out, failing", "x.........xxxx...xxxx-xx"),
-    ("a rejected token handed out, a fetch in flight", ".xxxxxxxxxxxxx...xxxx-xx"),
-    ("a rejected token handed out, an overdue request", ".xxxxxx.x.xxxx...xxxx-xx"),
+    ("a rejected token is served, idle", "x.........xxxx...xxxx-xx"),
+    ("a rejected token is served, in backoff", "x.........xxxx...xxxx-xx"),
+    ("a rejected token is served, a fetch in flight", ".xxxxxxxxxxxxx...xxxx-xx"),
+    ("a rejected token is served, an overdue request", ".xxxxxx.x.xxxx...xxxx-xx"),
 ];
 
-impl Mark {
-    pub(crate) fn of(step: &Step) -> Self {
-        match step {
-            Step::Began => Self::Began,
-            Step::CannotBegin => Self::CannotBegin,
-            Step::Sent { .. } => Self::Sent,
-            Step::TooLate { .. } => Self::TooLate,
-            Step::Granted { .. } => Self::Granted,
-            Step::Failed { again: Some(_), .. } => Self::FailedOnce,
-            Step::Failed { again: None, .. } => Self::FailedFetch,
-            Step::Rejected { is_current: true, .. } => Self::Rejected,
-            Step::Rejected { is_current: false, .. } => Self::RejectedOther,
-            Step::Read { .. } | Step::HandedOut { .. } => Self::HandedOut,
-            Step::Told { .. } => Self::Told,
-            Step::Waits { .. } => Self::Waits,
-            Step::GaveUp { .. } => Self::GaveUp,
-            Step::Slept(_) => Self::Slept,
-            Step::WallSetForward(_) => Self::WallSetForward,
-            Step::WallSetBack(_) => Self::WallSetBack,
-            Step::Revoked => Self::Revoked,
-            Step::Closed { .. } => Self::Closed,
-            Step::Freed => Self::Freed,
-            Step::Forked => Self::Forked,
-            Step::Mood(_) | Step::Asked { .. } | Step::Called { .. } => Self::Other,
-            Step::Looked(_) | Step::LookedIn { .. } => Self::Other,
+impl Column {
+    pub(crate) fn of(event: &TraceEvent) -> Self {
+        match event {
+            TraceEvent::FetchBegan => Self::FetchBegan,
+            TraceEvent::FetchDidNotStart => Self::FetchDidNotStart,
+            TraceEvent::RequestBegan => Self::RequestBegan,
+            TraceEvent::RetryTooLate => Self::RetryTooLate,
+            TraceEvent::TokenIssued { .. } => Self::TokenIssued,
+            TraceEvent::RequestFailed { retry_pause: Some(_), .. } => Self::RequestFailed,
+            TraceEvent::RequestFailed { retry_pause: None, .. } => Self::FetchFailed,
+            TraceEvent::Invalidated { is_current: true, .. } => Self::Rejected,
+            TraceEvent::Invalidated { is_current: false, .. } => Self::OtherRejected,
+            TraceEvent::ReadPublished { .. } | TraceEvent::Served { .. } => Self::Served,
+            TraceEvent::CallFailed { .. } => Self::CallFailed,
+            TraceEvent::Waits { .. } => Self::Waits,
+            TraceEvent::DeadlineExceeded { .. } => Self::DeadlineExceeded,
+            TraceEvent::Slept(_) => Self::Slept,
+            TraceEvent::WallSetForward(_) => Self::WallSetForward,
+            TraceEvent::WallSetBack(_) => Self::WallSetBack,
+            TraceEvent::Revoked => Self::Revoked,
+            TraceEvent::CallOfClosed { .. } => Self::CallOfClosed,
+            TraceEvent::Closed => Self::Closed,
+            TraceEvent::Forked => Self::Forked,
+            TraceEvent::Mode(_) | TraceEvent::Polled { .. } | TraceEvent::Called { .. } => Self::Other,
+            TraceEvent::ReadStats(_) | TraceEvent::RefreshedIfDue { .. } => Self::Other,
         }
     }
 }
 
-/// How often a mark was reached in a state, and a request answered in a mood.
+/// How often each column was reached in each row, and how often the endpoint responded in each mode.
 #[derive(Default)]
 pub(crate) struct Coverage {
-    steps: [[u64; MARKS + 1]; TABLE.len()],
-    answers: [u64; MOODS.len()],
+    cells: [[u64; COLUMNS + 1]; TABLE.len()],
+    modes: [u64; ENDPOINT_MODES.len()],
 }
 
 impl Coverage {
-    pub(crate) fn reach(&mut self, state: State, mark: Mark) {
-        self.steps[state.token as usize * FETCHINGS + state.fetching as usize][mark as usize] += 1;
+    pub(crate) fn reach(&mut self, row: Row, column: Column) {
+        self.cells[row.token as usize * FETCH_ROWS + row.fetch as usize][column as usize] += 1;
     }
 
-    pub(crate) fn answered(&mut self, mood: Mood) {
-        self.answers[mood as usize] += 1;
+    pub(crate) fn responded(&mut self, mode: EndpointMode) {
+        self.modes[mode as usize] += 1;
     }
 
     /// Where the table is wrong, a line each.
-    pub(crate) fn wrong(&self) -> String {
-        let mut wrong = String::new();
-        for ((state, expected), row) in TABLE.iter().zip(&self.steps) {
-            for ((expected, reached), mark) in expected.chars().zip(row).zip(MARK_NAMES) {
+    pub(crate) fn differences(&self) -> String {
+        let mut differences = String::new();
+        for ((state, expected), cells) in TABLE.iter().zip(&self.cells) {
+            for ((expected, reached), event) in expected.chars().zip(cells).zip(COLUMN_NAMES) {
                 match expected {
-                    'x' if *reached == 0 => wrong += &format!("  no seed reached: {state}: {mark}\n"),
-                    '.' if *reached > 0 => wrong += &format!("  thought impossible: {state}: {mark}\n"),
+                    'x' if *reached == 0 => differences += &format!("  no seed reached: {state}: {event}\n"),
+                    '.' if *reached > 0 => differences += &format!("  the table says never: {state}: {event}\n"),
                     _ => {}
                 }
             }
         }
-        for (mood, answers) in MOODS.iter().zip(self.answers) {
-            if answers == 0 {
-                wrong += &format!("  no seed reached: a server that is {mood:?}\n");
+        for (mode, responses) in ENDPOINT_MODES.iter().zip(self.modes) {
+            if responses == 0 {
+                differences += &format!("  no seed reached: an endpoint that is {mode:?}\n");
             }
         }
-        wrong
+        differences
     }
 }
 
-impl Reached for Coverage {
-    fn add(&mut self, other: &Self) {
-        let sums = self.steps.as_flattened_mut().iter_mut().chain(&mut self.answers);
-        for (sum, more) in sums.zip(other.steps.as_flattened().iter().chain(&other.answers)) {
+impl Merge for Coverage {
+    fn merge(&mut self, other: &Self) {
+        let sums = self.cells.as_flattened_mut().iter_mut().chain(&mut self.modes);
+        for (sum, more) in sums.zip(other.cells.as_flattened().iter().chain(&other.modes)) {
             *sum += more;
         }
     }
 }
 
 #[test]
-fn the_table_sees_what_is_missing_and_what_should_not_be() {
-    let lines = |coverage: &Coverage| coverage.wrong().lines().count();
+fn table_reports_missing_and_unexpected_cells() {
+    let lines = |coverage: &Coverage| coverage.differences().lines().count();
     let mut coverage = Coverage::default();
-    let must = TABLE.iter().flat_map(|(_, marks)| marks.chars()).filter(|mark| *mark == 'x').count();
-    assert_eq!(lines(&coverage), must + MOODS.len());
-    coverage.reach(State { token: Token::None, fetching: Fetching::Idle }, Mark::Began);
-    coverage.answered(Mood::Slow);
-    assert_eq!(lines(&coverage), must + MOODS.len() - 2);
-    coverage.reach(State { token: Token::None, fetching: Fetching::Idle }, Mark::HandedOut);
-    assert_eq!(lines(&coverage), must + MOODS.len() - 1);
+    let required = TABLE.iter().flat_map(|(_, cells)| cells.chars()).filter(|cell| *cell == 'x').count();
+    assert_eq!(lines(&coverage), required + ENDPOINT_MODES.len());
+    coverage.reach(Row { token: TokenRow::None, fetch: FetchRow::Idle }, Column::FetchBegan);
+    coverage.responded(EndpointMode::Slow);
+    assert_eq!(lines(&coverage), required + ENDPOINT_MODES.len() - 2);
+    coverage.reach(Row { token: TokenRow::None, fetch: FetchRow::Idle }, Column::Served);
+    assert_eq!(lines(&coverage), required + ENDPOINT_MODES.len() - 1);
 }

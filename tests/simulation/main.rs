@@ -1,32 +1,20 @@
-//! A deterministic simulation of the very code of `src/life.rs` and `src/policy.rs`: invented time, network, chance and
-//! order of events, all from one seed. It lives through a month in milliseconds, and checks the promises at every step.
-//! `fleet` does the same for processes that share a store.
+//! A deterministic simulation of `bankhub-core`, the very crate that decides: with invented time, network, randomness
+//! and order of events, all from one seed. It simulates a month in milliseconds, and checks every guarantee after each
+//! event. `fleet` does the same for processes that share a store.
 
-#[allow(dead_code, unreachable_pub, reason = "the library exports it; a life needs only some of it")]
-#[path = "../../src/error.rs"]
-mod error;
-#[allow(dead_code, unreachable_pub, reason = "the library exports its statistics")]
-#[path = "../../src/life.rs"]
-mod life;
-#[path = "../../src/policy.rs"]
-mod policy;
-#[path = "../../src/secret.rs"]
-mod secret;
-#[path = "../../src/turn.rs"]
-mod turn;
-
-mod agenda;
-mod bars;
 mod cache;
 mod callers;
+mod checker;
 mod clock;
 mod coverage;
-mod episodes;
+mod endpoint;
+mod event_queue;
+mod fetch_thread;
 mod fleet;
-mod numbers;
-mod promises;
 mod random;
+mod reference_policy;
+mod scenarios;
 mod seeds;
-mod server;
-mod step;
-mod world;
+mod simulator;
+mod trace_event;
+mod workload;

@@ -1,8 +1,8 @@
-//! Chance that a seed decides: the same seed draws the same numbers, on every machine.
+//! Random numbers that a seed decides: the same seed draws the same numbers, on every machine.
 
 use std::time::Duration;
 
-use crate::policy::Chance;
+use bankhub_core::Jitter;
 
 /// SplitMix64: the shortest generator that is good enough to explore with.
 pub(crate) struct Random(u64);
@@ -41,17 +41,17 @@ impl Random {
     }
 
     /// The ends more often than anything between them.
-    pub(crate) fn chance(&mut self) -> Chance {
+    pub(crate) fn jitter(&mut self) -> Jitter {
         match self.below(4) {
-            0 => Chance(0),
-            1 => Chance(u32::MAX),
-            _ => Chance(self.draw() as u32),
+            0 => Jitter(0),
+            1 => Jitter(u32::MAX),
+            _ => Jitter(self.draw() as u32),
         }
     }
 }
 
 #[test]
-fn the_same_seed_draws_the_same_and_another_does_not() {
+fn each_seed_draws_numbers_of_its_own() {
     let drawn =
         |seed| (0..8).map(|_| 0).scan(Random::new(seed), |random, _: u64| Some(random.draw())).collect::<Vec<_>>();
     assert_eq!(drawn(1), drawn(1));
@@ -59,7 +59,7 @@ fn the_same_seed_draws_the_same_and_another_does_not() {
 }
 
 #[test]
-fn lengths_of_time_stay_between_their_ends() {
+fn durations_stay_between_their_ends() {
     let (least, most) = (Duration::from_secs(1), Duration::from_secs(1_000));
     let mut random = Random::new(0);
     let drawn: Vec<_> = (0..1_000).map(|_| random.between(least, most)).collect();

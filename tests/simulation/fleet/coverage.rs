@@ -1,56 +1,70 @@
 //! What some fleet must have met in every run of the test: what none meets is not tested.
 
-use crate::seeds;
+use crate::seeds::Merge;
 
 #[derive(Clone, Copy)]
 pub(super) enum Reached {
-    TakenOver,
-    TakenOverInBackoff,
+    Adopted,
+    AdoptedInBackoff,
     RejectedRemoved,
-    AloneBecauseItFailed,
-    AloneBecauseOfItsHolder,
-    GaveUp,
+    AloneAfterStoreFailure,
+    AloneAfterBypass,
+    Abandoned,
+    AloneAfterAbandon,
     LeaseLost,
     LeaseLostInFlight,
     WriteRefused,
-    CarriedOutLate,
-    Hanging,
+    DamagedEntry,
+    ExecutedLate,
+    ReleasedLate,
+    BeganDuringRelease,
+    LookupHangs,
+    PanickedWithLease,
     KilledWithLease,
+    ClosedWithLease,
+    ClosedWhileWaiting,
     FailedOver,
     Rebooted,
-    FailedCall,
+    CallFailed,
     Shared,
 }
 
-const NAMES: [&str; 16] = [
-    "another's token is taken over",
-    "another's token is taken over in a backoff",
+const NAMES: [&str; Reached::Shared as usize + 1] = [
+    "a token of another process is adopted",
+    "a token of another process is adopted in a backoff",
     "a rejected token is removed from the store",
-    "a request goes out alone because the store failed",
-    "a request goes out alone because another process kept its turn",
-    "a process gives up after the turns of others",
+    "a request is sent without a lease because the store failed",
+    "a request is sent without a lease because its holder is stuck",
+    "a fetch is abandoned after several holders of the lease",
+    "a request is sent without a lease after several holders of it",
     "a lease is lost",
     "a lease is lost while its holder's request is in flight",
-    "a token is not written over another's",
-    "an operation is carried out for somebody who waits no more",
+    "a token is not written over another process's",
+    "a damaged entry is read",
+    "an operation is executed when nobody waits for it any more",
+    "the release of a lease is not answered in time",
+    "a fetch begins while the one before it releases its lease",
     "a name lookup hangs",
-    "who holds the lease is killed",
+    "the holder of the lease panics",
+    "the holder of the lease is killed",
+    "the cache that holds the lease is closed",
+    "a cache is closed that waits for the lease, or for a retry",
     "a replica takes over",
-    "a machine starts anew",
+    "a machine is rebooted",
     "a call fails",
     "all processes share one token in the end",
 ];
 
 /// How often each was met.
 #[derive(Default)]
-pub(super) struct Coverage([u64; NAMES.len()]);
+pub(super) struct FleetCoverage([u64; NAMES.len()]);
 
-impl Coverage {
-    pub(super) fn see(&mut self, reached: Reached) {
+impl FleetCoverage {
+    pub(super) fn reach(&mut self, reached: Reached) {
         self.0[reached as usize] += 1;
     }
 
-    pub(super) fn see_if(&mut self, condition: bool, reached: Reached) {
+    pub(super) fn reach_if(&mut self, condition: bool, reached: Reached) {
         self.0[reached as usize] += u64::from(condition);
     }
 
@@ -61,8 +75,8 @@ impl Coverage {
     }
 }
 
-impl seeds::Reached for Coverage {
-    fn add(&mut self, other: &Self) {
+impl Merge for FleetCoverage {
+    fn merge(&mut self, other: &Self) {
         for (sum, more) in self.0.iter_mut().zip(other.0) {
             *sum += more;
         }

@@ -1,35 +1,37 @@
-//! Fleets whose processes share a store: the very `src/life.rs`, `src/turn.rs` and `src/store/stored_token.rs`, with a
+//! Fleets of processes that share a store: the very `TokenState`, `Fetch` and `StoredToken` of `bankhub-core`, with a
 //! store that loses writes, leases and time, processes that are stopped and killed, and clocks that are minutes apart.
 
+mod checker;
 mod coverage;
+mod fetch_thread;
+mod lease_checker;
 mod process;
-mod promises;
+mod session;
+mod simulator;
 mod store;
-#[path = "../../../src/store/stored_token.rs"]
-mod token;
-mod world;
+mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use coverage::Coverage;
-use world::Fleet;
+use coverage::FleetCoverage;
+use simulator::Fleet;
 
 use crate::seeds;
 
 const SEEDS: u64 = 1_000;
 
 #[test]
-fn every_fleet_keeps_every_promise() {
-    if let Some(coverage) = seeds::live_as_told(SEEDS, live) {
+fn every_fleet_keeps_every_guarantee() {
+    if let Some(coverage) = seeds::run_requested(SEEDS, run) {
         let missing = coverage.missing();
-        assert!(missing.is_empty(), "\n{missing}remedy: teach tests/simulation/fleet/world.rs to get there");
+        assert!(missing.is_empty(), "\n{missing}remedy: make tests/simulation/fleet/workload.rs reach it");
     }
 }
 
-/// What the fleet of this seed met, or which promise it broke and how it came to that.
-fn live(seed: u64) -> Result<Coverage, String> {
-    let mut fleet = Fleet::of(seed);
-    let lived = catch_unwind(AssertUnwindSafe(|| fleet.run()));
-    lived.map_err(|panic| seeds::broken("every_fleet", seed, &fleet.trace(), &*panic))?;
-    Ok(fleet.reached)
+/// What the fleet of this seed covers, or which guarantee it breaks and how that came about.
+fn run(seed: u64) -> Result<FleetCoverage, String> {
+    let mut fleet = Fleet::from_seed(seed);
+    let result = catch_unwind(AssertUnwindSafe(|| fleet.run()));
+    result.map_err(|panic| seeds::report("every_fleet", seed, &fleet.trace(), &*panic))?;
+    Ok(fleet.coverage)
 }

@@ -1,170 +1,186 @@
-//! The invented store: a directory, or a Redis server with a clock of its own, and what may happen to either.
+//! The simulated store: a directory, or a Redis server with a clock of its own, and what may happen to either.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::turn::Lease;
+use bankhub_core::Lease;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum StoreKind {
     Directory,
     Redis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
-    Well,
-    /// Each operation takes its time, some of them more than they may.
+pub(super) enum StoreHealth {
+    Healthy,
+    /// Every operation takes long, and some take longer than they may.
     Slow,
     /// Every operation fails.
     Down,
-    /// Nothing can be written any more.
+    /// Nothing can be written.
     Full,
 }
 
-/// What is asked of it.
+/// What a session asks of the store.
 #[derive(Clone, Debug)]
-pub(super) enum Op {
+pub(super) enum StoreOperation {
     Read,
-    Lease { length: Duration },
+    AcquireLease { duration: Duration },
     Remove { plain: Vec<u8> },
-    Write { plain: Vec<u8>, number: u64, end: Duration, found: Vec<u8> },
-    EndLease,
+    Write { plain: Vec<u8>, number: u64, expires_at: Duration, found: Vec<u8> },
+    ReleaseLease,
 }
 
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// What lies there, and for how long it will, if the store tells.
-    Lying(Option<(Vec<u8>, Option<Duration>)>),
-    /// Whose the lease is, and what time it is for the store.
+pub(super) enum StoreReply {
+    /// What the store holds, and for how long, if the store knows.
+    Entry(Option<(Vec<u8>, Option<Duration>)>),
+    /// Who holds the lease, and the store's time.
     Lease(Lease, Duration),
     Removed,
-    /// Not where another token lies there by now, and the lease is over.
+    /// `false`: the lease is lost, and another token is there.
     Written(bool),
-    LeaseEnded,
+    LeaseReleased,
     Failed,
 }
 
 #[derive(Clone)]
-pub(super) struct Lying {
+pub(super) struct StoredEntry {
     plain: Vec<u8>,
     pub(super) number: u64,
     pub(super) since: Duration,
-    end: Duration,
+    expires_at: Duration,
 }
 
 #[derive(Clone, Copy)]
-struct Held {
+struct HeldLease {
     owner: u64,
     since: Duration,
-    end: Duration,
+    expires_at: Duration,
 }
 
-pub(super) struct Store {
-    pub(super) kind: Kind,
-    pub(super) health: Health,
+pub(super) struct SimulatedStore {
+    pub(super) kind: StoreKind,
+    pub(super) health: StoreHealth,
     /// By how much its clock is ahead of all others.
     ahead: Duration,
-    lying: Option<Lying>,
-    lease: Option<Held>,
+    entry: Option<StoredEntry>,
+    lease: Option<HeldLease>,
     /// What another server has of it, a while later.
-    replica: (Option<Lying>, Option<Held>),
-    /// Owners who have lost the lease, and did not end it.
+    replica: (Option<StoredEntry>, Option<HeldLease>),
+    /// Owners that have lost the lease, and did not release it.
     lost: BTreeSet<u64>,
 }
 
-impl Store {
-    pub(super) fn new(kind: Kind) -> Self {
-        let (health, replica) = (Health::Well, (None, None));
-        Self { kind, health, ahead: Duration::ZERO, lying: None, lease: None, replica, lost: BTreeSet::new() }
+impl SimulatedStore {
+    pub(super) fn new(kind: StoreKind) -> Self {
+        Self {
+            kind,
+            health: StoreHealth::Healthy,
+            ahead: Duration::ZERO,
+            entry: None,
+            lease: None,
+            replica: (None, None),
+            lost: BTreeSet::new(),
+        }
     }
 
-    /// What it makes of an operation, whoever is there to hear of it.
-    pub(super) fn carry_out(&mut self, op: &Op, owner: u64, now: Duration) -> Answer {
-        self.pass(now);
+    /// Executes the operation, whether or not somebody still waits for the reply.
+    pub(super) fn execute(&mut self, operation: &StoreOperation, owner: u64, now: Duration) -> StoreReply {
+        self.expire(now);
         let time = now + self.ahead;
-        let may_write = self.health != Health::Full;
-        match op {
-            _ if self.health == Health::Down => Answer::Failed,
-            Op::Read => {
-                let left = |lying: &Lying| (self.kind == Kind::Redis).then(|| millis(lying.end - time));
-                Answer::Lying(self.lying.as_ref().map(|lying| (lying.plain.clone(), left(lying))))
+        let may_write = self.health != StoreHealth::Full;
+        match operation {
+            _ if self.health == StoreHealth::Down => StoreReply::Failed,
+            StoreOperation::Read => {
+                let left = |entry: &StoredEntry| {
+                    (self.kind == StoreKind::Redis).then(|| whole_milliseconds(entry.expires_at - time))
+                };
+                StoreReply::Entry(self.entry.as_ref().map(|entry| (entry.plain.clone(), left(entry))))
             }
-            Op::Lease { .. } if !may_write => Answer::Failed,
-            Op::Lease { length } => {
-                let end = if self.kind == Kind::Redis { time + *length } else { Duration::MAX };
-                let Held { owner: holder, .. } = *self.lease.get_or_insert(Held { owner, since: now, end });
-                let lease = if holder == owner { Lease::Held } else { Lease::Others(holder) };
-                Answer::Lease(lease, millis(time))
+            StoreOperation::AcquireLease { .. } if !may_write => StoreReply::Failed,
+            StoreOperation::AcquireLease { duration } => {
+                let expires_at = if self.kind == StoreKind::Redis { time + *duration } else { Duration::MAX };
+                let lease = HeldLease { owner, since: now, expires_at };
+                let HeldLease { owner: holder, .. } = *self.lease.get_or_insert(lease);
+                let lease = if holder == owner { Lease::Held } else { Lease::HeldByOther(holder) };
+                StoreReply::Lease(lease, whole_milliseconds(time))
             }
-            Op::Remove { plain } => {
-                self.lying.take_if(|lying| lying.plain == *plain);
-                Answer::Removed
+            StoreOperation::Remove { plain } => {
+                self.entry.take_if(|entry| entry.plain == *plain);
+                StoreReply::Removed
             }
-            Op::Write { .. } if !may_write => Answer::Failed,
-            Op::Write { plain, number, end, found } => {
-                let ours = self.is_held_by(owner);
-                if !ours && self.lying.as_ref().is_some_and(|lying| lying.plain != *plain && lying.plain != *found) {
-                    return Answer::Written(false);
+            StoreOperation::Write { .. } if !may_write => StoreReply::Failed,
+            StoreOperation::Write { plain, number, expires_at, found } => {
+                let is_held = self.is_held_by(owner);
+                let is_other = |entry: &StoredEntry| entry.plain != *plain && entry.plain != *found;
+                if !is_held && self.entry.as_ref().is_some_and(is_other) {
+                    return StoreReply::Written(false);
                 }
-                let end = if self.kind == Kind::Redis { *end } else { Duration::MAX };
-                if end > time {
-                    self.lying = Some(Lying { plain: plain.clone(), number: *number, since: now, end });
+                let expires_at = if self.kind == StoreKind::Redis { *expires_at } else { Duration::MAX };
+                if expires_at > time {
+                    self.entry = Some(StoredEntry { plain: plain.clone(), number: *number, since: now, expires_at });
                 }
-                if ours && self.kind == Kind::Redis {
+                if is_held && self.kind == StoreKind::Redis {
                     self.lease = None;
                 }
-                Answer::Written(true)
+                StoreReply::Written(true)
             }
-            Op::EndLease => {
-                self.lease.take_if(|held| held.owner == owner);
-                Answer::LeaseEnded
+            StoreOperation::ReleaseLease => {
+                self.unlock(owner);
+                StoreReply::LeaseReleased
             }
         }
     }
 
-    /// What has expired is not there any more.
-    fn pass(&mut self, now: Duration) {
+    fn expire(&mut self, now: Duration) {
         let time = now + self.ahead;
-        self.lying.take_if(|lying| lying.end <= time);
-        if let Some(held) = self.lease.take_if(|held| held.end <= time) {
-            self.lost.insert(held.owner);
+        self.entry.take_if(|entry| entry.expires_at <= time);
+        if let Some(lease) = self.lease.take_if(|lease| lease.expires_at <= time) {
+            self.lost.insert(lease.owner);
         }
     }
 
     pub(super) fn is_held_by(&self, owner: u64) -> bool {
-        self.lease.is_some_and(|held| held.owner == owner)
+        self.lease.is_some_and(|lease| lease.owner == owner)
     }
 
     /// Since when somebody has held the lease, if anybody does.
     pub(super) fn held_since(&self) -> Option<Duration> {
-        self.lease.map(|held| held.since)
+        self.lease.map(|lease| lease.since)
     }
 
     pub(super) fn has_lost(&mut self, owner: u64, now: Duration) -> bool {
-        self.pass(now);
+        self.expire(now);
         self.lost.contains(&owner)
     }
 
-    pub(super) fn lying(&mut self, now: Duration) -> Option<&Lying> {
-        self.pass(now);
-        self.lying.as_ref()
+    pub(super) fn entry(&mut self, now: Duration) -> Option<&StoredEntry> {
+        self.expire(now);
+        self.entry.as_ref()
     }
 
-    /// A lock ends with the descriptor of its file, which is closed in any case.
+    /// A file lock ends with its descriptor, which is closed in any case.
     pub(super) fn unlock(&mut self, owner: u64) {
-        self.lease.take_if(|held| held.owner == owner);
+        self.lease.take_if(|lease| lease.owner == owner);
+    }
+
+    pub(super) fn damage(&mut self) {
+        if let Some(entry) = &mut self.entry {
+            entry.plain.truncate(5);
+        }
     }
 
     pub(super) fn replicate(&mut self) {
-        self.replica = (self.lying.clone(), self.lease);
+        self.replica = (self.entry.clone(), self.lease);
     }
 
     /// The replica takes over: what was written since is lost. One whose clock is behind would take a token for younger
-    /// than it is, and be believed, as the README says.
+    /// than it is, and would be believed: a limitation that the documentation names.
     pub(super) fn fail_over(&mut self, ahead: Duration) {
-        let (lying, lease) = self.replica.clone();
-        self.replace(lying, lease);
+        let (entry, lease) = self.replica.clone();
+        self.replace(entry, lease);
         self.ahead += ahead;
     }
 
@@ -172,14 +188,14 @@ impl Store {
         self.replace(None, None);
     }
 
-    fn replace(&mut self, lying: Option<Lying>, lease: Option<Held>) {
+    fn replace(&mut self, entry: Option<StoredEntry>, lease: Option<HeldLease>) {
         let holder = self.lease.filter(|held| lease.is_none_or(|other| other.owner != held.owner));
         self.lost.extend(holder.map(|held| held.owner));
-        (self.lying, self.lease) = (lying, lease);
+        (self.entry, self.lease) = (entry, lease);
     }
 }
 
 /// Redis counts milliseconds.
-fn millis(time: Duration) -> Duration {
+fn whole_milliseconds(time: Duration) -> Duration {
     Duration::from_millis(time.as_millis() as u64)
 }

@@ -1,10 +1,10 @@
-//! What is to happen, in the order of its time.
+//! The events that are still to happen, in the order of their time.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-pub(crate) struct Agenda<E>(BinaryHeap<Reverse<Entry<E>>>);
+pub(crate) struct EventQueue<E>(BinaryHeap<Reverse<Entry<E>>>);
 
 struct Entry<E> {
     at: Duration,
@@ -13,23 +13,23 @@ struct Entry<E> {
     event: E,
 }
 
-impl<E> Agenda<E> {
+impl<E> EventQueue<E> {
     pub(crate) fn new() -> Self {
         Self(BinaryHeap::new())
     }
 
-    pub(crate) fn add(&mut self, at: Duration, order: u64, event: E) {
+    pub(crate) fn push(&mut self, at: Duration, order: u64, event: E) {
         self.0.push(Reverse(Entry { at, order, event }));
     }
 
     /// The next event, if it happens before `end`.
-    pub(crate) fn next_before(&mut self, end: Duration) -> Option<(Duration, E)> {
+    pub(crate) fn pop_before(&mut self, end: Duration) -> Option<(Duration, E)> {
         self.0.peek().filter(|Reverse(next)| next.at < end)?;
         self.0.pop().map(|Reverse(Entry { at, event, .. })| (at, event))
     }
 
-    pub(crate) fn keep(&mut self, which: impl Fn(&E) -> bool) {
-        self.0.retain(|Reverse(entry)| which(&entry.event));
+    pub(crate) fn retain(&mut self, keeps: impl Fn(&E) -> bool) {
+        self.0.retain(|Reverse(entry)| keeps(&entry.event));
     }
 }
 

@@ -1,0 +1,185 @@
+//! What must hold for a fleet, whatever happens to it: checked against what only the simulation knows, such as when a
+//! token really expires.
+
+use std::time::Duration;
+
+use bankhub_core::{Instant, Status};
+
+use super::coverage::Reached;
+use super::process::FleetCall;
+use super::simulator::Fleet;
+use super::store::StoreKind;
+use crate::clock::SECOND;
+use crate::endpoint::EndpointResponse;
+use crate::reference_policy;
+
+/// A token request that the endpoint is busy with.
+pub(super) struct RequestInFlight {
+    pub(super) process: usize,
+    pub(super) owner: u64,
+    /// It is sent without a lease, because the store failed or its holder is stuck.
+    pub(super) is_alone: bool,
+    pub(super) until: Duration,
+}
+
+/// The newest token, as the endpoint knows it.
+pub(super) struct NewestToken {
+    number: u64,
+    sent_at: Duration,
+    ttl: Duration,
+}
+
+/// Two reads of the store in a backoff, and some time for each.
+const LEARNED_WITHIN: Duration = Duration::from_secs(14);
+
+/// A process that rejects more, one after the other, may adopt the first of them again.
+const REJECTED_REMEMBERED: usize = 16;
+
+/// Before its expiry.
+const SERVED_UNTIL: Duration = Duration::from_secs(31);
+
+/// How far two wall clocks may be apart.
+pub(super) const WALL_CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
+
+/// What two clocks that are apart, and the margin for it, can make of a token's age in a directory.
+const AGE_WRONG_BY: Duration = Duration::from_secs(600);
+
+impl Fleet {
+    /// A caller is served this token.
+    pub(super) fn check_token(&mut self, process: usize, number: u64) {
+        let now = self.now;
+        let of = &mut self.processes[process];
+        assert!(now < self.expiries[&number], "an expired token is served");
+        let is_remembered = of.rejected.iter().rev().take(REJECTED_REMEMBERED).any(|rejected| *rejected == number);
+        let returns = is_remembered && of.served != Some(number);
+        assert!(!returns, "a token comes back that was rejected here");
+        of.served = Some(number);
+    }
+
+    /// A call fails, or its deadline is exceeded.
+    pub(super) fn check_failure(&mut self, call: usize, status: Status) {
+        self.coverage.reach(Reached::CallFailed);
+        let FleetCall { process, began, .. } = self.calls[call];
+        let of = &self.processes[process];
+        // Its fetch may be overdue when it continues, and a token that was requested before its wall clock was set be
+        // stale on arrival: both end in the shortest backoff.
+        let disturbed_until = of.stopped_until.max(self.machines[of.machine].wall_set_at + self.request_timeout);
+        if disturbed_until + 2 * SECOND > began {
+            return;
+        }
+        if let Some(overdue_at) = of.overdue_at {
+            let latest = began.max(overdue_at) + SECOND;
+            assert!(self.now <= latest, "a caller learns late of a request that is overdue at {overdue_at:?}");
+        }
+        // While it waits for one late response after the other, the token of each may be revoked.
+        let responses = self.responses_at.iter().rev().take_while(|at| **at > began).count();
+        let waited_for_others = self.faults.slow_responses && status == Status::DeadlineExceeded && responses >= 3;
+        // A token that is rejected at once may be gone again before all who waited for it have woken.
+        let is_excused = self.faults.endpoint || waited_for_others || of.last_rejection > began || !self.can_share();
+        assert!(is_excused, "a call fails with {status:?} though the endpoint is healthy");
+        let in_flight = self.requests.iter().any(|request| request.process == process && request.until > self.now);
+        let is_busy =
+            in_flight || of.last_exchange + LEARNED_WITHIN > self.now || of.calls_since + LEARNED_WITHIN > self.now;
+        // Across machines, a token in a directory may seem older than it is.
+        if self.faults.store || self.faults.processes || is_busy || !self.store_knows_ages() {
+            return;
+        }
+        let (now, expiries) = (self.now, &self.expiries);
+        let rejected = &self.processes[process].rejected;
+        let useful = self.store.entry(now).filter(|entry| {
+            entry.since + LEARNED_WITHIN < now
+                && !rejected.contains(&entry.number)
+                && now + SERVED_UNTIL < expiries[&entry.number]
+        });
+        assert!(useful.is_none(), "a call fails with {status:?} although the store has another process's token");
+    }
+
+    /// Callers who are not woken sleep on: for nothing that is there, and no longer than until the request is overdue.
+    pub(super) fn check_sleepers(&self, process: usize) {
+        let of = &self.processes[process];
+        let overdue_at = of.overdue_at.map(|at| self.timestamp_at(process, at).boottime);
+        for waiter in of.waiting.iter().filter(|waiter| !waiter.is_woken) {
+            assert!(of.state.published().is_none(), "a caller sleeps in spite of a token");
+            let in_time = overdue_at.is_none_or(|overdue_at| waiter.until <= overdue_at);
+            assert!(in_time, "a caller sleeps until {:?}, and the request is overdue at {overdue_at:?}", waiter.until);
+        }
+    }
+
+    /// A token request is sent.
+    pub(super) fn check_request(&mut self, request: RequestInFlight, response: EndpointResponse) {
+        let now = self.now;
+        let of = &mut self.processes[request.process];
+        let not_before = of.not_before;
+        assert!(now >= not_before, "a request at {now:?}, and the endpoint asked for none before {not_before:?}");
+        of.last_exchange = now;
+        self.requests.retain(|other| other.until > now);
+        let lost = self.store.has_lost(request.owner, now);
+        self.coverage.reach_if(lost, Reached::LeaseLost);
+        assert!(request.is_alone || lost || self.store.is_held_by(request.owner), "a request without the lease");
+        for other in &self.requests {
+            let other_lost = self.store.has_lost(other.owner, now);
+            self.coverage.reach_if(other_lost, Reached::LeaseLostInFlight);
+            let is_excused = request.is_alone || other.is_alone || lost || other_lost;
+            assert!(is_excused, "two requests in flight: of {} and of {}", other.process, request.process);
+        }
+        self.coverage.reach_if(request.is_alone && self.faults.store, Reached::AloneAfterStoreFailure);
+        if self.is_calm {
+            assert!(!request.is_alone && self.requests.is_empty(), "two requests in flight though nothing fails");
+            self.check_need();
+        }
+        self.responses_at.push(request.until);
+        self.requests.push(request);
+        self.requests_sent += 1;
+        if let EndpointResponse::Token { number, ttl } = response {
+            // Issued again for a shorter time, it is valid for as long as was said before.
+            let expiry = self.expiries.entry(number).or_default();
+            *expiry = (*expiry).max(now + ttl);
+            self.newest = Some(NewestToken { number, sent_at: now, ttl });
+        }
+    }
+
+    /// One request must be enough for all, until the newest token is due, or rejected.
+    fn check_need(&mut self) {
+        let Some(newest) = self.newest.as_ref().filter(|newest| self.endpoint.accepts(newest.number)) else { return };
+        let age_wrong_by = if self.store_knows_ages() { SECOND } else { AGE_WRONG_BY };
+        let sent_at = Instant::from_origin(newest.sent_at);
+        let due_at = reference_policy::refresh_at(sent_at, newest.ttl, None).least - age_wrong_by;
+        let due_at = due_at.since_origin();
+        assert!(self.now >= due_at, "a request at {:?}, although the newest token is due at {due_at:?}", self.now);
+    }
+
+    /// A holder is bypassed only by processes that have waited for it as long as it may take.
+    pub(super) fn check_holder_is_stuck(&mut self) {
+        self.coverage.reach(Reached::AloneAfterBypass);
+        let since = self.store.held_since();
+        let least = reference_policy::lease_holder_timeout(self.request_timeout) - SECOND;
+        let is_stuck = since.is_none_or(|since| since + least <= self.now);
+        // What a stopped process learned may be old.
+        let is_excused = self.faults.processes || self.faults.store;
+        assert!(is_stuck || is_excused, "a holder is bypassed that has held the lease since {since:?}");
+    }
+
+    /// Whether every process knows how old a token in the store is.
+    fn store_knows_ages(&self) -> bool {
+        self.store.kind == StoreKind::Redis || self.machines.len() == 1 && !self.faults.processes
+    }
+
+    /// Whether a token seems young enough to every process. Where it does not, they may end each other's.
+    fn can_share(&self) -> bool {
+        self.ttl >= 10 * AGE_WRONG_BY || self.store_knows_ages()
+    }
+
+    /// Nothing fails any more, all tokens were revoked a moment ago, and each process has been called since.
+    pub(super) fn check_recovery(&mut self, requests_before: u64) {
+        let served: Vec<_> = self.processes.iter().map(|process| process.served).collect();
+        assert!(!served.contains(&None), "a process has no token in the end: {served:?}");
+        if self.can_share() {
+            self.coverage.reach(Reached::Shared);
+            let is_accepted = served[0].is_some_and(|number| self.endpoint.accepts(number));
+            assert!(is_accepted, "the token that they share is rejected");
+            assert!(served.windows(2).all(|pair| pair[0] == pair[1]), "they share no token in the end: {served:?}");
+            let requests = self.requests_sent - requests_before;
+            assert_eq!(requests, 1, "requests for all of them, after a revocation");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The threads of fetches that share a store: carry out the actions of a `Fetch`. Between any two, other processes may
+//! act, and this one may be stopped, killed, or its cache closed.
+
+use std::time::Duration;
+
+use bankhub_core::{
+    Action, Error, Event, Failure, Fetch, Instant, Lease, Secret, Status, StoredEntry, Timestamp, Token, TokenResponse,
+    TokenState,
+};
+
+use super::checker::RequestInFlight;
+use super::coverage::Reached;
+use super::lease_checker::LeaseChecker;
+use super::session::Session;
+use super::simulator::{Fleet, FleetEvent};
+use crate::clock::SECOND;
+use crate::endpoint::{EndpointMode, EndpointResponse, token_value};
+use crate::reference_policy;
+
+pub(super) struct FetchThread {
+    pub(super) id: u64,
+    fetch: Fetch,
+    pub(super) session: Option<Session>,
+    /// Of its last session.
+    pub(super) owner: u64,
+    /// Its cache was closed; this is what is left of it.
+    pub(super) closed: Option<TokenState>,
+    pub(super) sleeps: bool,
+    panics: bool,
+    /// What the endpoint asked for.
+    retry_after: Option<Duration>,
+    lease_checker: LeaseChecker,
+}
+
+impl FetchThread {
+    pub(super) fn new(id: u64, lease_checker: LeaseChecker) -> Self {
+        Self {
+            id,
+            fetch: Fetch::new(),
+            session: None,
+            owner: 0,
+            closed: None,
+            sleeps: false,
+            panics: false,
+            retry_after: None,
+            lease_checker,
+        }
+    }
+
+    pub(super) fn open_session(&mut self, owner: u64, now: Timestamp) {
+        self.owner = owner;
+        self.session = Some(Session::new(owner, now));
+        self.lease_checker.session_opened();
+    }
+}
+
+/// What the thread does next.
+enum NextStep {
+    ReadStore,
+    AcquireLease,
+    Remove,
+    SleepUntil(Instant),
+    Send,
+    Write(Token),
+    Release,
+    End,
+}
+
+impl NextStep {
+    fn of(action: Action<'_>) -> Self {
+        match action {
+            Action::ReadStore => Self::ReadStore,
+            Action::AcquireLease => Self::AcquireLease,
+            Action::Remove => Self::Remove,
+            Action::SleepUntil(at) => Self::SleepUntil(at),
+            Action::Send => Self::Send,
+            Action::Write(token) => Self::Write(token.clone()),
+            Action::Release => Self::Release,
+            Action::Done => Self::End,
+        }
+    }
+}
+
+impl Fleet {
+    pub(super) fn fetch_thread_starts(&mut self, process: usize, thread: u64) {
+        self.step(process, thread, Event::Started);
+    }
+
+    /// After its pause, or because the cache was closed.
+    pub(super) fn fetch_thread_wakes(&mut self, process: usize, thread: u64) {
+        let thread_of = self.processes[process].threads.iter_mut().find(|other| other.id == thread);
+        if thread_of.is_some_and(|thread| std::mem::take(&mut thread.sleeps)) {
+            self.step(process, thread, Event::Woke);
+        }
+    }
+
+    /// Passes an event on to the machine, and carries out its action.
+    pub(super) fn step(&mut self, process: usize, thread: u64, event: Event) {
+        let reads = matches!(event, Event::StoreRead(_));
+        self.coverage.reach_if(matches!(event, Event::StoreRead(StoredEntry::Damaged(_))), Reached::DamagedEntry);
+        let now = self.timestamp(process);
+        let before = reads.then(|| self.processes[process].state.generation());
+        let in_backoff = reads && self.processes[process].state.stats(now).next_attempt_at != 0;
+        let next = self.step_machine(process, thread, event, now);
+        if before.is_some_and(|before| self.processes[process].state.generation() > before) {
+            self.coverage.reach(Reached::Adopted);
+            self.coverage.reach_if(in_backoff, Reached::AdoptedInBackoff);
+        }
+        self.release_lock(process);
+        self.carry_out(process, thread, next, now);
+    }
+
+    /// Passes the holder of the lease on to the machine, and checks its decision.
+    pub(super) fn lease_observed(&mut self, process: usize, thread: u64, lease: Lease) {
+        let now = self.timestamp(process);
+        let (had_token, had_failure) = {
+            let state = self.state_of(process, thread);
+            let _ = state.stats(now); // learns what time alone does
+            (state.published().is_some(), state.last_failure().is_some())
+        };
+        let is_closed = self.thread_of(process, thread).closed.is_some();
+        let next = self.step_machine(process, thread, Event::LeaseObserved(lease), now);
+        let is_fetching = self.state_of(process, thread).stats(now).fetching;
+        let pause = match next {
+            NextStep::SleepUntil(at) => Some(at.saturating_since(now.boottime)),
+            _ => None,
+        };
+        let checker = &mut self.thread_of(process, thread).lease_checker;
+        let decision = checker.observe(lease, now.boottime);
+        decision.check(pause, matches!(next, NextStep::ReadStore), matches!(next, NextStep::Release));
+        if decision.is_bypass() {
+            self.check_holder_is_stuck();
+        }
+        if decision.is_abandon() {
+            self.coverage.reach(if is_fetching { Reached::AloneAfterAbandon } else { Reached::Abandoned });
+            assert!(!is_fetching || !had_token, "a request without a lease although there is a token");
+            assert!(
+                is_fetching || had_token || had_failure || is_closed,
+                "a fetch is abandoned without an alternative"
+            );
+        }
+        self.release_lock(process);
+        self.carry_out(process, thread, next, now);
+    }
+
+    fn step_machine(&mut self, process: usize, thread: u64, event: Event, now: Timestamp) -> NextStep {
+        let jitter = self.random.jitter();
+        let of = &mut self.processes[process];
+        let thread = of.threads.iter_mut().find(|other| other.id == thread).expect("the thread runs");
+        let state = thread.closed.as_mut().unwrap_or(&mut of.state);
+        NextStep::of(thread.fetch.step(event, state, now, jitter))
+    }
+
+    fn carry_out(&mut self, process: usize, thread: u64, next: NextStep, now: Timestamp) {
+        match next {
+            NextStep::ReadStore => self.read_store(process, thread),
+            NextStep::AcquireLease => self.acquire_lease(process, thread),
+            NextStep::Remove => self.remove(process, thread),
+            NextStep::SleepUntil(at) => self.sleep(process, thread, at.saturating_since(now.boottime)),
+            NextStep::Send => self.send(process, thread, now),
+            NextStep::Write(token) => self.write(process, thread, &token),
+            NextStep::Release => self.release(process, thread),
+            NextStep::End => self.end(process, thread),
+        }
+    }
+
+    fn sleep(&mut self, process: usize, thread: u64, pause: Duration) {
+        let thread_of = self.thread_of(process, thread);
+        thread_of.sleeps = true;
+        // The runtime's sleep ends at once where the cache is closed already.
+        let pause = if thread_of.closed.is_some() { Duration::ZERO } else { pause };
+        thread_of.lease_checker.slept();
+        self.after(pause, process, FleetEvent::FetchThreadWakes { thread });
+    }
+
+    fn send(&mut self, process: usize, thread: u64, now: Timestamp) {
+        let thread_of = self.thread_of(process, thread);
+        assert!(thread_of.closed.is_none(), "a request after its cache was closed");
+        let (owner, is_alone) = (thread_of.owner, thread_of.session.is_none());
+        thread_of.lease_checker.request_sent(now.boottime);
+        self.processes[process].overdue_at = Some(self.now + self.request_timeout + reference_policy::OVERDUE_GRACE);
+        let (response, mut latency, mode) = self.endpoint.request(self.request_timeout, &mut self.random);
+        if mode == EndpointMode::Healthy && self.faults.slow_responses && self.random.one_in(2) {
+            latency = (self.request_timeout - SECOND / 100).min(self.ttl / 4);
+        }
+        self.coverage.reach_if(mode == EndpointMode::HangingLookup, Reached::LookupHangs);
+        self.check_request(RequestInFlight { process, owner, is_alone, until: self.now + latency }, response);
+        self.after(latency, process, FleetEvent::ResponseArrives { thread, response });
+    }
+
+    pub(super) fn response_arrives(&mut self, process: usize, thread: u64, response: EndpointResponse) {
+        let now = self.timestamp(process);
+        let thread_of = self.thread_of(process, thread);
+        let is_closed = thread_of.closed.is_some();
+        let has_session = thread_of.session.is_some();
+        thread_of.lease_checker.response_arrived(now.boottime, has_session);
+        let holds_lease = thread_of.session.as_ref().is_some_and(Session::holds_lease);
+        if let EndpointResponse::Failure { retry_after, .. } = response {
+            thread_of.retry_after = retry_after;
+        }
+        let of = &mut self.processes[process];
+        of.last_exchange = self.now;
+        of.overdue_at.take_if(|_| !is_closed);
+        let event = match response {
+            EndpointResponse::Token { number, ttl } => {
+                Event::Response(Ok(TokenResponse { value: Secret::new(token_value(number)), ttl }))
+            }
+            EndpointResponse::Failure { status, retry_after } => {
+                Event::Response(Err(Failure { error: Error::new(status, "it failed"), retry_after }))
+            }
+            EndpointResponse::Panic => {
+                self.coverage.reach_if(holds_lease, Reached::PanickedWithLease);
+                self.thread_of(process, thread).panics = true;
+                // The session ends as the stack unwinds.
+                return self.release(process, thread);
+            }
+        };
+        self.step(process, thread, event);
+    }
+
+    /// The session is closed.
+    pub(super) fn released(&mut self, process: usize, thread: u64) {
+        if !self.thread_of(process, thread).panics {
+            return self.step(process, thread, Event::Released);
+        }
+        let (now, jitter) = (self.timestamp(process), self.random.jitter());
+        let error = Error::new(Status::Internal, "it panicked");
+        self.state_of(process, thread).fetch_panicked(error, now, jitter);
+        self.release_lock(process);
+        self.end(process, thread);
+    }
+
+    fn end(&mut self, process: usize, thread: u64) {
+        let ended = self.thread_of(process, thread);
+        let retry_after = ended.retry_after.filter(|_| ended.closed.is_none());
+        let of = &mut self.processes[process];
+        of.threads.retain(|other| other.id != thread);
+        if let Some(after) = retry_after {
+            of.not_before = self.now + after.min(reference_policy::RETRY_AFTER_MAX);
+        }
+    }
+
+    pub(super) fn thread_of(&mut self, process: usize, thread: u64) -> &mut FetchThread {
+        let threads = &mut self.processes[process].threads;
+        threads.iter_mut().find(|other| other.id == thread).expect("the thread runs")
+    }
+
+    fn state_of(&mut self, process: usize, thread: u64) -> &mut TokenState {
+        let of = &mut self.processes[process];
+        let thread = of.threads.iter_mut().find(|other| other.id == thread).expect("the thread runs");
+        thread.closed.as_mut().unwrap_or(&mut of.state)
+    }
+}
