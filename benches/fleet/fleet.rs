@@ -1,37 +1,37 @@
-//! Processes that were started all at once: what the endpoint sees of them, if they know nothing of each other.
+//! Processes that start at the same moment: what the endpoint sees of them. Without a store, none knows of another.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{Process, Token};
+use crate::process::{Process, TokenNumber, response};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A busy process: somebody finds out within this time that its token was revoked.
+/// A busy process: an API answers 401 to it within this time after its token was revoked.
 pub(crate) const NOTICED_WITHIN: Duration = SECOND;
 
-/// Long enough that no process has a token left, be it of 60,000 s.
+/// Long enough that no process has a token left, even one of 60,000 s.
 const OUTAGE: Duration = DAY;
 
-/// How long after an outage its end is felt: the longest backoff.
+/// The longest backoff: until then, the end of an outage has an effect.
 const AFTER_OUTAGE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fleet {
     pub(crate) processes: u64,
     pub(crate) ttl: Duration,
-    pub(crate) jitter: bool,
-    /// A third of it passes before all tokens are revoked, another before the endpoint is down for a day.
-    pub(crate) lives: Duration,
+    pub(crate) has_jitter: bool,
+    /// After a third of it all tokens are revoked. After two thirds of it the endpoint is down for a day.
+    pub(crate) duration: Duration,
 }
 
-/// Token requests, or looks into a store: in all, while the endpoint is down, and the most in one second of each phase.
+/// Token requests, or reads of a store: all of them, those during the outage, and the most in one second of each phase.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Counts {
     pub(crate) total: u64,
-    pub(crate) while_down: u64,
+    pub(crate) during_outage: u64,
     pub(crate) cold_start: u32,
     pub(crate) usual: u32,
     pub(crate) revocation: u32,
@@ -40,73 +40,74 @@ pub(crate) struct Seen {
 }
 
 impl Fleet {
-    /// Lives through it on all cores: no process knows of another, so each lives by itself.
-    pub(crate) fn live(&self) -> Seen {
-        let seconds: Vec<AtomicU32> = (0..=self.lives.as_secs()).map(|_| AtomicU32::new(0)).collect();
+    /// Simulates processes without a store, on all cores, as none depends on another.
+    pub(crate) fn simulate(&self) -> Counts {
+        let seconds: Vec<AtomicU32> = (0..=self.duration.as_secs()).map(|_| AtomicU32::new(0)).collect();
         let next = AtomicU64::new(0);
         thread::scope(|scope| {
             for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
-                    let mine = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < self.processes);
-                    while let Some(seed) = mine() {
-                        self.live_through(Process::new(seed, self.jitter, Duration::ZERO), &seconds);
+                    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < self.processes);
+                    while let Some(seed) = take() {
+                        self.simulate_process(Process::new(seed, self.has_jitter, Duration::ZERO), &seconds);
                     }
                 });
             }
         });
-        self.summary(&seconds.into_iter().map(AtomicU32::into_inner).collect::<Vec<_>>())
+        self.count(&seconds.into_iter().map(AtomicU32::into_inner).collect::<Vec<_>>())
     }
 
-    /// In every process somebody asks all the time, so that a fetch begins as soon as it may.
-    fn live_through(&self, mut process: Process, seconds: &[AtomicU32]) {
+    /// Some caller always asks for a token, so each fetch begins as early as it may.
+    fn simulate_process(&self, mut process: Process, seconds: &[AtomicU32]) {
         let revocation = self.revocation();
-        let noticed = revocation + NOTICED_WITHIN.mul_f64(process.random().f64());
+        let noticed_at = revocation + NOTICED_WITHIN.mul_f64(process.random().f64());
         let outage = self.outage();
+        let respond = |sent_at: Duration| {
+            seconds[sent_at.as_secs() as usize].fetch_add(1, Ordering::Relaxed);
+            (!outage.contains(&sent_at)).then(|| response(sent_at.as_nanos() as TokenNumber, self.ttl))
+        };
+        let mut noticed = false;
         let mut now = Duration::ZERO;
-        let mut revoked = false;
-        while now < self.lives {
-            now = process.fetch(now, |sent| {
-                seconds[sent.as_secs() as usize].fetch_add(1, Ordering::Relaxed);
-                (!outage.contains(&sent)).then_some((sent.as_nanos() as Token, self.ttl))
-            });
-            let next = process.next_fetch(now);
-            if revoked || next < noticed {
-                now = next;
-                continue;
+        while now < self.duration {
+            let mut begins = false;
+            if !noticed && now >= noticed_at {
+                noticed = true;
+                let revoked = process.token().filter(|sent_at| u128::from(*sent_at) < revocation.as_nanos());
+                begins = revoked.is_some_and(|token| process.invalidate(token, now));
             }
-            revoked = true;
-            now = now.max(noticed);
-            if let Some(token) = process.token(now).filter(|token| u128::from(*token) < revocation.as_nanos()) {
-                process.reject(token, now);
+            if begins || process.poll(now) {
+                now = process.fetch(now, respond);
             }
-            now = process.next_fetch(now);
+            let next = process.next_check_at();
+            now = now.max(if noticed { next } else { next.min(noticed_at) });
         }
     }
 
     pub(crate) fn revocation(&self) -> Duration {
-        self.lives / 3
+        self.duration / 3
     }
 
     pub(crate) fn outage(&self) -> Range<Duration> {
-        let begin = self.lives / 3 * 2;
-        begin..begin + OUTAGE
+        let start = self.duration / 3 * 2;
+        start..start + OUTAGE
     }
 
-    pub(crate) fn summary(&self, seconds: &[u32]) -> Seen {
-        let during = |begin: Duration, length: Duration| {
-            let begin = begin.as_secs() as usize;
-            seconds[begin..begin + length.as_secs() as usize].iter().copied()
+    /// What happened so often in each second.
+    pub(crate) fn count(&self, seconds: &[u32]) -> Counts {
+        let during = |start: Duration, length: Duration| {
+            let start = start.as_secs() as usize;
+            seconds[start..start + length.as_secs() as usize].iter().copied()
         };
-        let most = |begin, length| during(begin, length).max().unwrap_or_default();
-        let Range { start: down, end: up } = self.outage();
-        Seen {
+        let most = |start, length| during(start, length).max().unwrap_or_default();
+        let Range { start: down_at, end: up_at } = self.outage();
+        Counts {
             total: seconds.iter().copied().map(u64::from).sum(),
-            while_down: during(down, OUTAGE).map(u64::from).sum(),
+            during_outage: during(down_at, OUTAGE).map(u64::from).sum(),
             cold_start: most(Duration::ZERO, SECOND),
-            usual: most(self.lives / 6, self.lives / 6 - SECOND),
+            usual: most(self.duration / 6, self.duration / 6 - SECOND),
             revocation: most(self.revocation(), 2 * NOTICED_WITHIN),
-            outage: most(down, OUTAGE),
-            after_outage: most(up, AFTER_OUTAGE),
+            outage: most(down_at, OUTAGE),
+            after_outage: most(up_at, AFTER_OUTAGE),
         }
     }
 }

@@ -1,81 +1,75 @@
-//! What the endpoint sees of many processes: years of the very code of `src/life.rs`, `src/policy.rs` and `src/turn.rs`
-//! as tables.
+//! What the endpoint sees of many processes: years of the very state and fetches that the library has, as tables.
 //!
-//! With `--shared`: of processes that share a store, beside others. With `--tiny`: a week of few, for a test.
-
-#[allow(dead_code, unreachable_pub, reason = "the library exports it; a life needs only some of it")]
-#[path = "../../src/error.rs"]
-mod error;
-#[allow(dead_code, unreachable_pub, reason = "the library exports its statistics; a fleet asks for none")]
-#[path = "../../src/life.rs"]
-mod life;
-#[allow(dead_code, reason = "the endpoint cuts a ttl; there is no file of another machine")]
-#[path = "../../src/policy.rs"]
-mod policy;
-#[path = "../../src/secret.rs"]
-mod secret;
-#[path = "../../src/turn.rs"]
-mod turn;
+//! With `--shared`: of processes that share a store, compared with processes that do not. With `--tiny`: a week of few
+//! processes, for a test.
 
 mod fleet;
 mod process;
-mod rivals;
-mod sharers;
+mod shared_store;
 mod store;
+mod unshared;
 
 use std::thread;
 use std::time::Duration;
 
-use fleet::{Fleet, Seen};
-use rivals::Rivals;
+use fleet::{Counts, Fleet};
+use unshared::Unshared;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What the API grants, and what would be hard on it.
+/// The ttl that the API documents, and shorter ones, which would put more load on it.
 const TTLS_S: [u64; 3] = [60_000, 600, 10];
-/// A year of 10,000 processes that share tokens of 10 s would take hours.
+/// Without 10 s: a year of 10,000 processes that share a store would take hours.
 const SHARED_TTLS_S: [u64; 2] = [60_000, 600];
 
 fn main() {
-    let told = |option: &str| std::env::args().skip(1).any(|argument| argument == option);
-    let tiny = told("--tiny");
-    if told("--shared") {
+    let has_option = |option: &str| std::env::args().skip(1).any(|argument| argument == option);
+    let tiny = has_option("--tiny");
+    if has_option("--medium") {
+        if has_option("--shared") {
+            return shared([10, 50], YEAR);
+        }
+        fleets(&[1, 50], YEAR);
+        println!();
+        return unshared(&[1, 2, 100]);
+    }
+    if has_option("--shared") {
         return shared(if tiny { [1, 20] } else { [100, 10_000] }, if tiny { WEEK } else { YEAR });
     }
     fleets(if tiny { &[1, 20] } else { &[1, 100, 10_000] }, if tiny { WEEK } else { YEAR });
     println!();
-    rivals(if tiny { &[1, 2] } else { &[1, 2, 100] });
+    unshared(if tiny { &[1, 2] } else { &[1, 2, 100] });
 }
 
-fn fleets(sizes: &[u64], lives: Duration) {
-    println!("| ttl | processes | jitter | requests in all | cold start | usual | revocation | outage | after it |");
+fn fleets(sizes: &[u64], duration: Duration) {
+    println!("| ttl | processes | jitter | requests | cold start | usual | revocation | outage | after outage |");
     println!("|--:|--:|---|--:|--:|--:|--:|--:|--:|");
     for ttl in TTLS_S.map(Duration::from_secs) {
         for &processes in sizes {
-            for jitter in [true, false] {
-                row(&Fleet { processes, ttl, jitter, lives });
+            for has_jitter in [true, false] {
+                row(&Fleet { processes, ttl, has_jitter, duration });
             }
         }
     }
 }
 
 fn row(fleet: &Fleet) {
-    let seen = fleet.live();
+    let counts = fleet.simulate();
     let Fleet { ttl, processes, .. } = fleet;
-    println!("| {ttl:?} | {processes} | {} | {} | {} |", yes_or_no(fleet.jitter), seen.total, peaks(&seen));
+    println!("| {ttl:?} | {processes} | {} | {} | {} |", yes_or_no(fleet.has_jitter), counts.total, peaks(&counts));
 }
 
-/// A thread for each ttl, as those who share a store take one core.
-fn shared(sizes: [u64; 2], lives: Duration) {
+/// On a thread for each ttl, as processes that share a store are simulated on one core.
+fn shared(sizes: [u64; 2], duration: Duration) {
     println!(
-        "| ttl | processes | store | requests in all | of those in the outage | cold start | usual | revocation | \
-         outage | after it | looks: cold start | looks: outage |"
+        "| ttl | processes | store | requests | during outage | cold start | usual | revocation | outage | \
+         after outage | store reads: cold start | store reads: outage |"
     );
     println!("|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     let rows = |ttl| {
-        let fleets = sizes.map(|processes| Fleet { processes, ttl, jitter: true, lives });
+        let fleets = sizes.map(|processes| Fleet { processes, ttl, has_jitter: true, duration });
         fleets.map(|fleet| shared_row(&fleet, false) + &shared_row(&fleet, true)).concat()
     };
     thread::scope(|scope| {
@@ -84,32 +78,32 @@ fn shared(sizes: [u64; 2], lives: Duration) {
     });
 }
 
-fn shared_row(fleet: &Fleet, store: bool) -> String {
-    let (requests, looks) = if store { fleet.live_sharing() } else { (fleet.live(), Seen::default()) };
-    let (Fleet { ttl, processes, .. }, Seen { total, while_down, .. }) = (fleet, &requests);
-    let (store, peaks) = (yes_or_no(store), peaks(&requests));
-    let Seen { cold_start, outage, .. } = looks;
-    format!("| {ttl:?} | {processes} | {store} | {total} | {while_down} | {peaks} | {cold_start} | {outage} |\n")
+fn shared_row(fleet: &Fleet, has_store: bool) -> String {
+    let (requests, reads) =
+        if has_store { fleet.simulate_with_store() } else { (fleet.simulate(), Counts::default()) };
+    let (Fleet { ttl, processes, .. }, Counts { total, during_outage, .. }) = (fleet, &requests);
+    let (store, peaks) = (yes_or_no(has_store), peaks(&requests));
+    let Counts { cold_start, outage, .. } = reads;
+    format!("| {ttl:?} | {processes} | {store} | {total} | {during_outage} | {peaks} | {cold_start} | {outage} |\n")
 }
 
 fn yes_or_no(is_so: bool) -> &'static str {
     if is_so { "yes" } else { "no" }
 }
 
-fn peaks(seen: &Seen) -> String {
-    let Seen { cold_start, usual, revocation, outage, after_outage, .. } = seen;
+fn peaks(counts: &Counts) -> String {
+    let Counts { cold_start, usual, revocation, outage, after_outage, .. } = counts;
     format!("{cold_start} | {usual} | {revocation} | {outage} | {after_outage}")
 }
 
-fn rivals(sizes: &[usize]) {
-    println!("| processes | token requests an hour | calls answered 401 | calls lost, even after a second try |");
+fn unshared(sizes: &[usize]) {
+    println!("| processes | token requests per hour | calls answered 401 | calls that failed, even after a retry |");
     println!("|--:|--:|--:|--:|");
     for &processes in sizes {
-        let rivals = Rivals { processes, ttl: Duration::from_secs(TTLS_S[0]), lives: DAY };
-        let calls = rivals.live();
-        let percent = |part: u64| 100.0 * part as f64 / calls.calls as f64;
-        let an_hour = calls.token_requests as f64 / 24.0;
-        let (rejected, lost) = (percent(calls.rejected), percent(calls.lost));
-        println!("| {processes} | {an_hour:.0} | {rejected:.1} % | {lost:.1} % |");
+        let calls = Unshared { processes, ttl: Duration::from_secs(TTLS_S[0]), duration: DAY }.simulate();
+        let percent = |part: u64| 100.0 * part as f64 / calls.total as f64;
+        let per_hour = calls.token_requests as f64 / 24.0;
+        let (rejected, failed) = (percent(calls.rejected), percent(calls.failed));
+        println!("| {processes} | {per_hour:.0} | {rejected:.1} % | {failed:.1} % |");
     }
 }

@@ -1,117 +1,99 @@
-//! One process of a fleet: the very life of a token, driven as `src/cache.rs` drives it, in invented time.
+//! One process of a fleet, in simulated time: the state and the fetches that the library has, without a store.
 
 use std::time::Duration;
 
-use crate::error::{Error, Status};
-use crate::life::{Answer, Failure, Grant, Life, Moment, Next};
-use crate::policy::Chance;
-use crate::secret::Secret;
+use bankhub_core::{
+    Action, Error, Event, Failure, Fetch, Instant, Invalidation, Jitter, Poll, Secret, Settings, Status, Timestamp,
+    TokenResponse, TokenState,
+};
 
-/// What tells a token from others.
-pub(crate) type Token = u64;
+/// A token is a number: only the endpoint gives it a meaning.
+pub(crate) type TokenNumber = u64;
 
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Process {
-    pub(crate) life: Life,
+    pub(crate) state: TokenState,
     random: fastrand::Rng,
-    jitter: bool,
-    /// What the life was given last.
-    pub(crate) last_chance: Chance,
+    has_jitter: bool,
 }
 
 impl Process {
-    /// One that shares a store waits there for others as long as `turns_take`; zero: it has none.
-    pub(crate) fn new(seed: u64, jitter: bool, turns_take: Duration) -> Self {
-        Self {
-            life: Life::new(None, REQUEST_TIMEOUT, turns_take, 0),
-            random: fastrand::Rng::with_seed(seed),
-            jitter,
-            last_chance: Chance(0),
-        }
+    /// `lease_wait_max` is zero for a process that shares no store.
+    pub(crate) fn new(seed: u64, has_jitter: bool, lease_wait_max: Duration) -> Self {
+        let settings = Settings { refresh_ahead: None, request_timeout: REQUEST_TIMEOUT, lease_wait_max };
+        Self { state: TokenState::new(settings, 0), random: fastrand::Rng::with_seed(seed), has_jitter }
     }
 
     pub(crate) fn random(&mut self) -> &mut fastrand::Rng {
         &mut self.random
     }
 
-    /// The token that a caller would get at once.
-    pub(crate) fn token(&mut self, now: Duration) -> Option<Token> {
-        if self.life.answer(moment(now)) != Answer::Token {
-            return None;
-        }
-        self.life.offer().map(|offer| offer.value.expose().parse().expect("tokens are numbers"))
+    pub(crate) fn jitter(&mut self) -> Jitter {
+        Jitter(if self.has_jitter { self.random.u32(..) } else { u32::MAX / 2 })
     }
 
-    pub(crate) fn wants_fetch(&mut self, now: Duration) -> bool {
-        self.life.wants_fetch(moment(now))
-    }
-
-    /// The fetch that is wanted now, and when it ended. `issue` answers a request: a token and its ttl, or nothing.
-    pub(crate) fn fetch(
-        &mut self,
-        mut now: Duration,
-        mut issue: impl FnMut(Duration) -> Option<(Token, Duration)>,
-    ) -> Duration {
-        self.life.begin_fetch(moment(now));
-        loop {
-            let (sent, chance) = (moment(now), self.chance());
-            if !self.life.send_request(sent, chance) {
-                return now;
-            }
-            let issued = issue(now).map(|(token, ttl)| grant(token, ttl, now));
-            now += self.exchange_takes();
-            match self.answered(issued, now) {
-                Next::RequestAgain(pause) => now += pause,
-                Next::End => return now,
-            }
-        }
-    }
-
-    pub(crate) fn exchange_takes(&mut self) -> Duration {
+    pub(crate) fn request_duration(&mut self) -> Duration {
         Duration::from_millis(self.random.u64(50..250))
     }
 
-    /// The endpoint has answered a request: with a token, or with an error.
-    pub(crate) fn answered(&mut self, issued: Option<Grant>, now: Duration) -> Next {
-        let chance = self.chance();
-        match issued {
-            Some(grant) => self.life.granted(grant, moment(now), chance),
-            None => self.life.failed(unavailable("503"), moment(now), chance),
-        }
+    /// Whether a fetch begins because a caller asks for a token.
+    pub(crate) fn poll(&mut self, now: Duration) -> bool {
+        matches!(self.state.poll(timestamp(now)), Poll::StartFetch)
     }
 
-    /// When a fetch is wanted next, if somebody is there to ask for a token then.
-    pub(crate) fn next_fetch(&mut self, now: Duration) -> Duration {
-        if let Some(offer) = self.life.offer() {
-            return offer.attention.expect("no fetch is in flight").max(now);
-        }
-        match self.life.answer(moment(now)) {
-            Answer::Fail(Error { retry_after: Some(left), .. }) => now + left,
-            _ => now,
-        }
+    /// Whether a fetch begins because an API answered 401 to the token.
+    pub(crate) fn invalidate(&mut self, token: TokenNumber, now: Duration) -> bool {
+        self.state.invalidate(&token.to_string(), timestamp(now)) == Invalidation::StartFetch
     }
 
-    /// An API answered 401 to the token.
-    pub(crate) fn reject(&mut self, token: Token, now: Duration) {
-        self.life.rejected(&token.to_string(), moment(now));
+    /// The token that callers got at the last poll.
+    pub(crate) fn token(&self) -> Option<TokenNumber> {
+        self.state.published().map(|published| published.token.value.expose().parse().expect("tokens are numbers"))
     }
 
-    pub(crate) fn chance(&mut self) -> Chance {
-        self.last_chance = Chance(if self.jitter { self.random.u32(..) } else { u32::MAX / 2 });
-        self.last_chance
+    /// When a poll begins the next fetch.
+    pub(crate) fn next_check_at(&self) -> Duration {
+        self.state.next_check_at().since_origin()
+    }
+
+    /// Carries out the fetch that has just begun; returns when it ended. `respond` is the endpoint, which fails if it
+    /// returns no token.
+    pub(crate) fn fetch(
+        &mut self,
+        mut now: Duration,
+        mut respond: impl FnMut(Duration) -> Option<TokenResponse>,
+    ) -> Duration {
+        let mut fetch = Fetch::new();
+        let mut event = Event::Started;
+        loop {
+            let jitter = self.jitter();
+            event = match fetch.step(event, &mut self.state, timestamp(now), jitter) {
+                Action::Send => {
+                    let response = respond(now).ok_or_else(unavailable);
+                    now += self.request_duration();
+                    Event::Response(response)
+                }
+                Action::SleepUntil(at) => {
+                    now = at.since_origin();
+                    Event::Woke
+                }
+                Action::Done => return now,
+                action => unreachable!("{action:?} without a store"),
+            };
+        }
     }
 }
 
-pub(crate) fn grant(token: Token, ttl: Duration, sent: Duration) -> Grant {
-    Grant { value: Secret::new(token.to_string()), ttl, sent: moment(sent) }
+pub(crate) fn response(token: TokenNumber, ttl: Duration) -> TokenResponse {
+    TokenResponse { value: Secret::new(token.to_string()), ttl }
 }
 
-pub(crate) fn unavailable(problem: &str) -> Failure {
-    Failure { error: Error::new(Status::Unavailable, problem), retry_after: None }
+pub(crate) fn unavailable() -> Failure {
+    Error::new(Status::Unavailable, "503").into()
 }
 
-/// Nobody sleeps here, and nobody sets a clock.
-pub(crate) fn moment(now: Duration) -> Moment {
-    Moment { boot: now, wall: now }
+/// No machine sleeps here, and nobody sets a clock.
+pub(crate) fn timestamp(now: Duration) -> Timestamp {
+    Timestamp { boottime: Instant::from_origin(now), realtime: now }
 }

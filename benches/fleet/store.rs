@@ -1,50 +1,43 @@
-//! Where the processes of a fleet share a token: a store in which nothing ever fails.
+//! The store of a fleet: it is in memory, and nothing in it fails.
 
 use std::time::Duration;
 
-use crate::life::Grant;
-use crate::policy;
-use crate::process::{REQUEST_TIMEOUT, Token, grant};
-use crate::turn::Lease;
+use bankhub_core::{Lease, StoredEntry, Token, policy};
+
+use crate::process::REQUEST_TIMEOUT;
 
 #[derive(Default)]
 pub(crate) struct Store {
-    lying: Option<Lying>,
-    /// The last turn to fetch, and when it is over if its holder does not say so.
+    token: Option<Token>,
+    /// The number of the last lease, and when it expires if its holder does not release it.
     lease: Option<(u64, Duration)>,
-    turns: u64,
-}
-
-struct Lying {
-    token: Token,
-    sent: Duration,
-    ttl: Duration,
+    leases: u64,
 }
 
 impl Store {
-    pub(crate) fn read(&self, now: Duration) -> Option<Grant> {
-        let lying = self.lying.as_ref().filter(|lying| now < lying.sent + lying.ttl)?;
-        Some(grant(lying.token, lying.ttl, lying.sent))
+    pub(crate) fn read(&self, now: Duration) -> StoredEntry {
+        let token = self.token.as_ref().filter(|token| now < token.expires_at().realtime);
+        token.cloned().map_or(StoredEntry::Empty, StoredEntry::Token)
     }
 
-    pub(crate) fn write(&mut self, token: Token, ttl: Duration, sent: Duration) {
-        self.lying = Some(Lying { token, sent, ttl });
+    pub(crate) fn write(&mut self, token: &Token) {
+        self.token = Some(token.clone());
     }
 
     pub(crate) fn remove(&mut self) {
-        self.lying = None;
+        self.token = None;
     }
 
-    pub(crate) fn lease(&mut self, now: Duration) -> Lease {
-        if let Some((turn, _)) = self.lease.filter(|(_, end)| now < *end) {
-            return Lease::Others(turn);
+    pub(crate) fn acquire_lease(&mut self, now: Duration) -> Lease {
+        if let Some((holder, _)) = self.lease.filter(|(_, expires_at)| now < *expires_at) {
+            return Lease::HeldByOther(holder);
         }
-        self.turns += 1;
-        self.lease = Some((self.turns, now + policy::lease(REQUEST_TIMEOUT)));
+        self.leases += 1;
+        self.lease = Some((self.leases, now + policy::lease_duration(REQUEST_TIMEOUT)));
         Lease::Held
     }
 
-    pub(crate) fn end_lease(&mut self) {
+    pub(crate) fn release_lease(&mut self) {
         self.lease = None;
     }
 }

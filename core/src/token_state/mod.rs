@@ -302,8 +302,8 @@ impl TokenState {
     }
 
     /// When a fetch is wanted if somebody asks, even if it can only read the store: another process may have the token
-    /// that this one needs and may not request.
-    fn next_check_at(&self) -> Instant {
+    /// that this one needs and may not request. No poll begins a fetch before.
+    pub fn next_check_at(&self) -> Instant {
         if !self.shares_store() {
             return self.next_request_at();
         }
