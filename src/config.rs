@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bankhub_core::{Error, Secret};
 use ureq::http::Uri;
-
-use crate::error::Error;
-use crate::secret::Secret;
 
 /// Base URL of the Bank Hub's sandbox, the default.
 pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";

@@ -18,25 +18,19 @@
 #![deny(clippy::disallowed_methods)]
 
 mod config;
-mod error;
 #[doc(hidden)]
 pub mod ffi;
 mod http;
-mod life;
-mod policy;
 mod runtime;
-mod secret;
 mod store;
 mod token_cache;
-mod turn;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use http::fuzzing;
 
+pub use bankhub_core::{Error, Stats, Status};
 pub use config::{Config, PRODUCTION_URL, SANDBOX_URL};
-pub use error::{Error, Status};
-pub use life::Stats;
 pub use token_cache::{AccessToken, TokenCache};
 
 pub(crate) use runtime::published_token::{ReadToken, TOKEN_CAPACITY, TokenCopy, TokenMemory};

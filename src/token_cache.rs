@@ -6,14 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bankhub_core::{Error, Secret, Stats, Status};
+
 use crate::config::Config;
-use crate::error::{Error, Status};
 use crate::http::token_endpoint::TokenEndpoint;
-use crate::life::Stats;
 use crate::runtime::cache::Cache;
 use crate::runtime::clock;
 use crate::runtime::published_token::{MaybeOwned, NO_OWNER, ReadToken, TokenCopy, TokenMemory};
-use crate::secret::Secret;
 use crate::store::Store;
 
 /// The owner of a cache's published token until the cache is closed.
@@ -49,7 +48,7 @@ impl TokenCache {
     /// Returns a valid token: at once if there is one, otherwise after the one fetch that all callers wait for.
     ///
     /// # Errors
-    /// Every [`Status`]; `Deadline` after the configured `get_timeout`.
+    /// Every [`Status`]; `DeadlineExceeded` after the configured `get_timeout`.
     pub fn get(&self) -> Result<AccessToken, Error> {
         self.copy_out(None)
     }

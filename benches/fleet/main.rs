@@ -79,8 +79,7 @@ fn shared(sizes: [u64; 2], duration: Duration) {
 }
 
 fn shared_row(fleet: &Fleet, has_store: bool) -> String {
-    let (requests, reads) =
-        if has_store { fleet.simulate_with_store() } else { (fleet.simulate(), Counts::default()) };
+    let (requests, reads) = if has_store { fleet.simulate_with_store() } else { (fleet.simulate(), Counts::default()) };
     let (Fleet { ttl, processes, .. }, Counts { total, during_outage, .. }) = (fleet, &requests);
     let (store, peaks) = (yes_or_no(has_store), peaks(&requests));
     let Counts { cold_start, outage, .. } = reads;

@@ -4,7 +4,7 @@ use super::*;
 
 fn token_url(base_url: &str) -> Result<String, String> {
     let config = Config::new("id", "secret").base_url(base_url);
-    config.token_url().map(|url| url.to_string()).map_err(|error| error.message)
+    config.token_url().map(|url| url.to_string()).map_err(|error| error.message().to_owned())
 }
 
 #[test]

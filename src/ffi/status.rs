@@ -57,7 +57,7 @@ pub(super) fn to_c(status: Status) -> bankhub_status {
         Status::RateLimited => BANKHUB_RATE_LIMITED,
         Status::Unavailable => BANKHUB_UNAVAILABLE,
         Status::BadResponse => BANKHUB_BAD_RESPONSE,
-        Status::Deadline => BANKHUB_DEADLINE,
+        Status::DeadlineExceeded => BANKHUB_DEADLINE,
         Status::Closed => BANKHUB_CLOSED,
         Status::Internal => BANKHUB_INTERNAL,
     }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use bankhub_core::{Failure, policy};
 use ureq::http::{HeaderMap, HeaderValue, header};
 
 use super::response::{self, Problem, TokenResponse};
 use super::token_endpoint::TokenEndpoint;
 use crate::config::Config;
-use crate::life::Failure;
-use crate::policy;
 
 /// Reads a response: three digits of status, and a body.
 pub fn response(input: &[u8]) {
@@ -45,8 +44,8 @@ impl Exchange {
 
     /// One request.
     pub fn run(&self) {
-        if let Err(Failure { error, .. }) = self.0.request_token() {
-            assert!(error.message.starts_with("127.0.0.1 ") && error.message.len() < 300, "{}", error.message);
+        if let Err(Failure { error, .. }) = self.0.send() {
+            assert!(error.message().starts_with("127.0.0.1 ") && error.message().len() < 300, "{}", error.message());
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Which HTTP proxy token requests go through: the configured one, or the one that the environment names.
 
+use bankhub_core::Error;
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use crate::config::{self, Config};
-use crate::error::Error;
 
 pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error> {
     match &config.proxy {

@@ -4,29 +4,20 @@
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bankhub_core::{Secret, Status, TokenResponse, policy};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, Visitor};
 use serde_json::value::RawValue;
 use ureq::http::{HeaderMap, header};
 
-use crate::error::Status;
-use crate::policy;
 use crate::runtime::clock;
 use crate::runtime::published_token::TOKEN_CAPACITY;
-use crate::secret::Secret;
 
 /// The documented response has about 100 bytes; a much longer one is some other page.
 pub(super) const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
 /// It has no place before JSON (RFC 8259, section 8.1), but some servers send one, and it does no harm.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// A usable token, as the endpoint describes it.
-#[derive(Debug, PartialEq)]
-pub(crate) struct TokenResponse {
-    pub(crate) value: Secret,
-    pub(crate) ttl: Duration,
-}
 
 /// Why a response is not a usable token.
 #[derive(Debug)]
@@ -93,7 +84,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().unwrap_or_default().trim();
     let date = || {
         let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(date.saturating_sub(clock::now().wall))
+        Some(date.saturating_sub(clock::now().realtime))
     };
     Some(digits(text).map(Duration::from_secs).or_else(date).unwrap_or_default())
 }
@@ -113,6 +104,7 @@ pub(super) fn is_b64token(token: &str) -> bool {
 #[derive(Deserialize)]
 struct Body {
     code: Option<U64OrString>,
+    #[serde(default, deserialize_with = "secret")]
     access_token: Option<Secret>,
     ttl: Option<U64OrString>,
     #[serde(default, deserialize_with = "data_if_it_fits")]
@@ -122,8 +114,13 @@ struct Body {
 /// Where an older shape of the response has the token.
 #[derive(Deserialize)]
 struct Data {
+    #[serde(default, deserialize_with = "secret")]
     access_token: Option<Secret>,
     ttl: Option<U64OrString>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
 }
 
 /// The documented shape has no `data`, so anything may be there.

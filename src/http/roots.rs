@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bankhub_core::Error;
 use once_cell::race::OnceBox;
 use ureq::tls::{Certificate, PemItem, parse_pem};
-
-use crate::error::Error;
 
 /// Far larger than a file with all public roots.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

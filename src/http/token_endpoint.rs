@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
+use bankhub_core::{Error, Failure, Secret, Status, TokenResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ureq::http::{HeaderValue, Response, Uri, header};
@@ -13,14 +14,10 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Proxy};
 use zeroize::Zeroizing;
 
-pub(crate) use super::response::TokenResponse;
 use super::response::{self, BODY_LIMIT_BYTES, Problem};
 use super::{proxy, roots};
 use crate::config::Config;
-use crate::error::{Error, Status};
-use crate::life::Failure;
 use crate::runtime::fork;
-use crate::secret::Secret;
 
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
 
@@ -61,7 +58,7 @@ impl TokenEndpoint {
 
     /// Sends one token request and waits for its response. Blocks for at most the request timeout; only a name lookup
     /// can take longer, because nothing can interrupt it.
-    pub(crate) fn request_token(&self) -> Result<TokenResponse, Failure> {
+    pub(crate) fn send(&self) -> Result<TokenResponse, Failure> {
         let mut response = self.post(LookupHere).map_err(|error| no_response(&self.target, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let retry_after = || response::retry_after(&headers);
@@ -74,7 +71,7 @@ impl TokenEndpoint {
             Err(_) => Zeroizing::default(),
         };
         response::read(status, &body).map_err(|Problem { status, http_status, message }| Failure {
-            error: Error { http_status: Some(http_status), ..Error::new(status, format!("{} {message}", self.target)) },
+            error: Error::new(status, format!("{} {message}", self.target)).with_http_status(http_status),
             retry_after: retry_after(),
         })
     }
@@ -159,7 +156,7 @@ fn no_response(target: &str, error: &ureq::Error) -> Failure {
         }
         _ => (Status::BadResponse, "sent a bad response: it cannot be read".to_owned()),
     };
-    Failure { error: Error::new(status, format!("{target} {what}")), retry_after: None }
+    Error::new(status, format!("{target} {what}")).into()
 }
 
 fn failed_tls(error: &rustls::Error) -> String {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::life::Moment;
-use crate::policy::TTL_MAX;
+use bankhub_core::policy::TTL_MAX;
+use bankhub_core::{Instant, Timestamp};
 
-/// `boot` starts this long before the machine did, so that it can express when a stored token was sent for elsewhere.
+/// `boottime` starts this long before the machine did, so that it can express when a stored token was requested elsewhere.
 const BEFORE_START: Duration = TTL_MAX;
 
 /// The time in nanoseconds, precise to a few milliseconds, at the lowest cost: neither read is a system call.
@@ -34,7 +34,7 @@ mod system {
         CLOCK_MONOTONIC as BOOT, CLOCK_MONOTONIC as COARSE_MONO, CLOCK_REALTIME as WALL, CLOCK_REALTIME as COARSE_WALL,
     };
 
-    use super::{BEFORE_START, Coarse, Moment};
+    use super::{BEFORE_START, Coarse, Instant, Timestamp};
 
     /// A wall clock before 1970 or after the year 2262 reads as a time after every token's end, so that readers ask
     /// `now`: a check here would cost every reader.
@@ -44,9 +44,9 @@ mod system {
     }
 
     /// A wall clock before 1970 reads as 1970. The other clock then decides when the token expires.
-    pub(crate) fn now() -> Moment {
+    pub(crate) fn now() -> Timestamp {
         let read = |clock| Duration::from_nanos(nanoseconds(clock).max(0) as u64);
-        Moment { boot: BEFORE_START + read(BOOT), wall: read(WALL) }
+        Timestamp { boottime: Instant::from_origin(BEFORE_START + read(BOOT)), realtime: read(WALL) }
     }
 
     #[allow(unsafe_code)]
@@ -68,24 +68,24 @@ mod system {
     use std::sync::LazyLock;
     use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-    use super::{BEFORE_START, Coarse, Moment};
+    use super::{BEFORE_START, Coarse, Instant, Timestamp};
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
     pub(crate) fn coarse() -> Coarse {
-        let Moment { boot, wall } = now();
-        Coarse { mono: boot.as_nanos() as u64, wall: wall.as_nanos() as u64 }
+        let Timestamp { boottime, realtime } = now();
+        Coarse { mono: boottime.since_origin().as_nanos() as u64, wall: realtime.as_nanos() as u64 }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
-    pub(crate) fn now() -> Moment {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment { boot: BEFORE_START + START.elapsed(), wall }
+    pub(crate) fn now() -> Timestamp {
+        let realtime = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp { boottime: Instant::from_origin(BEFORE_START + START.elapsed()), realtime }
     }
 }
 
-/// Identifies this boot of this machine, if the system tells; its processes share `Moment.boot`.
+/// Identifies this boot of this machine, if the system tells; its processes share `Timestamp.boottime`.
 pub(crate) fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())

@@ -1,77 +1,65 @@
-//! Starts the thread of a fetch, or of a name lookup for it: with a name, a small stack, and all signals blocked,
-//! because they belong to the program.
-#![allow(unsafe_code)]
+//! The thread of a fetch: carries out what `bankhub_core::Fetch` asks for, and reports what happened.
 
-use std::io;
-use std::thread::Builder;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A TLS handshake uses 140 KiB in a debug build.
-const STACK_BYTES: usize = 512 * 1024;
+use bankhub_core::{Action, Error, Event, Fetch, Status, StoredEntry};
 
-pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let thread = Builder::new().name("bankhub-fetch".to_owned()).stack_size(STACK_BYTES + thread_local::bytes());
-    #[expect(clippy::disallowed_methods, reason = "the one thread of a cache, while a fetch is in flight")]
-    without_signals(|| thread.spawn(fetch)).map(drop)
-}
+use super::cache::{Cache, jitter};
+use super::clock;
+use crate::store::StoreSession;
 
-/// A thread inherits the signal mask of the thread that starts it. That thread's signals wait for some microseconds.
-#[cfg(unix)]
-fn without_signals<R>(start: impl FnOnce() -> R) -> R {
-    let mut all = std::mem::MaybeUninit::uninit();
-    let mut before = std::mem::MaybeUninit::uninit();
-    // SAFETY: `sigfillset` initialises `all`, and the first call `before`; neither can fail with these arguments.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let started = start();
-    // SAFETY: `before` was written above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started
-}
-
-#[cfg(not(unix))]
-fn without_signals<R>(start: impl FnOnce() -> R) -> R {
-    start()
-}
-
-/// The size of the program's thread-local data, which glibc places on each thread's stack.
-#[cfg(all(target_os = "linux", not(miri)))] // Miri has no loader that could be asked
-mod thread_local {
-    use std::ffi::{c_int, c_void};
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-    static BYTES: AtomicUsize = AtomicUsize::new(0);
-
-    pub(super) fn bytes() -> usize {
-        BYTES.load(Relaxed)
-    }
-
-    extern "C" fn add_up() {
-        // SAFETY: `add` has the required type, and uses no data.
-        unsafe { libc::dl_iterate_phdr(Some(add), std::ptr::null_mut()) };
-    }
-
-    unsafe extern "C" fn add(object: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
-        // SAFETY: the loader keeps the object and its headers valid during this call.
-        let headers = unsafe { std::slice::from_raw_parts((*object).dlpi_phdr, usize::from((*object).dlpi_phnum)) };
-        for header in headers.iter().filter(|header| header.p_type == libc::PT_TLS) {
-            BYTES.fetch_add((header.p_memsz + header.p_align) as usize, Relaxed);
+impl Cache {
+    /// Runs the fetch that the state has begun. A panic is a failure like any other: waiting callers must be told.
+    pub(super) fn run_fetch(&self) {
+        if catch_unwind(AssertUnwindSafe(|| self.carry_out_fetch())).is_ok() {
+            return;
         }
-        0
+        // Without the panic's own text, which could contain anything.
+        let error = Error::new(Status::Internal, "the fetch of a token panicked; please report this");
+        self.lock().tokens.fetch_panicked(error, clock::now(), jitter());
     }
 
-    // At load: later, another thread may hold the loader's lock at a fork, and the child would wait for it for ever.
-    // Objects that are loaded afterwards do not count, because their data is not on the stack.
-    #[used]
-    // SAFETY: the loader expects an array of such functions in this section, and calls each.
-    #[unsafe(link_section = ".init_array")]
-    static ADD_UP: extern "C" fn() = add_up;
+    fn carry_out_fetch(&self) {
+        let mut fetch = Fetch::new();
+        let mut session = None;
+        let mut event = Event::Started;
+        loop {
+            let action = fetch.step(event, &mut self.lock().tokens, clock::now(), jitter());
+            event = match action {
+                Action::ReadStore => store_event(self.read_store(&mut session).map(Event::StoreRead)),
+                Action::AcquireLease => store_event(open(&mut session).acquire_lease().map(Event::LeaseObserved)),
+                Action::Remove => store_event(open(&mut session).remove().map(|()| Event::Removed)),
+                Action::Write(token) => store_event(open(&mut session).write(token).map(|()| Event::Written)),
+                Action::Release => {
+                    session = None;
+                    Event::Released
+                }
+                Action::Send => Event::Response(self.endpoint.send()),
+                Action::SleepUntil(at) => {
+                    self.sleep_until(at);
+                    Event::Woke
+                }
+                Action::Done => return,
+            };
+        }
+    }
+
+    fn read_store<'s>(&'s self, session: &mut Option<StoreSession<'s>>) -> Result<StoredEntry, Error> {
+        let session = match session {
+            Some(session) => session,
+            None => {
+                let store = self.store.as_ref().expect("only a cache with a store has its fetch read one");
+                session.insert(store.open_session()?)
+            }
+        };
+        session.read()
+    }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri))))]
-mod thread_local {
-    pub(super) fn bytes() -> usize {
-        0
-    }
+fn open<'a, 's>(session: &'a mut Option<StoreSession<'s>>) -> &'a mut StoreSession<'s> {
+    session.as_mut().expect("the store was read before, which opens a session")
+}
+
+fn store_event(result: Result<Event, Error>) -> Event {
+    result.unwrap_or_else(Event::StoreFailed)
 }

@@ -13,11 +13,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 use std::time::Duration;
 
-use crate::life::{Grant, Moment, Offer};
-use crate::policy;
+use bankhub_core::{Instant, Published, Secret, Timestamp, Token};
+
 use crate::runtime::clock::Coarse;
 use crate::runtime::fork;
-use crate::secret::Secret;
 
 pub(crate) use copy::{TokenCopy, TokenMemory};
 pub(crate) use memory::MaybeOwned;
@@ -119,7 +118,7 @@ impl PublishedToken {
 
     /// Replaces the published token; `None` withdraws it. The newest generation is kept in both cases. Only one thread
     /// at a time may publish: the caller holds the lock of the cache.
-    pub(crate) fn publish(&self, offer: Option<&Offer<'_>>, generation: u64, time: Coarse, now: Moment) {
+    pub(crate) fn publish(&self, published: Option<&Published<'_>>, generation: u64, time: Coarse, now: Timestamp) {
         let sequence = self.sequence.load(Relaxed);
         let old = (sequence & 1) as usize;
         // The last writer may have been another thread: a reader that sees a word written below also sees, after its
@@ -128,11 +127,11 @@ impl PublishedToken {
         // It is wiped already, unless this is a child and its parent was forked during a write.
         self.wipe(1 - old);
         self.buffers[1 - old].generation.store(generation, Relaxed);
-        if let Some(offer) = offer {
-            self.fill(1 - old, offer, time, now);
+        if let Some(published) = published {
+            self.fill(1 - old, published.token, time, now);
         }
-        let next_check_at = offer.and_then(|offer| offer.attention);
-        let next_check_at = next_check_at.map_or(NEVER, |at| mono_at(at, time.mono, now.boot));
+        let next_check_at = published.and_then(|published| published.next_check_at);
+        let next_check_at = next_check_at.map_or(NEVER, |at| mono_at(at, time.mono, now.boottime));
         self.next_check_at.store(next_check_at, Relaxed);
         self.fork_depth.store(fork::fork_depth(), Relaxed);
         // Release: a reader that sees this sequence sees the buffer that was filled before it.
@@ -143,8 +142,15 @@ impl PublishedToken {
         self.wipe(old);
     }
 
+    /// Whether the clocks still differ by what they differed by at publication. If they do not, the machine has slept or
+    /// its wall clock was set, and no reader trusts what was published before.
+    pub(crate) fn is_trusted_at(&self, time: Coarse) -> bool {
+        let side = (self.sequence.load(Acquire) & 1) as usize;
+        self.buffers[side].has_same_offset(time)
+    }
+
     /// What a forked child takes over: the newest generation, and the token if one is published.
-    pub(crate) fn inherit(&self) -> (u64, Option<Grant>) {
+    pub(crate) fn inherit(&self) -> (u64, Option<Token>) {
         let side = (self.sequence.load(Acquire) & 1) as usize;
         let buffer = &self.buffers[side];
         let nanoseconds = |field: &AtomicU64| Duration::from_nanos(field.load(Relaxed));
@@ -156,9 +162,10 @@ impl PublishedToken {
         }
         text.truncate(length);
         let value = String::from_utf8(text).unwrap_or_default();
-        let sent = Moment { boot: nanoseconds(&buffer.sent_boot), wall: nanoseconds(&buffer.sent_wall) };
-        let grant = Grant { value: Secret::new(value), ttl: nanoseconds(&buffer.ttl), sent };
-        (generation, (length > 0).then_some(grant))
+        let boottime = Instant::from_origin(nanoseconds(&buffer.sent_boot));
+        let sent_at = Timestamp { boottime, realtime: nanoseconds(&buffer.sent_wall) };
+        let token = Token { value: Secret::new(value), ttl: nanoseconds(&buffer.ttl), sent_at };
+        (generation, (length > 0).then_some(token))
     }
 
     #[inline(always)]
@@ -183,16 +190,17 @@ impl PublishedToken {
         time.mono >= self.next_check_at.load(Relaxed) || self.fork_depth.load(Relaxed) != fork::fork_depth()
     }
 
-    fn fill(&self, side: usize, offer: &Offer<'_>, time: Coarse, now: Moment) {
+    fn fill(&self, side: usize, token: &Token, time: Coarse, now: Timestamp) {
         let buffer = &self.buffers[side];
-        let text = offer.value.expose().as_bytes();
-        let stale_after = policy::limit(offer.ttl) - TICK;
+        let Token { value, ttl, sent_at } = token;
+        let text = value.expose().as_bytes();
+        let stale_at = token.stale_at() - TICK;
         buffer.length.store(text.len() as u64, Relaxed);
-        buffer.sent_boot.store(offer.sent.boot.as_nanos() as u64, Relaxed);
-        buffer.sent_wall.store(offer.sent.wall.as_nanos() as u64, Relaxed);
-        buffer.ttl.store(offer.ttl.as_nanos() as u64, Relaxed);
-        buffer.stale_at_mono.store(mono_at(offer.sent.boot + stale_after, time.mono, now.boot), Relaxed);
-        buffer.stale_at_wall.store((offer.sent.wall + stale_after).as_nanos() as u64, Relaxed);
+        buffer.sent_boot.store(sent_at.boottime.since_origin().as_nanos() as u64, Relaxed);
+        buffer.sent_wall.store(sent_at.realtime.as_nanos() as u64, Relaxed);
+        buffer.ttl.store(ttl.as_nanos() as u64, Relaxed);
+        buffer.stale_at_mono.store(mono_at(stale_at.boottime, time.mono, now.boottime), Relaxed);
+        buffer.stale_at_wall.store(stale_at.realtime.as_nanos() as u64, Relaxed);
         buffer.offset_min.store(time.wall.wrapping_sub(time.mono).wrapping_sub(CLOCKS_APART_MAX_NS), Relaxed);
         for (index, pair) in self.words.0[..=text.len() / WORD].iter().enumerate() {
             pair[side].store(copy::word_of(text, index), Relaxed);
@@ -212,16 +220,22 @@ impl PublishedToken {
 impl TokenBuffer {
     #[inline]
     fn is_valid(&self, time: Coarse) -> bool {
-        let drift = time.wall.wrapping_sub(time.mono).wrapping_sub(self.offset_min.load(Relaxed));
         time.mono < self.stale_at_mono.load(Relaxed)
             && time.wall < self.stale_at_wall.load(Relaxed)
-            && drift <= 2 * CLOCKS_APART_MAX_NS
+            && self.has_same_offset(time)
+    }
+
+    #[inline]
+    fn has_same_offset(&self, time: Coarse) -> bool {
+        let drift = time.wall.wrapping_sub(time.mono).wrapping_sub(self.offset_min.load(Relaxed));
+        drift <= 2 * CLOCKS_APART_MAX_NS
     }
 }
 
 /// The time of the coarse clock, now `mono`, when the precise clock, now `now`, will reach `then`.
-fn mono_at(then: Duration, mono: u64, now: Duration) -> u64 {
-    mono.saturating_add(then.as_nanos() as u64).saturating_sub(now.as_nanos() as u64)
+fn mono_at(then: Instant, mono: u64, now: Instant) -> u64 {
+    let nanoseconds = |at: Instant| at.since_origin().as_nanos() as u64;
+    mono.saturating_add(nanoseconds(then)).saturating_sub(nanoseconds(now))
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]

@@ -9,12 +9,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bankhub_core::{Error, Lease, Timestamp};
+
 use super::sealed::random;
 use super::{Backend, BackendSession, SealedEntry, failed, invalid};
-use crate::error::Error;
-use crate::life::Moment;
 use crate::runtime::fork::{ForkLock, held_by_forks};
-use crate::turn::Lease;
 
 /// More than the largest sealed token.
 const BYTES_MAX: u64 = 16 * 1024;
@@ -126,7 +125,7 @@ impl BackendSession for FileSession<'_> {
                 let mut holder = [0; size_of::<u64>()];
                 // The holder writes it after it has locked the file, so it may be absent.
                 let _ = file.read(&mut holder).map_err(failed)?;
-                return Ok(Lease::Others(u64::from_ne_bytes(holder)));
+                return Ok(Lease::HeldByOther(u64::from_ne_bytes(holder)));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -138,7 +137,7 @@ impl BackendSession for FileSession<'_> {
         if !registered {
             // A child has inherited the lock, and does not know that it must close it.
             file.unlock().map_err(failed)?;
-            return Ok(Lease::Others(0));
+            return Ok(Lease::HeldByOther(0));
         }
         // Without it a waiting process cannot tell one holder from the next, and waits for a shorter time.
         let _ = random::<{ size_of::<u64>() }>().is_ok_and(|holder| file.write_all(&holder).is_ok());
@@ -151,7 +150,7 @@ impl BackendSession for FileSession<'_> {
         Ok(Lease::Held)
     }
 
-    fn write(&mut self, sealed: &[u8], _: Moment) -> Result<(), Error> {
+    fn write(&mut self, sealed: &[u8], _: Timestamp) -> Result<(), Error> {
         let FileStore { token, new, .. } = self.store;
         let replace = || {
             let mut file = open(new, OpenOptions::new().write(true))?;

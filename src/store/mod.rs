@@ -7,19 +7,14 @@
 mod file;
 mod redis;
 mod sealed;
-mod stored_token;
 
 use std::time::Duration;
 
+use bankhub_core::{Error, Lease, Status, StoredEntry, StoredToken, Timestamp, Token, policy};
+
 use crate::config::Config;
-use crate::error::{Error, Status};
-use crate::life::{Grant, Moment};
-use crate::policy;
 use crate::runtime::clock;
-use crate::secret::Secret;
-use crate::turn::Lease;
 use sealed::Seal;
-use stored_token::Token;
 
 pub(crate) struct Store {
     seal: Seal,
@@ -27,14 +22,6 @@ pub(crate) struct Store {
     /// How long a lease is valid that its holder does not release.
     lease_duration: Duration,
     backend: Box<dyn Backend>,
-}
-
-/// What a store holds.
-pub(crate) enum StoredEntry {
-    Empty,
-    Token(Grant),
-    /// Something that is not a token of this client, and why.
-    Damaged(Error),
 }
 
 /// One fetch's use of the store. Its end releases the lease.
@@ -56,7 +43,7 @@ trait BackendSession {
     fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error>;
 
     /// Replaces the entry. Only for the lease holder.
-    fn write(&mut self, sealed: &[u8], expires_at: Moment) -> Result<(), Error>;
+    fn write(&mut self, sealed: &[u8], expires_at: Timestamp) -> Result<(), Error>;
 
     /// Removes the entry that `read` returned last, unless it was replaced. Only for the lease holder.
     fn remove(&mut self) -> Result<(), Error>;
@@ -67,7 +54,7 @@ trait BackendSession {
 struct SealedEntry {
     sealed: Vec<u8>,
     /// When the token expires, if the backend knows.
-    expires_at: Option<Moment>,
+    expires_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -81,7 +68,7 @@ impl Store {
             Some(("redis" | "rediss", _)) => Box::new(redis::RedisStore::new(url, config, seal.name())?),
             _ => return Err(invalid("must begin with file:, redis:// or rediss://")),
         };
-        let lease_duration = policy::lease(config.request_timeout);
+        let lease_duration = policy::lease_duration(config.request_timeout);
         Ok(Some(Self { seal, boot_id: clock::boot_id(), lease_duration, backend }))
     }
 
@@ -94,13 +81,13 @@ impl StoreSession<'_> {
     pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
         let now = clock::now();
         let Some(SealedEntry { sealed, expires_at }) = self.session.read()? else { return Ok(StoredEntry::Empty) };
-        let token = self.store.seal.open(&sealed).and_then(|plain| Token::decode(&plain));
-        let Some(token) = token else {
+        let stored = self.store.seal.open(&sealed).and_then(|plain| StoredToken::decode(&plain));
+        let Some(stored) = stored else {
             let problem = "contains data that this client cannot read: it is damaged, or another program wrote it";
             return Ok(StoredEntry::Damaged(failed(problem)));
         };
-        let grant = token.into_grant(expires_at, self.store.boot_id.as_deref(), now);
-        Ok(grant.map_or(StoredEntry::Empty, StoredEntry::Token))
+        let token = stored.into_token(expires_at, self.store.boot_id.as_deref(), now);
+        Ok(token.map_or(StoredEntry::Empty, StoredEntry::Token))
     }
 
     /// Tries once to acquire the lease.
@@ -109,10 +96,9 @@ impl StoreSession<'_> {
     }
 
     /// Only for the lease holder.
-    pub(crate) fn write(&mut self, value: &Secret, ttl: Duration, sent: Moment) -> Result<(), Error> {
-        let boot_id = self.store.boot_id.as_deref().unwrap_or_default();
-        let plain = stored_token::encode(value, ttl, sent, boot_id);
-        self.session.write(&self.store.seal.close(&plain)?, sent.after(ttl))
+    pub(crate) fn write(&mut self, token: &Token) -> Result<(), Error> {
+        let plain = StoredToken::encode(token, self.store.boot_id.as_deref().unwrap_or_default());
+        self.session.write(&self.store.seal.close(&plain)?, token.expires_at())
     }
 
     /// Removes the entry that was read last. Only for the lease holder.

@@ -4,6 +4,7 @@
 //! entry is sealed with ChaCha20-Poly1305 (RFC 8439) under a random nonce: version, nonce, ciphertext, tag. The tag
 //! covers the version and the name too, so an entry cannot be moved to another name.
 
+use bankhub_core::Error;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -11,7 +12,6 @@ use zeroize::Zeroizing;
 
 use super::failed;
 use crate::config::Config;
-use crate::error::Error;
 
 /// The version of everything in this file. An entry of another version counts as damaged.
 const VERSION: u8 = 1;

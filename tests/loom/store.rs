@@ -1,43 +1,82 @@
-//! No store: waiting for other processes belongs to the simulation.
+//! A store that the caches of a model share: one token and one lease. It fails when a model says so.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use crate::error::Error;
-use crate::life::{Grant, Moment};
-use crate::secret::Secret;
-use crate::turn::Lease;
+use bankhub_core::{Error, Lease, Status, StoredEntry, Token};
+use loom::sync::Mutex;
 
-pub(crate) enum Store {}
+#[derive(Clone)]
+pub(crate) struct Store(Arc<Inner>);
 
-#[allow(dead_code, reason = "there is no store that could hold one")]
-pub(crate) enum StoredEntry {
-    Empty,
-    Token(Grant),
-    Damaged(Error),
+struct Inner {
+    content: Mutex<Content>,
+    fails: AtomicBool,
 }
 
-pub(crate) struct StoreSession<'s>(&'s Store);
+#[derive(Default)]
+struct Content {
+    token: Option<Token>,
+    holder: Option<u64>,
+    sessions: u64,
+}
+
+pub(crate) struct StoreSession<'s> {
+    store: &'s Store,
+    number: u64,
+}
 
 impl Store {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner { content: Mutex::default(), fails: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn fail(&self) {
+        self.0.fails.store(true, SeqCst);
+    }
+
+    /// The token in it, and whether the lease is free.
+    pub(crate) fn content(&self) -> (Option<String>, bool) {
+        let content = self.0.content.lock().unwrap();
+        (content.token.as_ref().map(|token| token.value.expose().to_owned()), content.holder.is_none())
+    }
+
     pub(crate) fn open_session(&self) -> Result<StoreSession<'_>, Error> {
-        match *self {}
+        if self.0.fails.load(SeqCst) {
+            return Err(Error::new(Status::Unavailable, "the store fails"));
+        }
+        let mut content = self.0.content.lock().unwrap();
+        content.sessions += 1;
+        Ok(StoreSession { store: self, number: content.sessions })
     }
 }
 
 impl StoreSession<'_> {
     pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
-        match *self.0 {}
+        let token = self.store.0.content.lock().unwrap().token.clone();
+        Ok(token.map_or(StoredEntry::Empty, StoredEntry::Token))
     }
 
     pub(crate) fn acquire_lease(&mut self) -> Result<Lease, Error> {
-        match *self.0 {}
+        let holder = *self.store.0.content.lock().unwrap().holder.get_or_insert(self.number);
+        Ok(if holder == self.number { Lease::Held } else { Lease::HeldByOther(holder) })
     }
 
-    pub(crate) fn write(&mut self, _: &Secret, _: Duration, _: Moment) -> Result<(), Error> {
-        match *self.0 {}
+    pub(crate) fn write(&mut self, token: &Token) -> Result<(), Error> {
+        let mut content = self.store.0.content.lock().unwrap();
+        assert_eq!(content.holder, Some(self.number), "written without the lease");
+        content.token = Some(token.clone());
+        Ok(())
     }
 
     pub(crate) fn remove(&mut self) -> Result<(), Error> {
-        match *self.0 {}
+        self.store.0.content.lock().unwrap().token = None;
+        Ok(())
+    }
+}
+
+impl Drop for StoreSession<'_> {
+    fn drop(&mut self) {
+        self.store.0.content.lock().unwrap().holder.take_if(|holder| *holder == self.number);
     }
 }

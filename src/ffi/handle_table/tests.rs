@@ -5,13 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use bankhub_core::{Instant, Published, Secret, Timestamp, Token};
+
 use super::*;
-use crate::life::{Moment, Offer};
 use crate::runtime::clock::Coarse;
 use crate::runtime::published_token::TokenCopy;
-use crate::secret::Secret;
 
-const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+const SENT: Timestamp = Timestamp {
+    boottime: Instant::from_origin(Duration::from_secs(500)),
+    realtime: Duration::from_secs(1_700_000_000),
+};
 const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
 /// Publishes as a cache does: under its lock, and nothing after it is closed.
@@ -37,8 +40,9 @@ impl Value {
             state.generation += 1;
             let (generation, ttl) = (state.generation, Duration::from_secs(600));
             let value = Secret::new(value(handle, generation));
-            let offer = Offer { value: &value, generation, sent: SENT, ttl, attention: None };
-            self.published.publish(Some(&offer), generation, TIME, SENT);
+            let token = Token { value, ttl, sent_at: SENT };
+            let to_publish = Published { token: &token, generation, next_check_at: None };
+            self.published.publish(Some(&to_publish), generation, TIME, SENT);
         }
     }
 

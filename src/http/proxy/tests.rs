@@ -21,13 +21,13 @@ fn accepts_an_address_with_credentials_only() {
         "not a url",
     ] {
         let error = parse("proxy", url).expect_err(url);
-        assert!(error.message.starts_with("proxy ") && !error.message.contains("p4ss"), "{url}: {error}");
+        assert!(error.message().starts_with("proxy ") && !error.message().contains("p4ss"), "{url}: {error}");
     }
 }
 
 #[test]
 fn refuses_to_send_the_secret_in_clear_to_a_distant_proxy() {
-    let new = |config: Config| TokenEndpoint::new(&config).err().map(|error| error.message);
+    let new = |config: Config| TokenEndpoint::new(&config).err().map(|error| error.message().to_owned());
     let config = |proxy| Config::new("id", "secret").base_url("http://127.0.0.1:1").proxy(proxy);
     assert!(new(config("http://proxy.test:1")).is_some_and(|message| message.starts_with("proxy would get")));
     assert_eq!(new(config("http://proxy.test:1").allow_http(true)), None);

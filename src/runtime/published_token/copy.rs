@@ -3,9 +3,10 @@
 use std::mem::MaybeUninit;
 use std::slice;
 
+use bankhub_core::Published;
 use zeroize::Zeroize;
 
-use super::{TOKEN_CAPACITY, WORD, WORDS};
+use super::{ReadToken, TOKEN_CAPACITY, WORD, WORDS};
 
 /// The words of a token that are copied without a look at its length.
 const SHORT: usize = 8;
@@ -30,9 +31,12 @@ impl<'m> TokenCopy<'m> {
         unsafe { slice::from_raw_parts(self.memory.as_ptr().cast(), self.length) }
     }
 
-    /// Copies a text that is not in a published token.
-    pub(crate) fn fill(&mut self, text: &[u8]) {
+    /// Copies a token that the caller got with the lock of the cache.
+    pub(crate) fn copy_from(&mut self, published: &Published<'_>) -> ReadToken {
+        let text = published.token.value.expose().as_bytes();
         self.write(text.len(), |index| word_of(text, index));
+        let expires_at = published.token.expires_at().realtime;
+        ReadToken { generation: published.generation, expires_at, needs_check: false }
     }
 
     /// Overwrites everything that was ever copied, a token that was withdrawn during the copy included.

@@ -76,8 +76,8 @@ fn check(expected: [Option<(&str, u64)>; 2], write: impl Fn(&PublishedToken)) {
         || {
             let token = read(published, OWNER, TIME).map(|(text, generation, _)| (text, generation));
             let child = forked(published);
-            let (generation, grant) = child[0].inherit();
-            assert_eq!(grant.map(|grant| (grant.value.expose().to_owned(), generation)), token, "step {steps}");
+            let (generation, inherited) = child[0].inherit();
+            assert_eq!(inherited.map(|token| (token.value.expose().to_owned(), generation)), token, "step {steps}");
             if changes.last() != Some(&token) {
                 changes.push(token);
             }

@@ -3,15 +3,19 @@
 use super::*;
 
 pub(super) const OWNER: u64 = 1 << 32;
-pub(super) const SENT: Moment = Moment { boot: Duration::from_secs(500), wall: Duration::from_secs(1_700_000_000) };
+pub(super) const SENT: Timestamp = Timestamp {
+    boottime: Instant::from_origin(Duration::from_secs(500)),
+    realtime: Duration::from_secs(1_700_000_000),
+};
 /// The other clock started a while later.
 pub(super) const TIME: Coarse = Coarse { mono: 100_000_000_000, wall: 1_700_000_000_000_000_000 };
 
 pub(super) fn publish(published: &PublishedToken, value: &str, generation: u64, next_check_at: Option<u64>) {
     let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
-    let next_check_at = next_check_at.map(|after| SENT.boot + Duration::from_secs(after));
-    let offer = Offer { value: &value, generation, sent: SENT, ttl, attention: next_check_at };
-    published.publish(Some(&offer), generation, TIME, SENT);
+    let next_check_at = next_check_at.map(|after| SENT.boottime + Duration::from_secs(after));
+    let token = Token { value, ttl, sent_at: SENT };
+    let to_publish = Published { token: &token, generation, next_check_at };
+    published.publish(Some(&to_publish), generation, TIME, SENT);
 }
 
 fn row() -> &'static [PublishedToken] {
@@ -29,7 +33,7 @@ pub(super) fn read(published: &PublishedToken, owner: u64, time: Coarse) -> Opti
     let mut memory = [std::mem::MaybeUninit::uninit(); WORDS];
     let mut copy = TokenCopy::new(&mut memory);
     let read = published.read(owner, time, &mut copy)?;
-    assert_eq!(read.expires_at, SENT.wall + Duration::from_secs(600));
+    assert_eq!(read.expires_at, SENT.realtime + Duration::from_secs(600));
     let text = String::from_utf8(copy.text().to_vec()).expect("a token is text");
     Some((text, read.generation, read.needs_check))
 }
@@ -88,11 +92,12 @@ fn needs_a_check_from_its_time_on() {
 fn publishing_again_does_not_extend_a_token() {
     let row = row();
     let passed = Duration::from_secs(300);
-    let now = Moment { boot: SENT.boot + passed, wall: SENT.wall + passed };
+    let now = SENT + passed;
     let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
-    let next_check_at = Some(SENT.boot + Duration::from_secs(500));
-    let offer = Offer { value: &value, generation: 1, sent: SENT, ttl, attention: next_check_at };
-    row[0].publish(Some(&offer), 1, after(300.0, 0.0), now);
+    let next_check_at = Some(SENT.boottime + Duration::from_secs(500));
+    let token = Token { value, ttl, sent_at: SENT };
+    let to_publish = Published { token: &token, generation: 1, next_check_at };
+    row[0].publish(Some(&to_publish), 1, after(300.0, 0.0), now);
     assert_eq!(row[0].generation(OWNER, after(499.9, 0.0)), Some((1, false)));
     assert_eq!(row[0].generation(OWNER, after(500.0, 0.0)), Some((1, true)));
     assert_eq!(row[0].generation(OWNER, after(569.98, 0.0)), Some((1, true)));
@@ -103,13 +108,13 @@ fn publishing_again_does_not_extend_a_token() {
 fn withdrawing_wipes_the_token_and_keeps_the_generation() {
     let row = row();
     publish(&row[0], "token", 7, None);
-    let (generation, grant) = row[0].inherit();
-    let grant = grant.expect("a token was published");
-    assert_eq!((generation, grant.value.expose()), (7, "token"));
-    assert_eq!((grant.sent, grant.ttl), (SENT, Duration::from_secs(600)), "a child's token ends as its parent's");
+    let (generation, token) = row[0].inherit();
+    let token = token.expect("a token was published");
+    assert_eq!((generation, token.value.expose()), (7, "token"));
+    assert_eq!((token.sent_at, token.ttl), (SENT, Duration::from_secs(600)), "a child's token ends as its parent's");
     row[0].publish(None, 7, TIME, SENT);
     assert_eq!(read(&row[0], OWNER, TIME), None);
     assert_eq!(left_over(&row[0]), 0);
-    let (generation, grant) = row[0].inherit();
-    assert_eq!((generation, grant.is_none()), (7, true));
+    let (generation, token) = row[0].inherit();
+    assert_eq!((generation, token.is_none()), (7, true));
 }

@@ -11,17 +11,15 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use bankhub_core::{Error, Instant, Secret, policy};
 use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Parser, RedisConnectionInfo, Value};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::error::Error;
 use crate::http::roots::load_roots;
-use crate::policy;
-use crate::runtime::{clock, fetch_thread, fork};
-use crate::secret::Secret;
+use crate::runtime::{clock, fork, thread};
 use crate::store::{failed, invalid};
 
 /// More than any expected reply has.
@@ -52,7 +50,7 @@ pub(super) struct Connection<'s> {
 
 trait Stream: Read + Write {
     /// Every read and write from now on must end by `deadline` (`boot`).
-    fn set_deadline(&mut self, deadline: Duration);
+    fn set_deadline(&mut self, deadline: Instant);
 }
 
 impl Server {
@@ -111,7 +109,7 @@ impl Server {
     }
 
     /// The stream has the same deadline.
-    fn open_stream(&self, deadline: Duration) -> io::Result<Box<dyn Stream>> {
+    fn open_stream(&self, deadline: Instant) -> io::Result<Box<dyn Stream>> {
         let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
         let addresses = self.resolve(deadline)?;
         for (index, address) in addresses.iter().enumerate() {
@@ -126,7 +124,7 @@ impl Server {
     }
 
     /// A name lookup cannot be interrupted: one that takes too long continues in the background, on its own thread.
-    fn resolve(&self, deadline: Duration) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = self.host.parse::<IpAddr>() {
             return Ok(vec![(address, self.port).into()]);
         }
@@ -141,7 +139,7 @@ impl Server {
             resolving.store(0, Release);
             let _ = sender.send(found);
         };
-        fetch_thread::start(lookup).inspect_err(|_| self.resolving.store(0, Release))?;
+        thread::start(lookup).inspect_err(|_| self.resolving.store(0, Release))?;
         receiver.recv_timeout(time_left(deadline)?).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
@@ -242,7 +240,7 @@ impl Connection<'_> {
 /// A stream whose operations end by a deadline, however slowly the bytes arrive.
 struct BoundedStream {
     stream: TcpStream,
-    deadline: Duration,
+    deadline: Instant,
 }
 
 impl Read for BoundedStream {
@@ -264,23 +262,23 @@ impl Write for BoundedStream {
 }
 
 impl Stream for BoundedStream {
-    fn set_deadline(&mut self, deadline: Duration) {
+    fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
     }
 }
 
 impl Stream for StreamOwned<ClientConnection, BoundedStream> {
-    fn set_deadline(&mut self, deadline: Duration) {
+    fn set_deadline(&mut self, deadline: Instant) {
         self.sock.set_deadline(deadline);
     }
 }
 
-fn operation_deadline() -> Duration {
-    clock::now().boot + policy::STORE_OPERATION_MAX
+fn operation_deadline() -> Instant {
+    clock::now().boottime + policy::STORE_OPERATION_MAX
 }
 
-fn time_left(deadline: Duration) -> io::Result<Duration> {
-    let left = deadline.saturating_sub(clock::now().boot);
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_since(clock::now().boottime);
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 

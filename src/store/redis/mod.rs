@@ -4,16 +4,13 @@ mod connection;
 
 use std::time::Duration;
 
+use bankhub_core::{Error, Lease, Secret, Timestamp};
 use redis::{Cmd, Value};
 
 use super::sealed::{hexadecimal, random};
 use super::{Backend, BackendSession, SealedEntry};
 use crate::config::Config;
-use crate::error::Error;
-use crate::life::Moment;
 use crate::runtime::clock;
-use crate::secret::Secret;
-use crate::turn::Lease;
 use connection::{Connection, Server};
 
 const READ: &str = include_str!("read.lua");
@@ -37,7 +34,7 @@ struct RedisSession<'s> {
 
 /// When the lease was acquired, by the clocks here, and by Redis: milliseconds since 1970, at the earliest.
 struct HeldLease {
-    acquired_at: Moment,
+    acquired_at: Timestamp,
     redis_ms: u64,
 }
 
@@ -84,7 +81,7 @@ impl BackendSession for RedisSession<'_> {
                 self.found.clone_from(sealed);
                 // Negative if somebody else has removed the expiry.
                 let left = Duration::from_millis(u64::try_from(*left).unwrap_or_default());
-                Ok(Some(SealedEntry { sealed: sealed.clone(), expires_at: Some(now.after(left)) }))
+                Ok(Some(SealedEntry { sealed: sealed.clone(), expires_at: Some(now + left) }))
             }
             _ => Err(self.unexpected_reply()),
         }
@@ -104,16 +101,16 @@ impl BackendSession for RedisSession<'_> {
                 self.lease = Some(HeldLease { acquired_at: clock::now(), redis_ms });
                 Ok(Lease::Held)
             }
-            Value::BulkString(owner) => Ok(Lease::Others(digest(owner))),
+            Value::BulkString(owner) => Ok(Lease::HeldByOther(digest(owner))),
             // It expired between the two commands.
-            Value::Nil => Ok(Lease::Others(0)),
+            Value::Nil => Ok(Lease::HeldByOther(0)),
             _ => Err(self.unexpected_reply()),
         }
     }
 
-    fn write(&mut self, sealed: &[u8], expires_at: Moment) -> Result<(), Error> {
+    fn write(&mut self, sealed: &[u8], expires_at: Timestamp) -> Result<(), Error> {
         let Some(HeldLease { acquired_at, redis_ms }) = self.lease else { return Ok(()) };
-        let expires_at = redis_ms + millis(expires_at.boot.saturating_sub(acquired_at.boot));
+        let expires_at = redis_ms + millis(expires_at.boottime.saturating_since(acquired_at.boottime));
         let mut write = script(WRITE, &[&self.store.token_key, &self.store.lease_key]);
         let write = write.arg(&self.owner).arg(sealed).arg(expires_at).arg(&self.found).to_owned();
         match self.request(&[write])?[..] {

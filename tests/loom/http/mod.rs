@@ -1,3 +1,3 @@
-//! What stands in for `src/http`.
+//! HTTP, as far as a cache knows it.
 
 pub(crate) mod token_endpoint;

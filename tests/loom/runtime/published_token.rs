@@ -3,32 +3,44 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use crate::life::{Grant, Moment, Offer};
-use crate::runtime::clock::Coarse;
+use bankhub_core::{Published, Timestamp, Token};
+
+use super::clock::Coarse;
 
 #[derive(Default)]
 pub(crate) struct PublishedToken {
     text: Mutex<Option<String>>,
     given_up: AtomicBool,
+    publications: AtomicU32,
 }
 
 impl PublishedToken {
-    pub(crate) fn publish(&self, offer: Option<&Offer<'_>>, _: u64, _: Coarse, _: Moment) {
+    pub(crate) fn publish(&self, published: Option<&Published<'_>>, _: u64, _: Coarse, _: Timestamp) {
         assert!(!self.given_up.load(SeqCst), "published in a place that may belong to another cache");
-        *self.text.lock().unwrap() = offer.map(|offer| offer.value.expose().to_owned());
+        *self.text.lock().unwrap() = published.map(|published| published.token.value.expose().to_owned());
+        self.publications.fetch_add(1, SeqCst);
     }
 
-    pub(crate) fn inherit(&self) -> (u64, Option<Grant>) {
+    pub(crate) fn inherit(&self) -> (u64, Option<Token>) {
         (0, None)
     }
 
     /// What a reader would see.
     pub(crate) fn text(&self) -> Option<String> {
         self.text.lock().unwrap().clone()
+    }
+
+    /// The clocks stand still, but for a model that moves both.
+    pub(crate) fn is_trusted_at(&self, _: Coarse) -> bool {
+        true
+    }
+
+    /// How often something was published.
+    pub(crate) fn publications(&self) -> u32 {
+        self.publications.load(SeqCst)
     }
 
     /// The cache is closed.
@@ -57,8 +69,10 @@ pub(crate) struct TokenCopy<'m> {
 }
 
 impl TokenCopy<'_> {
-    pub(crate) fn fill(&mut self, text: &[u8]) {
-        text.clone_into(&mut self.text);
+    pub(crate) fn copy_from(&mut self, published: &Published<'_>) -> ReadToken {
+        published.token.value.expose().as_bytes().clone_into(&mut self.text);
+        let expires_at = published.token.expires_at().realtime;
+        ReadToken { generation: published.generation, expires_at, needs_check: false }
     }
 }
 

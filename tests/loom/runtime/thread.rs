@@ -1,4 +1,4 @@
-//! Starts the thread of a fetch, unless a model is to see what happens without.
+//! Starts a thread, unless a model is to see what happens without.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -14,11 +14,11 @@ pub(crate) fn let_threads_start(start: bool) {
     STARTS.set(start);
 }
 
-pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     if !STARTS.get() {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    let thread = loom::thread::spawn(fetch);
+    let thread = loom::thread::spawn(work);
     STARTED.with_borrow_mut(|started| started.push(thread));
     Ok(())
 }
