@@ -50,7 +50,7 @@ impl TokenCache {
     /// # Errors
     /// Every [`Status`]; `DeadlineExceeded` after the configured `get_timeout`.
     pub fn get(&self) -> Result<AccessToken, Error> {
-        self.copy_out(None)
+        self.read().map_or_else(|| self.wait(None), Ok).map(AccessToken::new)
     }
 
     /// Like [`get`](Self::get), with a timeout of its own. Zero does not wait. A timeout ends the wait, not the fetch.
@@ -58,7 +58,7 @@ impl TokenCache {
     /// # Errors
     /// Every [`Status`].
     pub fn get_within(&self, timeout: Duration) -> Result<AccessToken, Error> {
-        self.copy_out(Some(timeout))
+        self.read().map_or_else(|| self.wait(Some(timeout)), Ok).map(AccessToken::new)
     }
 
     /// The generation of the token that `get` would return at once, or 0. Never blocks. Starts a refresh if one is due.
@@ -94,36 +94,25 @@ impl TokenCache {
         }
     }
 
-    fn copy_out(&self, timeout: Option<Duration>) -> Result<AccessToken, Error> {
-        let mut memory: TokenMemory = [MaybeUninit::uninit(); _];
-        let mut copy = TokenCopy::new(&mut memory);
-        let read = match self.read(&mut copy) {
-            Some(read) => read,
-            None => self.wait(timeout, &mut copy).inspect_err(|_| copy.wipe())?,
-        };
-        let value = str::from_utf8(copy.text()).map(str::to_owned);
-        copy.wipe();
-        let value = value.map_err(|_| Error::new(Status::Internal, "the token is not text; please report this"))?;
-        Ok(AccessToken {
-            value: Secret::new(value),
-            generation: read.generation,
-            expires_at: UNIX_EPOCH + read.expires_at,
-        })
-    }
-
-    /// Copies a valid token without a lock.
+    /// Copies a valid token without a lock. `None`: `wait` for one.
     #[inline(always)]
-    fn read(&self, copy: &mut TokenCopy<'_>) -> Option<ReadToken> {
-        let read = self.cache.published().read(OWNER, clock::coarse(), copy)?;
+    fn read(&self) -> Option<(String, ReadToken)> {
+        let (value, read) = self.cache.published().read_to_string(OWNER, clock::coarse())?;
         if read.needs_check {
             self.refresh_if_due();
         }
-        Some(read)
+        Some((value, read))
     }
 
     #[cold]
-    fn wait(&self, timeout: Option<Duration>, copy: &mut TokenCopy<'_>) -> Result<ReadToken, Error> {
-        self.open_cache()?.get(timeout, copy)
+    fn wait(&self, timeout: Option<Duration>) -> Result<(String, ReadToken), Error> {
+        let mut memory: TokenMemory = [MaybeUninit::uninit(); _];
+        let mut copy = TokenCopy::new(&mut memory);
+        let read = self.open_cache()?.get(timeout, &mut copy)?;
+        let value = str::from_utf8(copy.text()).map(str::to_owned);
+        copy.wipe();
+        let value = value.map_err(|_| Error::new(Status::Internal, "the token is not text; please report this"))?;
+        Ok((value, read))
     }
 
     #[inline(always)]
@@ -173,6 +162,12 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    #[inline(always)]
+    fn new((value, read): (String, ReadToken)) -> Self {
+        let expires_at = UNIX_EPOCH + read.expires_at;
+        Self { value: Secret::new(value), generation: read.generation, expires_at }
+    }
+
     /// The text to send after `Authorization: Bearer `.
     pub fn value(&self) -> &str {
         self.value.expose()

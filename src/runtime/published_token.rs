@@ -18,6 +18,7 @@ use bankhub_core::{Instant, Published, Secret, Timestamp, Token};
 use crate::runtime::clock::Coarse;
 use crate::runtime::fork;
 
+use copy::OwnedCopy;
 pub(crate) use copy::{TokenCopy, TokenMemory};
 pub(crate) use memory::MaybeOwned;
 
@@ -103,10 +104,23 @@ impl PublishedToken {
         self.while_current(owner, time, |buffer, side| {
             let length = buffer.length.load(Relaxed) as usize;
             copy.write(length, |index| self.words.0[index][side].load(Relaxed));
-            let expires_at = Duration::from_nanos(buffer.sent_wall.load(Relaxed) + buffer.ttl.load(Relaxed));
-            let generation = buffer.generation.load(Relaxed);
-            ReadToken { generation, expires_at, needs_check: self.needs_check(time) }
+            self.describe(buffer, time)
         })
+    }
+
+    /// Like `read`, into a `String`.
+    #[inline(always)]
+    pub(crate) fn read_to_string(&self, owner: u64, time: Coarse) -> Option<(String, ReadToken)> {
+        let mut copy = OwnedCopy::default();
+        let read = self.while_current(owner, time, |buffer, side| {
+            let length = buffer.length.load(Relaxed) as usize;
+            copy.write(length, |index| self.words.0[index][side].load(Relaxed));
+            self.describe(buffer, time)
+        })?;
+        // SAFETY: the buffer was unchanged during the last copy, so these are the bytes of the `str` that was
+        // published.
+        let text = unsafe { String::from_utf8_unchecked(copy.into_bytes()) };
+        Some((text, read))
     }
 
     /// The generation of the token that `read` would copy, and whether a check is needed.
@@ -183,6 +197,13 @@ impl PublishedToken {
                 return copied;
             }
         }
+    }
+
+    #[inline(always)]
+    fn describe(&self, buffer: &TokenBuffer, time: Coarse) -> ReadToken {
+        let expires_at = Duration::from_nanos(buffer.sent_wall.load(Relaxed) + buffer.ttl.load(Relaxed));
+        let generation = buffer.generation.load(Relaxed);
+        ReadToken { generation, expires_at, needs_check: self.needs_check(time) }
     }
 
     #[inline]

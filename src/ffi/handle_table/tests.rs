@@ -71,6 +71,10 @@ fn check(table: &'static HandleTable<Value>, handle: Handle) -> bool {
     };
     let text = str::from_utf8(copy.text()).expect("a token is text");
     assert_eq!(text, value(handle, read.generation));
+    let published = table.published(handle).expect("it was read above");
+    if let Some((text, read)) = published.read_to_string(handle.owner(), TIME) {
+        assert_eq!(text, value(handle, read.generation));
+    }
     true
 }
 

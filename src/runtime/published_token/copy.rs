@@ -1,6 +1,6 @@
-//! A reader's copy of the published token, in memory of the caller.
+//! A reader's copy of the published token, in memory of the caller or of its own.
 
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::slice;
 
 use bankhub_core::Published;
@@ -57,6 +57,48 @@ impl<'m> TokenCopy<'m> {
         for index in SHORT..=self.length / WORD {
             rest[index - SHORT].write(word(index).to_ne_bytes());
         }
+    }
+}
+
+/// A copy in memory of its own, which is wiped unless it is taken.
+#[derive(Default)]
+pub(super) struct OwnedCopy(Vec<u8>);
+
+impl OwnedCopy {
+    /// As that of [`TokenCopy`]. A second call, after a write came in between, wipes the first copy.
+    #[inline(always)]
+    pub(super) fn write(&mut self, length: usize, word: impl Fn(usize) -> u64) {
+        let length = length.min(TOKEN_CAPACITY - 1);
+        let words = length / WORD + 1;
+        self.wipe();
+        self.0 = Vec::with_capacity(words * WORD);
+        let start = self.0.as_mut_ptr().cast::<[u8; WORD]>();
+        for index in 0..words {
+            // SAFETY: the vector has room for all words, and bytes need no alignment.
+            unsafe { start.add(index).write(word(index).to_ne_bytes()) };
+        }
+        // SAFETY: the words written above contain that many bytes.
+        unsafe { self.0.set_len(length) };
+    }
+
+    #[inline(always)]
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        mem::take(&mut self.0)
+    }
+
+    #[inline(always)]
+    fn wipe(&mut self) {
+        if self.0.capacity() > 0 {
+            self.0.clear();
+            self.0.spare_capacity_mut().zeroize();
+        }
+    }
+}
+
+impl Drop for OwnedCopy {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.wipe();
     }
 }
 

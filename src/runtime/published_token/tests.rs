@@ -32,9 +32,15 @@ fn after(seconds: f64, wall_jump: f64) -> Coarse {
 pub(super) fn read(published: &PublishedToken, owner: u64, time: Coarse) -> Option<(String, u64, bool)> {
     let mut memory = [std::mem::MaybeUninit::uninit(); WORDS];
     let mut copy = TokenCopy::new(&mut memory);
-    let read = published.read(owner, time, &mut copy)?;
+    let owned = published.read_to_string(owner, time);
+    let Some(read) = published.read(owner, time, &mut copy) else {
+        assert!(owned.is_none(), "read_to_string");
+        return None;
+    };
     assert_eq!(read.expires_at, SENT.realtime + Duration::from_secs(600));
     let text = String::from_utf8(copy.text().to_vec()).expect("a token is text");
+    let owned = owned.map(|(text, read)| (text, read.generation, read.expires_at, read.needs_check));
+    assert_eq!(owned, Some((text.clone(), read.generation, read.expires_at, read.needs_check)), "read_to_string");
     Some((text, read.generation, read.needs_check))
 }
 
