@@ -101,7 +101,7 @@ deny: ## check the licences, sources and advisories of what the library carries
 	cargo deny check advisories || { echo "the advisory database could not be had, or names one of these crates"; false; }
 
 .PHONY: miri
-# Published tokens of the table are never freed. The torture run without the aliasing checks, which take longer than all of it.
+# Published tokens of the table are never freed. The torture run is without the aliasing checks, which take too long.
 miri: ## run the published token and the handle table under Miri, in 64 orders of events
 	cargo +nightly miri --version >/dev/null || rustup toolchain install nightly --component miri --component rust-src
 	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test -p bankhub --lib -- published_token

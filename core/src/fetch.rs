@@ -5,8 +5,8 @@
 //!     └────── SleepUntil ◄────┘ another process holds the lease
 //! ```
 //!
-//! Without a store only `Send` and `Done` are left. After a request that is worth a retry, `SleepUntil` comes before all
-//! that again. When an operation on the store fails, the fetch goes on without the store.
+//! Without a store only `Send` and `Done` are left. After a request that is worth a retry, `SleepUntil` and another
+//! round follow. When an operation on the store fails, the fetch continues without the store.
 
 use core::mem;
 

@@ -7,9 +7,9 @@ use crate::jitter::Jitter;
 /// A longer ttl is cut to this: no API issues a token for longer, so the unit is probably wrong.
 pub const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// Requests in one fetch: enough to survive a restart behind a load balancer, too few to overload a server. A fetch that
-/// follows a failed one sends a single request: otherwise a whole fleet would send three times as many to a server that
-/// is down (`make fleet`).
+/// Requests in one fetch: enough to survive a restart behind a load balancer, too few to overload a server. A fetch
+/// after a failed one sends a single request: otherwise a whole fleet would send three times as many to a server
+/// that is down (`make fleet`).
 pub const REQUESTS_PER_FETCH: u32 = 3;
 
 /// A longer Retry-After would leave a program without a token for longer than an operator expects.
@@ -32,7 +32,7 @@ const REFRESH_AHEAD_MIN: Duration = Duration::from_secs(2);
 /// Long enough for a new connection, short enough for a waiting caller.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The first pause and the longest. Something is down or busy: it may be back at any moment, so retry soon, then rarely.
+/// The first pause and the longest. What is down or busy may be back at any moment, so retry soon, then rarely.
 const BACKOFF_UNAVAILABLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A refused secret or an unknown response: a human has to repair it.
 const BACKOFF_REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));

@@ -24,8 +24,8 @@ pub struct StoredToken {
 const TIMES: usize = 3;
 
 impl StoredToken {
-    /// Big-endian: ttl, and boottime and realtime of `sent_at`, in nanoseconds; the length of the boot id in one byte; the
-    /// boot id; the token.
+    /// Big-endian: ttl, and boottime and realtime of `sent_at`, in nanoseconds; the length of the boot id in one byte;
+    /// the boot id; the token.
     pub fn encode(token: &Token, boot_id: &str) -> Zeroizing<Vec<u8>> {
         let Token { value, ttl, sent_at } = token;
         let length = TIMES * size_of::<u64>() + 1 + boot_id.len() + value.expose().len();

@@ -3,7 +3,7 @@
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A point in time on a clock that is never set, and that continues while the machine sleeps: `CLOCK_BOOTTIME` on Linux.
+/// A point in time on a clock that is never set and that continues while the machine sleeps, as `CLOCK_BOOTTIME`.
 ///
 /// Sums and differences stop at the ends of what it can hold; none panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -32,8 +32,8 @@ pub(crate) struct Cache {
     process: PerProcess<Process>,
 }
 
-/// What belongs to one process. A forked child abandons its parent's and builds its own: at the fork, another thread may
-/// have held the lock.
+/// What belongs to one process. A forked child abandons its parent's and builds its own: at the fork, another thread
+/// may have held the lock.
 struct Process {
     state: Mutex<State>,
     /// Waiting callers must poll again.

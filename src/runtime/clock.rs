@@ -5,7 +5,7 @@ use std::time::Duration;
 use bankhub_core::policy::TTL_MAX;
 use bankhub_core::{Instant, Timestamp};
 
-/// `boottime` starts this long before the machine did, so that it can express when a stored token was requested elsewhere.
+/// `boottime` starts this long before the machine did, so that it can express when another machine requested a token.
 const BEFORE_START: Duration = TTL_MAX;
 
 /// The time in nanoseconds, precise to a few milliseconds, at the lowest cost: neither read is a system call.

@@ -156,8 +156,8 @@ impl PublishedToken {
         self.wipe(old);
     }
 
-    /// Whether the clocks still differ by what they differed by at publication. If they do not, the machine has slept or
-    /// its wall clock was set, and no reader trusts what was published before.
+    /// Whether the clocks still differ by as much as at publication. If they do not, the machine has slept or its wall
+    /// clock was set, and no reader trusts what was published before.
     pub(crate) fn is_trusted_at(&self, time: Coarse) -> bool {
         let side = (self.sequence.load(Acquire) & 1) as usize;
         self.buffers[side].has_same_offset(time)

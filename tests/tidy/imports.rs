@@ -8,20 +8,16 @@ use crate::{Breach, File, below, complaints, keep};
 /// Modules of `src/`, and the others that each may name. A longer path stands for itself alone: `runtime/cache` has its
 /// own line, the rest of `runtime` has the line `runtime`. Only `lib.rs` may name all.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
-    ("secret", &[]),
-    ("policy", &[]),
-    ("config", &["error", "secret"]),
-    ("life", &["error", "policy", "secret"]),
-    ("turn", &["policy"]),
-    ("http", &["config", "error", "life", "policy", "runtime", "secret"]),
-    ("store", &["config", "error", "http", "life", "policy", "runtime", "secret", "turn"]),
-    ("runtime", &["life", "policy", "secret"]),
-    ("runtime/cache", &["config", "error", "http", "life", "policy", "store", "sync", "turn"]),
-    ("token_cache", &["config", "error", "http", "life", "runtime", "secret", "store"]),
+    ("config", &[]),
+    ("http", &["config", "runtime"]),
+    ("store", &["config", "http", "runtime"]),
+    ("runtime", &[]),
+    ("runtime/cache", &["config", "http", "store", "sync"]),
+    ("runtime/fetch_thread", &["store"]),
+    ("token_cache", &["config", "http", "runtime", "store"]),
     ("ffi", &[EXPORTS]),
     ("ffi/handle", &[EXPORTS, "http", "runtime", "store"]),
-    ("ffi/handle_table", &["runtime", "life", "secret"]), // the last two in its tests
+    ("ffi/handle_table", &["runtime"]),
 ];
 
 /// What `lib.rs` exports, and no module.

@@ -8,7 +8,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/ffi/", "the caller's pointers"),
     ("src/runtime/allocator.rs", "memory that is given back"),
     ("src/runtime/clock.rs", "libc's clocks"),
-    ("src/runtime/fetch_thread.rs", "the mask of blocked signals"),
+    ("src/runtime/thread.rs", "the mask of blocked signals"),
     ("src/runtime/fork.rs", "what a fork leaves behind"),
     ("src/runtime/published_token.rs", "bytes that are read while they are written"),
     ("src/runtime/published_token/", "pages of memory, and a traced process in a test"),

@@ -24,8 +24,8 @@ impl CurrentToken {
         Self { token, generation, refresh_at, rejected: false, withdrawn: false }
     }
 
-    /// After so many early rejections in a row right before it. Callers wait for a replacement only if it may be fetched
-    /// now, and only for the first: an API that rejects every token must not make all callers wait again and again.
+    /// `early_before`: early rejections right before this one. Callers wait for a replacement only if it may be fetched
+    /// now, and only after the first: an API that rejects every token must not make all callers wait each time.
     pub(super) fn reject(&mut self, early_before: u32, may_fetch: bool, now: Instant) {
         self.rejected = true;
         self.withdrawn = early_before == 0 && may_fetch;
@@ -35,8 +35,8 @@ impl CurrentToken {
         }
     }
 
-    /// Never later than it would be without the rejections: a short-lived token does not wait for the spacing to expire,
-    /// and its callers would have to wait instead.
+    /// Never later than it would be without the rejections: a short-lived token may expire before the spacing is over,
+    /// and then its callers would have to wait.
     pub(super) fn space_refresh(&mut self, early_in_a_row: u32) {
         let spaced_at = self.token.sent_at.boottime + policy::rejection_spacing(early_in_a_row);
         self.refresh_at = self.refresh_at.min(spaced_at);

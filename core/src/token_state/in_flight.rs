@@ -104,8 +104,8 @@ impl TokenState {
         may_end
     }
 
-    /// A request is about to be sent. Whether it may be: if the pause before it took too long, or none may follow a read
-    /// of the store, the fetch has ended instead.
+    /// A request is about to be sent. Whether it may be: if the pause before it took too long, or none may follow a
+    /// read of the store, the fetch has ended instead.
     pub(crate) fn begin_request(&mut self, now: Timestamp, jitter: Jitter) -> bool {
         self.advance(now);
         if self.end_read_only_fetch(now, jitter) {
@@ -129,7 +129,7 @@ impl TokenState {
         true
     }
 
-    /// The request in flight has ended. The store gets the token before any caller does, and has time of its own for it.
+    /// The request in flight has ended. The store gets the token before any caller does, and has its own time for that.
     pub(crate) fn response_received(&mut self, now: Timestamp) {
         self.advance(now);
         if let Some(fetch) = &mut self.fetch {
