@@ -107,3 +107,6 @@ impl From<Error> for Failure {
         Self { error, retry_after: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

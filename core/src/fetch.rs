@@ -288,3 +288,6 @@ impl Fetch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

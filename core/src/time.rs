@@ -86,3 +86,6 @@ impl Sub<Duration> for Timestamp {
 pub(crate) fn unix_seconds(realtime: Duration) -> i64 {
     i64::try_from(realtime.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

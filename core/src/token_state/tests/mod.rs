@@ -3,6 +3,7 @@
 
 mod failures;
 mod overdue;
+mod publication;
 mod rejections;
 mod serving;
 mod shared_store;
