@@ -235,7 +235,12 @@ fn bypasses_a_holder_that_hangs_and_leaves_the_store_alone() {
     driver.run(Event::Started, ReadStore);
     driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
     assert!(matches!(driver.step(Event::LeaseObserved(Lease::HeldByOther(7))), Did::SleepUntil(_)));
-    driver.now = driver.now + policy::lease_holder_timeout(REQUEST_TIMEOUT);
+    let bypass_at = driver.now + policy::lease_holder_timeout(REQUEST_TIMEOUT);
+    driver.now = bypass_at - Duration::from_secs(1);
+    driver.run(Event::Woke, ReadStore);
+    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    assert!(matches!(driver.step(Event::LeaseObserved(Lease::HeldByOther(7))), Did::SleepUntil(_)), "not yet");
+    driver.now = bypass_at;
     driver.run(Event::Woke, ReadStore);
     driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
     driver.run(Event::LeaseObserved(Lease::HeldByOther(7)), Release);

@@ -15,6 +15,11 @@ fn check(actual: Duration, expected: f64) {
 }
 
 #[test]
+fn a_ttl_is_at_most_ten_years() {
+    assert_eq!(TTL_MAX, s(315_360_000.0));
+}
+
+#[test]
 fn is_stale_a_twentieth_before_expiry_but_at_most_30_s() {
     for (ttl, expected) in [(60_000.0, 59_970.0), (600.0, 570.0), (599.0, 569.05), (10.0, 9.5), (1.0, 0.95)] {
         check(stale_after(s(ttl)), expected);

@@ -51,6 +51,12 @@ fn trusts_the_expiry_of_the_store_up_to_the_ttl() {
 }
 
 #[test]
+fn encodes_without_moving_the_token() {
+    let plain = StoredToken::encode(&stored(), "this boot");
+    assert_eq!(plain.capacity(), plain.len(), "a buffer that grew has left a copy behind");
+}
+
+#[test]
 fn refuses_bytes_that_are_not_a_token() {
     let plain = StoredToken::encode(&stored(), "id");
     for length in 0..27 {

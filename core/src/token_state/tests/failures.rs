@@ -88,3 +88,48 @@ fn bounds_requests_to_an_endpoint_that_is_down() {
     let requests = cache.stats().requests;
     assert!(requests <= 9, "{requests} requests in a minute");
 }
+
+#[test]
+fn a_panic_is_a_failed_request() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.state.fetch_panicked(Error::new(Status::Internal, "it panicked"), cache.now, EVEN);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.status() == Status::Internal));
+    assert_eq!(cache.stats().failures, 1);
+}
+
+#[test]
+fn names_the_last_failure() {
+    let mut cache = TestCache::new();
+    let named = |cache: &TestCache| cache.state.last_failure().map(Error::status);
+    cache.get();
+    assert_eq!(named(&cache), None);
+    assert!(matches!(cache.fail(Status::Unavailable), AfterRequest::RetryAt(_)));
+    assert_eq!(named(&cache), Some(Status::Unavailable), "of the request before");
+    assert_eq!(cache.fail(Status::Unauthenticated), AfterRequest::End);
+    assert_eq!(named(&cache), Some(Status::Unauthenticated), "of the fetch before");
+    cache.pass(60.0);
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(named(&cache), None);
+}
+
+#[test]
+fn counts_with_unix_times() {
+    let mut cache = TestCache::new();
+    let start = 1_700_000_000;
+    cache.get();
+    cache.pass(1.0);
+    cache.fail_with_retry_after(7.0);
+    let stats = cache.stats();
+    assert_eq!((stats.last_failure_at, stats.next_attempt_at, stats.last_success_at), (start + 1, start + 8, 0));
+    cache.pass(7.0);
+    cache.get();
+    cache.succeed("a", 600.0);
+    let stats = cache.stats();
+    assert_eq!((stats.last_success_at, stats.expires_at, stats.next_attempt_at), (start + 8, start + 608, 0));
+    assert!((start + 510..=start + 530).contains(&stats.refresh_at), "{}", stats.refresh_at);
+    assert_eq!(cache.reject("a"), BEGINS);
+    let stats = cache.stats();
+    assert_eq!((stats.generation, stats.expires_at, stats.refresh_at), (0, 0, 0), "it is withdrawn");
+}

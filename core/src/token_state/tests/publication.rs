@@ -100,3 +100,13 @@ fn refreshes_only_a_due_token() {
     assert!(cache.state.refresh_if_due(cache.now));
     assert!(!cache.state.refresh_if_due(cache.now), "it is in flight");
 }
+
+#[test]
+fn a_child_inherits_token_and_generation() {
+    let mut cache = TestCache::new();
+    let inherited = token("a", 600.0, cache.now);
+    cache.state = TokenState::new(cache.state.settings, 7);
+    cache.state.inherit(inherited, EVEN);
+    cache.check_published("a", 7);
+    assert_eq!(cache.state.generation(), 7);
+}

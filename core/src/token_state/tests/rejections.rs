@@ -126,3 +126,16 @@ fn adopts_no_rejected_token_until_it_is_forgotten() {
     assert_eq!(cache.read("b", 6_000.0, 0.0), Verdict::Rejected);
     assert_eq!(cache.read("a", 6_000.0, 0.0), Verdict::FetchEnded, "forgotten long ago");
 }
+
+#[test]
+fn a_token_that_expires_unrejected_ends_the_series() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("b", 600.0);
+    cache.pass(570.0);
+    assert_eq!(cache.get(), BEGINS);
+    cache.succeed("c", 600.0);
+    assert_eq!(cache.reject("c"), BEGINS, "withdrawn, as the first of a series");
+}
