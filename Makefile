@@ -12,20 +12,31 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 .PHONY: demo
-demo: build ## show it working in every language, against the mock server or the server in BANKHUB_BASE_URL
+demo: build ## show the main use in every language, against the mock server or the server in BANKHUB_BASE_URL
 	$(PYTHON) examples/run.py
 
+.PHONY: check
+check: ## after each change: check the format, the lints, the unit tests and the rules of tests/tidy (a minute)
+	scripts/check
+
 .PHONY: test
-test: build/setup.mk ## run every check and test of every language; the last line counts them
-	$(PYTHON) tests/suite.py
+ONLY =
+test: $(if $(filter ?,$(ONLY)),,build/setup.mk) ## run every check and test; ONLY=go: only these; ONLY='?': list them
+	@PYTHONPATH=tests $(PYTHON) -m suite --only '$(ONLY)'
 
 .PHONY: build
 build: cargo ## build the library, the mock server and every language's programs
 
 .PHONY: library
-LIBRARY = cargo build --release -p bankhub --lib --features wiping-allocator
-library: ## build the library alone, which takes nothing but Rust
+# In a folder of its own: cargo names the library the same with any features, so where two sets of features take turns,
+# it compiles the library again each time. `install -C` leaves a file alone that is the same already.
+LIBRARY = cargo build --release -p bankhub --lib --features wiping-allocator --target-dir target/library
+library: ## build the library alone, which needs only Rust
 	$(LIBRARY)
+	install -d target/release
+	cd target/library/release && install -C -m 755 libbankhub.so ../../release && \
+	  install -C -m 644 libbankhub.a ../../release
+	ln -sf libbankhub.so target/release/libbankhub.so.0
 
 .PHONY: install
 PREFIX = /usr/local
@@ -41,11 +52,11 @@ nupkg: build ## build the C# package, with the library inside, into build/nupkg
 	$(PYTHON) bindings/csharp/pack.py build/nupkg
 
 .PHONY: setup
-setup: ## look again at what this machine has, and install what it lacks
+setup: ## install what this machine lacks
 	scripts/setup
 
 .PHONY: header
-header: ## write include/bankhub.h anew from src/ffi
+header: ## write include/bankhub.h from src/ffi
 	cp "$$(cargo build --lib --message-format=json | \
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
@@ -53,36 +64,36 @@ header: ## write include/bankhub.h anew from src/ffi
 MEASURE = PYTHONPATH=tests:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
   .venv/bin/python benches/performance.py
 .PHONY: bench fleet shared storm
-bench: benches ## measure a call, a wait, an idle handle and the first token
+bench: benches ## measure a call, a wait, an idle handle and the first token (10 minutes)
 	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
 	  .venv/bin/python benches/first_token/first_token.py; echo; .venv/bin/python benches/wrappers/wrappers.py'
-fleet: benches ## live through years of many processes, and count what the endpoint sees (over an hour)
+fleet: benches ## simulate a year of many processes, and count their token requests (over an hour)
 	$(MEASURE) fleet target/release/fleet
-shared: benches ## the same of processes that share a store, beside others (a quarter of an hour)
+shared: benches ## the same for processes that share a store (15 minutes)
 	$(MEASURE) shared target/release/fleet --shared
 storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
 	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
 
 .PHONY: simulate
 SIMULATE = seed
-simulate: ## live through seeds that nobody has seen yet, until stopped; SIMULATE=fleet: of those who share a store
+simulate: ## run the simulation with new seeds until you stop it; SIMULATE=fleet: that of processes with a store
 	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_$(SIMULATE) -- --nocapture
 
 .PHONY: mutants
-mutants: ## change life.rs, policy.rs and turn.rs in every small way, and list what no test notices
+mutants: ## change core/ in every small way, and list the changes that no test notices (an hour)
 	cargo mutants --version >/dev/null || cargo install cargo-mutants --locked
-	SIMULATION_SEEDS=1000 cargo mutants --package bankhub --file src/life.rs --file src/policy.rs --file src/turn.rs \
-	  --timeout 60 --output build -- --lib --test simulation
+	SIMULATION_SEEDS=300 cargo mutants --package bankhub-core --test-package bankhub-core,bankhub \
+	  --timeout 120 --output build -- --lib --test simulation
 
 .PHONY: stores
-stores: build ## have 32 processes share a store 50 times, and kill one of four 200 times (a quarter of an hour)
+stores: build ## let 32 processes share a store 50 times, and kill one of four 200 times (15 minutes)
 	.venv/bin/python -m pytest tests/stores/test_sharing.py --rounds 25
 	.venv/bin/python -m pytest tests/stores/test_kill.py --rounds 40
 
 .PHONY: fuzz
 FUZZ = response config exchange retry_after
 FUZZ_S = 600
-fuzz: ## feed the library with bytes that nobody meant, ten minutes for each way in
+fuzz: ## send random bytes to each input of the library (40 minutes)
 	cargo fuzz --version >/dev/null || cargo install cargo-fuzz --locked
 	for target in $(FUZZ); do \
 	  found=fuzz/target/corpus/$$target; mkdir -p $$found; \
@@ -90,19 +101,19 @@ fuzz: ## feed the library with bytes that nobody meant, ten minutes for each way
 	done
 
 .PHONY: corpus
-corpus: ## read the corpus of the fuzzing once, which takes no nightly
+corpus: ## run the fuzz targets on their corpus once, without a nightly Rust (a minute)
 	RUSTFLAGS="--cfg fuzzing" cargo build --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 	for target in $(FUZZ); do target/fuzz/debug/$$target fuzz/corpus/$$target/* 2>&1 || exit; done
 
 .PHONY: deny
-deny: ## check the licences, sources and advisories of what the library carries
+deny: ## check the licences, sources and advisories of the dependencies (a minute)
 	cargo deny --version >/dev/null || cargo install cargo-deny --locked
 	cargo deny check licenses bans sources
 	cargo deny check advisories || { echo "the advisory database could not be had, or names one of these crates"; false; }
 
 .PHONY: miri
 # Published tokens of the table are never freed. The torture run is without the aliasing checks, which take too long.
-miri: ## run the published token and the handle table under Miri, in 64 orders of events
+miri: ## run the published token and the handle table under Miri, in 64 orders of events (15 minutes)
 	cargo +nightly miri --version >/dev/null || rustup toolchain install nightly --component miri --component rust-src
 	MIRIFLAGS="-Zmiri-ignore-leaks" cargo +nightly miri test -p bankhub --lib -- published_token
 	MIRIFLAGS="-Zmiri-ignore-leaks -Zmiri-many-seeds=0..64 -Zmiri-disable-stacked-borrows" \
@@ -111,7 +122,7 @@ miri: ## run the published token and the handle table under Miri, in 64 orders o
 .PHONY: fmt
 fmt: build/setup.mk ## format the Rust, the Go and the Python
 	cargo fmt --all
-	gofmt -w bindings/go tests/conformance benches
+	gofmt -w bindings/go tests benches
 	.venv/bin/ruff format bindings/python tests benches examples scripts
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
@@ -135,17 +146,14 @@ PROGRAMS = build/driver-c \
 build: $(PROGRAMS)
 
 .PHONY: testing benches
-testing: build/memory build/memory-asan benches ## build what the tests and measurements alone need
+testing: build/memory build/memory-asan benches ## build what only the tests and benchmarks need
 benches: build/bench-first-token $(call unless,go,build/storm-go build/bench-go) \
   $(call unless,csharp,build/bench-csharp.exe) | cargo
-	cargo build --release -p bankhub-benches
 
-# One package at a time: together, the library would carry features that only the mock server asks its dependencies for.
+# All of them at once, so that each dependency is compiled once, with the features that any of them asks for.
 .PHONY: cargo
-cargo: build/setup.mk
-	cargo build --release -p bankhub --examples
-	cargo build --release -p bankhub-mock-server
-	$(LIBRARY)
+cargo: build/setup.mk library
+	cargo build --release --workspace --examples --bins
 	DESTDIR= scripts/install build/install
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)

@@ -7,10 +7,12 @@ it uses that server instead, and revokes nothing.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -80,36 +82,46 @@ class Result(NamedTuple):
 
 def main() -> int:
     """Runs every demo; 0 if none failed."""
+    parser = argparse.ArgumentParser(description="Runs the demo program of every language.")
+    parser.add_argument("--junitxml", metavar="FILE", help="write the results there, too")
+    report = parser.parse_args().junitxml
     given = [name for name in SERVER if os.environ.get(name)]
     if given and len(given) < len(SERVER):
         print(f"Set all of {', '.join(SERVER)} or none; set is only {', '.join(given)}.", file=sys.stderr)
         return 2
     if given:
         print(f"Against {os.environ['BANKHUB_BASE_URL']}; no token is revoked there.\n")
-        return run_all(None)
+        return run_all(None, report)
     mock_server = MockServer()
     try:
         print(f"Against the mock server of this tree, {mock_server.url}.\n")
-        return run_all(mock_server)
+        return run_all(mock_server, report)
     finally:
         mock_server.kill()
 
 
-def run_all(mock_server: MockServer | None) -> int:
+def run_all(mock_server: MockServer | None, report: str | None = None) -> int:
     """Prints the table, then what went wrong, then the count."""
     missing = dict(line.split(": ", 1) for line in (ROOT / "build/missing").read_text().splitlines())
     print_row("language", [column.title for column in COLUMNS])
     problems, passed, failed, skipped = [], 0, 0, 0
+    suite = ET.Element("testsuite")
     for demo in DEMOS:
         reasons = [f"{name}: {missing[name]}" for name in demo.needs if name in missing]
+        case = ET.SubElement(suite, "testcase", classname="demo", name=demo.language)
         if reasons:
             skipped += 1
+            ET.SubElement(case, "skipped")
             print_row(demo.language, [f"skipped, {'; '.join(reasons)}"])
             continue
         result = run(demo, mock_server)
         print_row(demo.language, result.cells)
         problems += [f"{demo.language}: {problem}" for problem in result.problems]
         passed, failed = passed + (not result.problems), failed + bool(result.problems)
+        if result.problems:
+            ET.SubElement(case, "failure")
+    if report:
+        ET.ElementTree(suite).write(report)
     print("", *problems, sep="\n")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed else 0

@@ -1,90 +1,159 @@
-"""The counting of suite.py: real closing lines of every runner, and every way a step can end badly."""
+"""The counting of `make test`: the real output of every runner, and every way in which a step can end badly."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import suite
-from suite import Step, Tally
+from suite import results, runner
+from suite.results import Tally, go_test, junit, libtest
+from suite.steps import PYTEST_OPTIONS, REPORT, Step
+from suite.steps import pytest as pytest_command
 
-CARGO = """
-running 3 tests
-test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
-test result: FAILED. 4 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.13s
+TESTS = Path(__file__).resolve().parent
+
+# Printed by `cargo test -- --format json`, with what cargo itself prints before.
+CARGO = """\
+{ "type": "suite", "event": "started", "test_count": 3 }
+{ "type": "test", "event": "started", "name": "a" }
+{ "type": "test", "name": "a", "event": "ok" }
+{ "type": "test", "event": "started", "name": "b" }
+{ "type": "test", "name": "b", "event": "failed", "stdout": "thread 'b' panicked: loud\\n" }
+{ "type": "test", "event": "started", "name": "c" }
+{ "type": "test", "name": "c", "event": "ignored" }
+{ "type": "suite", "event": "failed", "passed": 1, "failed": 1, "ignored": 1, "measured": 0, "filtered_out": 0 }
+{ "type": "suite", "event": "started", "test_count": 2 }
+{ "type": "test", "event": "started", "name": "d" }
+{ "type": "test", "name": "d", "event": "ok" }
 """
-GO = """
-=== RUN   TestGet
---- PASS: TestGet (0.00s)
-=== RUN   TestTable
-    --- PASS: TestTable/one (0.00s)
-    --- FAIL: TestTable/two (0.00s)
---- FAIL: TestTable (0.00s)
---- SKIP: TestLater (0.00s)
+# Printed by `go test -json`.
+GO = """\
+{"Action":"run","Package":"p","Test":"TestTable"}
+{"Action":"pass","Package":"p","Test":"TestGet"}
+{"Action":"pass","Package":"p","Test":"TestTable/one"}
+{"Action":"output","Package":"p","Test":"TestTable/two","Output":"loud\\n"}
+{"Action":"fail","Package":"p","Test":"TestTable/two"}
+{"Action":"fail","Package":"p","Test":"TestTable"}
+{"Action":"skip","Package":"p","Test":"TestLater"}
+{"Action":"fail","Package":"p"}
+"""
+# Written by pytest. The last test failed, and so did its fixture's end: two entries, one test.
+JUNIT = """\
+<testsuites><testsuite>
+<testcase classname="m" name="a"/>
+<testcase classname="m" name="b"><failure message="loud"/></testcase>
+<testcase classname="m" name="c"><error/></testcase>
+<testcase classname="m" name="d"><skipped/></testcase>
+<testcase classname="m" name="e"><failure/></testcase>
+<testcase classname="m" name="e"><error/></testcase>
+</testsuite></testsuites>
 """
 
 
 @pytest.mark.parametrize(
-    ("count", "output", "expected"),
+    ("read", "printed", "expected"),
     [
-        (suite.cargo_tests, CARGO, Tally(6, 1, 1)),
-        (suite.cargo_tests, "error: could not compile `bankhub`", Tally()),
-        (suite.go_tests, GO, Tally(2, 2, 1)),
-        (suite.go_tests, "?   \tbankhub\t[no test files]", Tally()),
-        (suite.pytest_tests, "===== 12 passed in 0.10s =====", Tally(12)),
-        (suite.pytest_tests, "1 failed, 2 passed, 3 skipped, 4 warnings, 5 errors in 61.02s (0:01:01)", Tally(2, 6, 3)),
-        (suite.pytest_tests, "= 1 passed, 2 deselected, 3 xfailed, 4 xpassed in 1.00s =", Tally(1, 0, 9)),
-        (suite.pytest_tests, "no tests ran in 0.01s", Tally()),
-        (suite.plain_line, "talk\n7 passed, 0 failed\n", Tally(7)),
-        (suite.plain_line, "9 passed, 9 failed\n7 passed, 1 failed, 2 skipped", Tally(7, 1, 2)),
-        (suite.plain_line, "all 7 passed, 0 failed", Tally()),
+        (libtest, CARGO, Tally(2, 2, 1)),  # one of the second suite never ended
+        (libtest, "error: could not compile `bankhub`", Tally()),
+        (go_test, GO, Tally(2, 2, 1)),
+        (go_test, "?   \tbankhub\t[no test files]", Tally()),
     ],
 )
-def test_counts_what_the_runner_says(count: Callable[[str], Tally], output: str, expected: Tally) -> None:
-    assert count(output) == expected
+def test_counts_what_a_runner_prints(read: results.Reader, printed: str, expected: Tally) -> None:
+    assert read(printed, Path("absent.xml")).tally == expected
+
+
+@pytest.mark.parametrize("printed", [CARGO, GO])
+def test_shows_the_text_of_a_failed_test(printed: str) -> None:
+    read = libtest if printed is CARGO else go_test
+    assert "loud" in read(printed, Path("absent.xml")).text
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [(JUNIT, Tally(1, 3, 1)), ("<testsuite/>", Tally()), ("<testsuite><testcase", Tally()), (None, Tally())],
+    ids=["whole", "empty", "cut", "absent"],
+)
+def test_counts_what_a_runner_writes(report: str | None, expected: Tally, tmp_path: Path) -> None:
+    file = tmp_path / "report.xml"
+    if report is not None:
+        file.write_text(report)
+    assert junit("", file).tally == expected
+
+
+PYTEST = """
+import pytest
+def test_passes(): pass
+def test_fails(): assert False
+def test_deselected(): pass
+def test_skipped(): pytest.{skip}("why")
+@pytest.mark.{xfail}
+def test_expected_to_fail(): assert False
+@pytest.mark.{xfail}
+def test_expected_to_fail_but_passes(): pass
+""".format(skip="skip", xfail="xfail")
+
+
+def test_counts_what_pytest_proves(tmp_path: Path) -> None:
+    (tmp_path / "test_sample.py").write_text(PYTEST)
+    report = tmp_path / "report.xml"
+    options = [option.replace(REPORT, str(report)) for option in PYTEST_OPTIONS]
+    command = [sys.executable, "-m", "pytest", "-q", *options, "--deselect", "test_sample.py::test_deselected"]
+    subprocess.run([*command, "test_sample.py"], cwd=tmp_path, env={"PYTHONPATH": str(TESTS)}, capture_output=True)
+    assert junit("", report).tally == Tally(1, 1, 4)
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def writing(passed: int, failed: int, then: str = "") -> list[str]:
+    """A runner that writes a report with these counts."""
+    cases = "<testcase name='{}'/>" * passed + "<testcase name='{}'><failure/></testcase>" * failed
+    text = f"<testsuite>{cases}</testsuite>".format(*range(passed + failed))
+    return python(f"open('{REPORT}', 'w').write({text!r}); {then}")
+
+
 @pytest.mark.parametrize(
     ("step", "expected"),
     [
-        (Step("good", python("print('3 passed, 0 failed')"), count=suite.plain_line), Tally(3)),
-        (Step("good check", python("")), Tally(1)),
-        (Step("reads its input", python("import sys; sys.exit(sys.stdin.read() != 'x')"), stdin="x"), Tally(1)),
-        (Step("bad check", python("raise SystemExit(1)")), Tally(0, 1)),
-        (Step("crash", python("print('3 passed, 0 failed'); 1/0"), count=suite.plain_line), Tally(3, 1)),
-        (Step("failures counted once", python("exit('3 passed, 2 failed')"), count=suite.plain_line), Tally(3, 2)),
-        (Step("counts nothing", python(""), count=suite.plain_line), Tally(0, 1)),
-        (Step("too long", python("import time; time.sleep(60)"), limit_s=0.2), Tally(0, 1)),
-        (Step("no such program", ["./absent"]), Tally(0, 1)),
+        (Step("good", writing(3, 0), read=junit), Tally(3)),
+        (Step("good-check", python("")), Tally(1)),
+        (Step("reads-its-input", python("import sys; sys.exit(sys.stdin.read() != 'x')"), stdin="x"), Tally(1)),
+        (Step("bad-check", python("raise SystemExit(1)")), Tally(0, 1)),
+        (Step("crash", writing(3, 0, "1/0"), read=junit), Tally(3, 1)),
+        (Step("failures-counted-once", writing(3, 2, "exit(1)"), read=junit), Tally(3, 2)),
+        (Step("counts-nothing", python(""), read=junit), Tally(0, 1)),
+        (Step("too-long", python("import time; time.sleep(60)"), limit_s=0.2), Tally(0, 1)),
+        (Step("no-such-program", ["./absent"]), Tally(0, 1)),
     ],
     ids=lambda value: value.name if isinstance(value, Step) else "",
 )
-def test_a_step_fails_when_anything_is_wrong_with_it(step: Step, expected: Tally) -> None:
-    tally, _ = suite.run(step)
-    assert tally == expected
+def test_a_step_fails_when_anything_is_wrong_with_it(
+    step: Step, expected: Tally, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    assert runner.run(step).tally == expected
 
 
 class Tree:
     """A tree with steps of its own in place of this one's."""
 
     def __init__(self, root: Path, patch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
-        self._patch, self._output = patch, output
+        self.root, self._patch, self._output = root, patch, output
         (root / "build").mkdir()
         (root / "build/missing").write_text("csharp: there is no apt-get: sorry\n")
-        patch.setattr(suite, "ROOT", root)
+        patch.setattr(runner, "ROOT", root)
 
-    def main(self, *steps: Step, ci: str) -> tuple[int, str, str]:
+    def main(self, *steps: Step, ci: str = "", only: str = "") -> tuple[int, str, str]:
         """The exit code, all that was printed, and the last line of it."""
-        self._patch.setattr(suite, "STEPS", steps)
+        self._patch.setattr(runner, "STEPS", steps)
         self._patch.setenv("CI", ci)
-        code, printed = suite.main(), self._output.readouterr().out
+        code, printed = runner.main(only), self._output.readouterr().out
         return code, printed, printed.splitlines()[-1]
 
 
@@ -94,19 +163,20 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 GOOD = Step("good", python("print('quiet')"))
-BAD = Step("bad", python("print('loud'); exit(1)"))
+BAD = Step("bad", python("print('loud'); exit(1)"), groups="go")
 ABSENT = Step("absent", python(""), needs="csharp")
+WAITS = Step("waits", python("print('quiet')"), groups="go", waits=True)
 
 
 def test_every_step_runs_and_the_last_line_counts_them(tree: Tree) -> None:
-    code, printed, last = tree.main(BAD, GOOD, GOOD, ci="")
-    assert (code, last) == (1, "2 passed, 1 failed")
+    code, printed, last = tree.main(BAD, GOOD, WAITS, WAITS, GOOD)
+    assert (code, last) == (1, "4 passed, 1 failed")
     assert "loud" in printed
     assert "quiet" not in printed
 
 
 def test_what_is_missing_is_skipped_with_its_reason(tree: Tree) -> None:
-    code, printed, last = tree.main(GOOD, ABSENT, ci="")
+    code, printed, last = tree.main(GOOD, ABSENT)
     assert (code, last) == (0, "1 passed, 0 failed, 1 skipped")
     assert "csharp: there is no apt-get: sorry" in printed
 
@@ -114,3 +184,27 @@ def test_what_is_missing_is_skipped_with_its_reason(tree: Tree) -> None:
 def test_ci_takes_no_skip(tree: Tree) -> None:
     code, _, last = tree.main(GOOD, ABSENT, ci="true")
     assert (code, last) == (1, "1 passed, 1 failed")
+
+
+def test_only_runs_what_is_named(tree: Tree) -> None:
+    assert tree.main(BAD, GOOD, WAITS, only="go")[2] == "1 passed, 1 failed"
+    assert tree.main(BAD, GOOD, WAITS, only="waits, good")[2] == "2 passed, 0 failed"
+
+
+def test_only_refuses_an_unknown_name_and_lists_those_it_knows(tree: Tree) -> None:
+    code, printed, _ = tree.main(BAD, GOOD, only="good,gone")
+    assert code == 2
+    assert "no step is named gone" in printed and "steps: bad good" in printed and "groups: go" in printed
+
+
+def test_only_with_a_question_mark_lists_the_steps_with_their_last_durations(tree: Tree) -> None:
+    tree.main(GOOD)
+    assert json.loads((tree.root / "build/durations.json").read_text()).keys() == {"good"}
+    code, printed, _ = tree.main(GOOD, BAD, only="?")
+    lines = [line.split() for line in printed.splitlines()]
+    assert code == 0
+    assert ["good", "0", "s"] in lines and ["bad", "-", "go"] in lines
+
+
+def test_every_command_of_pytest_writes_the_report_that_is_read() -> None:
+    assert f"--junitxml={REPORT}" in pytest_command("tests")

@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 
 #[path = "tidy/boundary.rs"]
 mod boundary;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/docs.rs"]
 mod docs;
 #[path = "tidy/idle_tests.rs"]
 mod idle_tests;
 #[path = "tidy/imports.rs"]
 mod imports;
-#[path = "tidy/library.rs"]
-mod library;
 #[path = "tidy/manifests.rs"]
 mod manifests;
 #[path = "tidy/markdown.rs"]

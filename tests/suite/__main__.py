@@ -1,0 +1,12 @@
+"""The command line of the suite: `python -m suite [--only NAMES]`, with tests/ on PYTHONPATH."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .runner import main
+
+parser = argparse.ArgumentParser(prog="make test", description="Runs the checks and tests of every language.")
+parser.add_argument("--only", default="", help="names of steps or groups, with commas between them; ? lists them")
+sys.exit(main(parser.parse_args().only))
