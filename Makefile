@@ -9,7 +9,7 @@ LINK = -Ltarget/release -lbankhub -Wl,-rpath,'$$ORIGIN/../target/release' -pthre
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 .PHONY: demo
 demo: build ## show the main use in every language, against the mock server or the server in BANKHUB_BASE_URL
@@ -60,19 +60,17 @@ header: ## write include/bankhub.h from src/ffi
 	cp "$$(cargo build --lib --message-format=json | \
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
-# Each writes its tables into README.md, unless it misses what is promised there.
-MEASURE = PYTHONPATH=tests:bindings/python/src BANKHUB_LIBRARY=target/release/libbankhub.so.0 \
-  .venv/bin/python benches/performance.py
-.PHONY: bench fleet shared storm
-bench: benches ## measure a call, a wait, an idle handle and the first token (10 minutes)
-	$(MEASURE) bench sh -ec 'for bench in hot waiting handles; do target/release/$$bench; echo; done; \
-	  .venv/bin/python benches/first_token/first_token.py; echo; .venv/bin/python benches/wrappers/wrappers.py'
+# Each writes its tables into docs/performance.md, and ends with a list of what missed its promise.
+MEASURE = .venv/bin/python benches/performance.py
+.PHONY: bench fleet shared comparison
+bench: benches ## measure a call, a wait, an idle handle, the first token and the wrappers (10 minutes)
+	$(MEASURE) bench
 fleet: benches ## simulate a year of many processes, and count their token requests (over an hour)
-	$(MEASURE) fleet target/release/fleet
+	$(MEASURE) fleet
 shared: benches ## the same for processes that share a store (15 minutes)
-	$(MEASURE) shared target/release/fleet --shared
-storm: benches ## measure what callers and the endpoint feel, beside other libraries (a quarter of an hour)
-	$(MEASURE) storm .venv/bin/python benches/storm/storm.py --picture benches/storm/renewal.svg
+	$(MEASURE) shared
+comparison: benches ## measure what callers and the endpoint notice, compared with other libraries (15 minutes)
+	$(MEASURE) comparison
 
 .PHONY: simulate
 SIMULATE = seed
@@ -147,7 +145,7 @@ build: $(PROGRAMS)
 
 .PHONY: testing benches
 testing: build/memory build/memory-asan benches ## build what only the tests and benchmarks need
-benches: build/bench-first-token $(call unless,go,build/storm-go build/bench-go) \
+benches: build/bench-first-token $(call unless,go,build/comparison-go build/bench-go) \
   $(call unless,csharp,build/bench-csharp.exe) | cargo
 
 # All of them at once, so that each dependency is compiled once, with the features that any of them asks for.
@@ -195,15 +193,15 @@ build/bench-first-token: benches/first_token/first_token.c include/bankhub.h
 	$(CC) -std=c11 -O2 $(WARNINGS) -Iinclude $< -o $@ -ldl
 
 # Go looks after what is out of date by itself.
-.PHONY: build/driver-go build/http-client-go build/demo-go build/storm-go build/bench-go
+.PHONY: build/driver-go build/http-client-go build/demo-go build/comparison-go build/bench-go
 build/driver-go: cargo
 	go build -C tests/conformance/drivers/go -o $(CURDIR)/$@ .
 build/http-client-go: cargo
 	go build -C tests/conformance/http_clients/go -o $(CURDIR)/$@ .
 build/demo-go: cargo
 	go build -C bindings/go -o $(CURDIR)/$@ ./examples/demo
-build/storm-go: cargo
-	go build -C benches/storm/go -o $(CURDIR)/$@ .
+build/comparison-go: cargo
+	go build -C benches/comparison/go -o $(CURDIR)/$@ .
 build/bench-go: cargo
 	go build -C benches/wrappers/go -o $(CURDIR)/$@ .
 

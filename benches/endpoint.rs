@@ -1,4 +1,4 @@
-//! A token endpoint within the process that measures: it tells when it answered.
+//! A token endpoint within the process that measures: it records when it answered.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ impl Endpoint {
         &self.url
     }
 
-    /// When each request so far was answered: just before the answer went out.
+    /// When each request so far was answered: just before the response was sent.
     pub fn answered(&self) -> Vec<Instant> {
         self.answered.lock().expect("no thread panics with it").clone()
     }

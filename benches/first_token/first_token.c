@@ -1,4 +1,4 @@
-/* Says how many microseconds there are from dlopen to the first token: first_token LIBRARY BASE_URL [CA_FILE] */
+/* Prints how many microseconds pass from dlopen to the first token: first_token LIBRARY BASE_URL [CA_FILE] */
 #define _GNU_SOURCE
 #include <bankhub.h>
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
-"""From dlopen to the first token, over plain HTTP and over TLS, beside curl doing the same; as a table.
+"""From dlopen to the first token, over plain HTTP and over TLS, next to curl doing the same.
 
-With `--tiny`: few rounds, for a test.
+Prints a table. With `--tiny`: few rounds, for a test.
 """
 
 from __future__ import annotations
@@ -21,36 +21,32 @@ CURL = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--user"
 ENVIRONMENT = {**os.environ, "BANKHUB_CLIENT_ID": CLIENT_ID, "BANKHUB_CLIENT_SECRET": CLIENT_SECRET}
 
 
+WAYS = ["from `dlopen` to the token", "the same, as a whole process", "`curl`, a whole process"]
+
+
 def main() -> None:
-    """Prints the table."""
+    """In each round every program runs once with each protocol, one right after the other."""
     rounds = 3 if "--tiny" in sys.argv[1:] else 51
     with tempfile.TemporaryDirectory() as folder:
         mock_server = MockServer(ca_file=Path(folder) / "ca.pem")
-        print("| from nothing to a token, median of each | plain HTTP | TLS |")
-        print("|---|--:|--:|")
-        over = [(mock_server.url, []), (mock_server.tls["right"], [str(mock_server.ca_file)])]
-        measured = [measure(url, ca, rounds) for url, ca in over]
-    for row, name in enumerate(
-        ["from `dlopen` to the token", "the same, as a whole process", "`curl`, a whole process"]
-    ):
-        print(f"| {name} | " + " | ".join(f"{column[row] * 1e3:.1f} ms" for column in measured) + " |")
-    mock_server.kill()
+        servers = [(mock_server.url, []), (mock_server.tls["right"], [str(mock_server.ca_file)])]
+        measured = [[measure(url, ca_file) for url, ca_file in servers] for _ in range(rounds)]
+        mock_server.kill()
+    print("| from nothing to a token, median of each | plain HTTP | TLS |\n|---|--:|--:|")
+    for way, name in enumerate(WAYS):
+        medians = [statistics.median(one_round[server][way] for one_round in measured) for server in (0, 1)]
+        print(f"| {name} | {' | '.join(f'{seconds * 1e3:.1f} ms' for seconds in medians)} |")
 
 
-def measure(url: str, ca_file: list[str], rounds: int) -> list[float]:
-    """The medians, in seconds; the programs take turns."""
+def measure(url: str, ca_file: list[str]) -> list[float]:
+    """How many seconds each way took."""
+    said, whole = timed([*PROGRAM, url, *ca_file])
     trusted = ["--cacert", *ca_file] if ca_file else []
-    inside, whole, curl = [], [], []
-    for _ in range(rounds):
-        said, took = timed([*PROGRAM, url, *ca_file])
-        inside.append(int(said) / 1e6)
-        whole.append(took)
-        curl.append(timed([*CURL, *trusted, "--request", "POST", f"{url}/v1/token"])[1])
-    return [statistics.median(times) for times in (inside, whole, curl)]
+    return [int(said) / 1e6, whole, timed([*CURL, *trusted, "--request", "POST", f"{url}/v1/token"])[1]]
 
 
 def timed(command: list[str]) -> tuple[str, float]:
-    """What it said, and how many seconds it took."""
+    """What it printed, and how many seconds it took."""
     begun = time.monotonic()
     said = subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True).stdout
     return said.decode(), time.monotonic() - begun

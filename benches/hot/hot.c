@@ -7,7 +7,7 @@
 
 static __typeof__(bankhub_token_get) *get;
 static __typeof__(bankhub_token_generation) *generation;
-static bankhub_token *alone, *sharing;
+static bankhub_token *without_store, *with_store;
 
 /* 0: the library at `path` is loaded, and has a token from `base_url`, without a store and with one. */
 int hot_open(const char *path, const char *base_url, const char *store) {
@@ -15,17 +15,18 @@ int hot_open(const char *path, const char *base_url, const char *store) {
   bankhub_access_token access;
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   __typeof__(bankhub_token_new) *new = library ? dlsym(library, "bankhub_token_new") : NULL;
-  if (!new || new(&config, &alone, NULL))
+  if (!new || new(&config, &without_store, NULL))
     return 1;
   config.store = store;
-  if (new(&config, &sharing, NULL))
+  if (new(&config, &with_store, NULL))
     return 1;
   get = dlsym(library, "bankhub_token_get");
   generation = dlsym(library, "bankhub_token_generation");
-  return get(alone, BANKHUB_TIMEOUT_DEFAULT, &access, NULL) | get(sharing, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
+  return get(without_store, BANKHUB_TIMEOUT_DEFAULT, &access, NULL) |
+         get(with_store, BANKHUB_TIMEOUT_DEFAULT, &access, NULL);
 }
 
-static int get_of(const bankhub_token *token, uint64_t calls) {
+static int get_from(const bankhub_token *token, uint64_t calls) {
   bankhub_access_token access;
   int status = 0;
   while (calls--)
@@ -33,21 +34,21 @@ static int get_of(const bankhub_token *token, uint64_t calls) {
   return status;
 }
 
-/* 0: each of so many calls brought the token. */
+/* 0: every call returned the token. */
 int hot_get(uint64_t calls) {
-  return get_of(alone, calls);
+  return get_from(without_store, calls);
 }
 
-/* The same where it is shared in a store. */
-int hot_get_shared(uint64_t calls) {
-  return get_of(sharing, calls);
+/* The same of a handle with a store. */
+int hot_get_with_store(uint64_t calls) {
+  return get_from(with_store, calls);
 }
 
-/* 0: each of so many calls brought a generation. */
+/* 0: every call returned a generation. */
 int hot_generation(uint64_t calls) {
   int status = 0;
   while (calls--)
-    status |= generation(alone) == 0;
+    status |= generation(without_store) == 0;
   return status;
 }
 
@@ -57,9 +58,9 @@ static int64_t coarse(clockid_t clock) {
   return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* Whether either coarse clock has reached an end. */
+/* Whether a coarse clock has reached an end. The compiler cannot leave a call of another library out. */
 static int is_over(void) {
-  return coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX || coarse(CLOCK_REALTIME_COARSE) == INT64_MAX;
+  return (coarse(CLOCK_MONOTONIC_COARSE) == INT64_MAX) | (coarse(CLOCK_REALTIME_COARSE) == INT64_MAX);
 }
 
 /* The limit of a call that copies nothing; 0. */
@@ -76,9 +77,9 @@ int limit_clocks_and_copy(uint64_t calls) {
   int over = 0;
   while (calls--) {
     over |= is_over();
-    __asm__ volatile("" : : "r"(held) : "memory"); /* somebody may have written it */
+    __asm__ volatile("" : : "r"(held) : "memory"); /* The compiler must read it again: it may have changed. */
     memcpy(copy, held, sizeof held);
-    __asm__ volatile("" : : "r"(copy) : "memory"); /* somebody reads it */
+    __asm__ volatile("" : : "r"(copy) : "memory"); /* The compiler must write it: somebody may read it. */
   }
   return over;
 }

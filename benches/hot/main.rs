@@ -1,120 +1,92 @@
-//! What a call costs while there is a token, beside the least that it could cost and what else could keep a token, as a
-//! table. Ends with 1 if a call costs more than promised.
-//!
-//! With `--tiny`: too few calls to say anything, for a test.
+//! Measures on demand what a call costs while there is a token, for `hot.py`, which judges it: `ways.py` says how they
+//! speak.
 
-mod keepers;
+mod baselines;
 
 use std::error::Error;
-use std::process::{self, ExitCode};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, io, process, thread};
 
+use baselines::Reader;
 use endpoint::Endpoint;
-use keepers::Reader;
 
-const THREADS: [usize; 3] = [1, 2, 8];
-const ROUNDS: usize = 31;
-const READERS: usize = 10;
+/// What a call of each reader cost in a slice, in nanoseconds.
+type Costs = Vec<f64>;
 
-/// What a call costs in nanoseconds, on as many threads as `THREADS` says.
-type Costs = [f64; THREADS.len()];
-type Round = [Costs; READERS];
-
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let tiny = env::args().skip(1).any(|argument| argument == "--tiny");
+fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = Endpoint::start(Duration::ZERO, Duration::from_secs(60_000))?;
     let library = env::current_exe()?.with_file_name("libbankhub.so");
     let folder = env::temp_dir().join(format!("bankhub-hot-{}", process::id()));
     let store = format!("file:{}", folder.display());
-    let [generation, get, shared] = keepers::shared_library(&library, &endpoint, &store)?;
-    let [rust_get, rust_generation] = keepers::rust(Box::leak(Box::new(endpoint.cache())));
+    let [generation, get, get_with_store] = baselines::shared_library(&library, &endpoint, &store)?;
+    fs::remove_dir_all(folder)?; // the library does not ask the store again
+    let [rust_get, rust_generation] = baselines::rust(Box::leak(Box::new(endpoint.cache())));
     rust_get(1);
-    let readers = [
-        ("limit: both coarse clocks", keepers::clocks()),
-        ("limit: both coarse clocks and a copy", keepers::clocks_and_copy()),
+    let (names, readers): (Vec<_>, Vec<_>) = [
+        ("limit: both coarse clocks", baselines::clocks()),
+        ("limit: both coarse clocks and a copy", baselines::clocks_and_copy()),
         ("`bankhub_token_generation`, C", generation),
         ("`bankhub_token_get`, C", get),
-        ("`bankhub_token_get`, C, with a store", shared),
+        ("`bankhub_token_get`, C, with a store", get_with_store),
         ("`TokenCache::generation`, Rust", rust_generation),
         ("`TokenCache::get`, Rust", rust_get),
-        ("`ArcSwap`, precise clock", keepers::arc_swap()),
-        ("`parking_lot::RwLock`, precise clock", keepers::rw_lock()),
-        ("`parking_lot::Mutex`, precise clock", keepers::mutex()),
-    ];
-    let rounds = measure(&readers, if tiny { 100 } else { 200_000 });
-    fs::remove_dir_all(folder)?;
-    println!("| ns a call, of so many threads | {} |", THREADS.map(|threads| threads.to_string()).join(" | "));
-    println!("|---|--:|--:|--:|");
-    for (reader, (name, _)) in readers.iter().enumerate() {
-        let costs: Costs = std::array::from_fn(|threads| median(&rounds, |round| round[reader][threads]));
-        println!("| {name} | {} |", costs.map(|cost| format!("{cost:.1}")).join(" | "));
+        ("`ArcSwap`, precise clock", baselines::arc_swap()),
+        ("`parking_lot::RwLock`, precise clock", baselines::rw_lock()),
+        ("`parking_lot::Mutex`, precise clock", baselines::mutex()),
+    ]
+    .into_iter()
+    .unzip();
+    println!("{}", serde_json::json!({ "ways": names }));
+    for line in io::stdin().lines() {
+        let numbers = line?.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+        let [threads, slices, calls @ ..] = &numbers[..] else { return Err("a round has two numbers at least".into()) };
+        println!("{}", serde_json::to_string(&round(&readers, *threads as usize, *slices as usize, calls))?);
     }
-    Ok(if tiny || keeps_promises(&rounds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
-/// The readers take turns, so that whatever else the machine does meets all of them.
-fn measure(readers: &[(&str, Reader); READERS], calls: u64) -> Vec<Round> {
-    let mut rounds = vec![[[0.0; THREADS.len()]; READERS]; ROUNDS];
-    for round in &mut rounds {
-        for (index, threads) in THREADS.into_iter().enumerate() {
-            for ((_, reader), costs) in readers.iter().zip(&mut *round) {
-                costs[index] = cost(reader, threads, calls);
-            }
-        }
-    }
-    rounds
-}
-
-fn median(rounds: &[Round], number: impl Fn(&Round) -> f64) -> f64 {
-    let mut numbers: Vec<_> = rounds.iter().map(number).collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[ROUNDS / 2]
-}
-
-/// Of one call: the time of a processor that it keeps busy or idle.
-fn cost(reader: &Reader, threads: usize, calls: u64) -> f64 {
-    let processors = thread::available_parallelism().map_or(1, usize::from).min(threads);
+/// In each slice, every thread calls one reader after the other, and all threads call the same one at the same time.
+fn round(readers: &[Reader], threads: usize, slices: usize, calls: &[u64]) -> Vec<Costs> {
     let start = Barrier::new(threads);
     let read = || {
-        start.wait();
-        let begun = Instant::now();
-        reader(calls);
-        (begun, Instant::now())
+        let mut times = Vec::with_capacity(slices * readers.len());
+        for slice in 0..slices {
+            for place in 0..readers.len() {
+                let reader = reader_at(place, slice, readers.len());
+                start.wait();
+                let begun = Instant::now();
+                readers[reader](calls[reader]);
+                times.push((begun, Instant::now()));
+            }
+        }
+        times
     };
     let times: Vec<_> = thread::scope(|scope| {
-        let readers: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
-        readers.into_iter().map(|reader| reader.join().expect("no reader panics")).collect()
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
+        running.into_iter().map(|thread| thread.join().expect("no reader panics")).collect()
     });
-    let begun = times.iter().map(|(begun, _)| *begun).min().expect("there are threads");
-    let ended = times.iter().map(|(_, ended)| *ended).max().expect("there are threads");
-    (ended - begun).as_nanos() as f64 * processors as f64 / (threads as f64 * calls as f64)
+    let mut costs = vec![vec![0.0; readers.len()]; slices];
+    for (slice, costs) in costs.iter_mut().enumerate() {
+        for place in 0..readers.len() {
+            let reader = reader_at(place, slice, readers.len());
+            let of_threads = times.iter().map(|times| times[slice * readers.len() + place]);
+            costs[reader] = cost(of_threads, calls[reader]);
+        }
+    }
+    costs
 }
 
-/// Of what was measured within a round: in the next, the machine may be busier.
-fn keeps_promises(rounds: &[Round]) -> bool {
-    let share = |costs: &Costs| costs[1] / costs[0];
-    let promises = [
-        ("bankhub_token_get over the limit", median(rounds, |[_, limit, _, get, ..]| get[0] / limit[0]), 1.6),
-        (
-            "bankhub_token_generation over both clocks",
-            median(rounds, |[clocks, _, generation, ..]| generation[0] / clocks[0]),
-            1.3,
-        ),
-        (
-            "bankhub_token_get, two threads over one, over the limit's",
-            median(rounds, |[_, limit, _, get, ..]| share(get) / share(limit)),
-            1.15,
-        ),
-        (
-            "bankhub_token_get, with a store over without",
-            median(rounds, |[_, _, _, get, shared, ..]| shared[0] / get[0]),
-            1.05,
-        ),
-    ];
-    for (what, ratio, most) in promises {
-        eprintln!("{what}: {ratio:.2}, promised {most}{}", if ratio > most { ": MISSED" } else { "" });
-    }
-    promises.iter().all(|(_, ratio, most)| ratio <= most)
+/// Every other slice is in reverse, so that no reader gains from its place.
+fn reader_at(place: usize, slice: usize, count: usize) -> usize {
+    if slice.is_multiple_of(2) { place } else { count - 1 - place }
+}
+
+/// The processor time that a call takes, whether the processor is busy or waits for a lock.
+fn cost(times: impl ExactSizeIterator<Item = (Instant, Instant)> + Clone, calls: u64) -> f64 {
+    let threads = times.len();
+    let processors = thread::available_parallelism().map_or(1, usize::from).min(threads);
+    let begun = times.clone().map(|(begun, _)| begun).min().expect("there are threads");
+    let ended = times.map(|(_, ended)| ended).max().expect("there are threads");
+    (ended - begun).as_nanos() as f64 * processors as f64 / (threads as f64 * calls as f64)
 }

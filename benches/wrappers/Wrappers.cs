@@ -1,10 +1,11 @@
-// Measures the C# wrapper beside a lock and a semaphore around a token, and prints a table; --tiny for a test.
+// Measures the C# wrapper, a lock and a semaphore on demand for wrappers.py, which judges: ways.py says how they speak.
 //
-// Ends with code 1 if the wrapper missed a bar, which is CoreCLR's. Takes the credentials from the environment.
+// Takes the credentials from the environment.
 
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Globalization;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
@@ -20,34 +21,29 @@ static class Wrappers
     static readonly DateTime End = DateTime.UtcNow.AddHours(1);
     static string field = "token";
 
-    static int Main(string[] words)
+    static void Main()
     {
-        var tiny = words.Contains("--tiny");
-        int rounds = tiny ? 3 : 25, calls = tiny ? 100 : 200000;
         using (var cache = TokenCache.FromEnvironment())
         {
             var url = Environment.GetEnvironmentVariable("BANKHUB_BASE_URL") + "/v1/company";
             cache.Get();
-            var gets = new Dictionary<string, Action>
+            var ways = new Dictionary<string, Action>
             {
                 ["`TokenCache.Get`, C#"] = () => cache.Get(),
                 ["a `lock` around a field and its end"] = () => Locked(),
                 ["a `SemaphoreSlim` around them"] = () => Guarded(),
+                ["`BankHubHandler`, a request"] = Sending(new BankHubHandler(cache, new Instant()), url),
+                ["a handler that sets a constant token, a request"] = Sending(new Constant(new Instant()), url),
             };
-            var handlers = new Dictionary<string, Action>
+            var runtime = Type.GetType("Mono.Runtime") != null ? "Mono" : "CoreCLR";
+            var names = string.Join(", ", ways.Keys.Select(name => $"\"{name}\""));
+            Console.WriteLine($"{{\"runtime\": \"{runtime}\", \"ways\": [{names}]}}");
+            for (var line = Console.ReadLine(); line != null; line = Console.ReadLine())
             {
-                ["`BankHubHandler`, a request"] = Sending(new BankHubHandler(cache, new AtOnce()), url),
-                ["a handler that sets a constant token, a request"] = Sending(new Constant(new AtOnce()), url),
-            };
-            var mono = Type.GetType("Mono.Runtime") != null;
-            Console.WriteLine($"| ns a call, {(mono ? "Mono" : "CoreCLR")}, of so many threads | 1 | 2 |");
-            Console.WriteLine("|---|--:|--:|");
-            var (ours, locked) = Table(gets, rounds, calls);
-            Table(handlers, rounds, calls / 10);
-            if (mono || tiny || ours < locked)
-                return 0;
-            Console.Error.WriteLine($"Get takes {ours:F1} ns, the lock {locked:F1} ns");
-            return 1;
+                var numbers = line.Split(' ').Select(int.Parse).ToArray();
+                var slices = Round(ways.Values.ToArray(), numbers[0], numbers[1], numbers.Skip(2).ToArray());
+                Console.WriteLine($"[{string.Join(", ", slices.Select(Json))}]");
+            }
         }
     }
 
@@ -76,46 +72,52 @@ static class Wrappers
         return () => client.SendAsync(new HttpRequestMessage(HttpMethod.Get, url), CancellationToken.None).Wait();
     }
 
-    // Prints a line for each, and returns the times of the first two on one thread.
-    static (double, double) Table(Dictionary<string, Action> ways, int rounds, int calls)
+    // Nanoseconds a call of each way, for each slice. Every other slice runs the ways in reverse.
+    static double[][] Round(Action[] ways, int threads, int slices, int[] calls)
     {
-        var times = new[] { 1, 2 }.Select(threads => Medians(ways.Values.ToArray(), threads, rounds, calls)).ToArray();
-        var names = ways.Keys.ToArray();
-        for (var i = 0; i < names.Length; i++)
-            Console.WriteLine($"| {names[i]} | {times[0][i]:F1} | {times[1][i]:F1} |");
-        return (times[0][0], times[0][1]);
-    }
-
-    // Nanoseconds a call, of rounds in which all take their turns.
-    static double[] Medians(Action[] ways, int threads, int rounds, int calls)
-    {
-        var times = ways.Select(_ => new List<double>()).ToArray();
-        for (var round = 0; round < rounds; round++)
+        var costs = new double[slices][];
+        for (var slice = 0; slice < slices; slice++)
         {
-            for (var i = 0; i < ways.Length; i++)
-                times[i].Add(Round(ways[i], threads, calls));
+            costs[slice] = new double[ways.Length];
+            for (var place = 0; place < ways.Length; place++)
+            {
+                var way = slice % 2 == 0 ? place : ways.Length - 1 - place;
+                costs[slice][way] = Cost(ways[way], threads, calls[way]);
+            }
         }
-        return times.Select(ns => ns.OrderBy(one => one).ElementAt(rounds / 2)).ToArray();
+        return costs;
     }
 
-    static double Round(Action call, int threads, int calls)
+    // The mean of all threads, each of which measures itself from when all of them run.
+    static double Cost(Action call, int threads, int calls)
     {
-        var running = Enumerable.Range(0, threads).Select(_ => new Thread(() => Repeat(call, calls))).ToArray();
-        var watch = Stopwatch.StartNew();
-        foreach (var thread in running)
-            thread.Start();
-        foreach (var thread in running)
-            thread.Join();
-        return watch.Elapsed.TotalMilliseconds * 1e6 / calls;
+        var times = new double[threads];
+        using (var start = new Barrier(threads))
+        {
+            Action<int> run = thread =>
+            {
+                start.SignalAndWait();
+                var watch = Stopwatch.StartNew();
+                for (var i = 0; i < calls; i++)
+                    call();
+                times[thread] = watch.Elapsed.TotalMilliseconds * 1e6 / calls;
+            };
+            var others = Enumerable.Range(1, threads - 1).Select(thread => new Thread(() => run(thread))).ToArray();
+            foreach (var thread in others)
+                thread.Start();
+            run(0);
+            foreach (var thread in others)
+                thread.Join();
+        }
+        return times.Average();
     }
 
-    static void Repeat(Action call, int calls)
+    static string Json(double[] numbers)
     {
-        for (var i = 0; i < calls; i++)
-            call();
+        return $"[{string.Join(", ", numbers.Select(number => number.ToString("R", CultureInfo.InvariantCulture)))}]";
     }
 
-    sealed class AtOnce : HttpMessageHandler
+    sealed class Instant : HttpMessageHandler
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken _)
         {

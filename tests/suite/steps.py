@@ -55,7 +55,7 @@ GO_MODULES = [
     "bindings/go/oauth2",
     "tests/conformance/drivers/go",
     "tests/conformance/http_clients/go",
-    "benches/storm/go",
+    "benches/comparison/go",
     "benches/wrappers/go",
 ]
 PEERS = "pytest peers"
@@ -65,6 +65,7 @@ WITH_A_STORE = [
     "tests/conformance/test_http.py::test_two_programs_fetch_two_tokens_without_a_store",
 ]
 PROXY = "tests/conformance/test_proxy.py"
+BENCHMARKS = ["benches/test_benches.py", "benches/test_rounds.py"]
 CLIPPY = ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]
 GO_VET = ["go", "vet", "./..."]
 # -count=1: without Go's cache, which does not see the library change.
@@ -156,10 +157,17 @@ STEPS = [
     waiting("python-tests", pytest("bindings/python/tests"), "python"),
     *other_pythons(),
     Step("csharp-tests", MONO_TESTS, "csharp", junit, needs="csharp", builds="cargo build/test-csharp.exe", waits=True),
-    Step("benchmarks", pytest("benches/test_benches.py"), "", junit, needs=f"curl go csharp {PEERS}", builds="testing"),
+    Step(
+        "benchmarks",
+        pytest("benches/test_benches.py", "benches/test_rounds.py"),
+        "",
+        junit,
+        needs=f"curl go csharp {PEERS}",
+        builds="testing",
+    ),
     Step("wheels", ["scripts/wheels", platform.machine()], "packages", needs="wheels"),
     Step("packages", pytest("tests/packages"), "", junit, needs="pytest wheels go csharp", builds="build"),
-    Step("comparison", pytest("benches/storm"), "", junit, needs=f"go {PEERS}", builds="benches"),
+    Step("comparison", pytest("benches/comparison"), "", junit, needs=f"go {PEERS}", builds="benches"),
     Step("corpus", ["make", "corpus"], "fuzzing", needs="cpp"),
     *fuzzing(),
     Step("demo", [sys.executable, "examples/run.py", f"--junitxml={REPORT}"], "", junit, builds="build"),

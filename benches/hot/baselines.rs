@@ -1,5 +1,5 @@
-//! What could keep a token for many readers: this library, from Rust and from C, and what a Rust program would write by
-//! itself, each with a token of 40 characters that the caller gets a copy of.
+//! The ways to read a token that are compared: this library from Rust and from C, the least that any cache must do, and
+//! what a Rust program would write by itself. The token has 40 characters, and the caller gets a copy.
 
 use std::error::Error;
 use std::ffi::{CString, c_char, c_int};
@@ -12,13 +12,13 @@ use bankhub::{Config, TokenCache};
 use endpoint::Endpoint;
 use parking_lot::{Mutex, RwLock};
 
-/// What reads a token so many times.
+/// Reads a token this many times.
 pub(crate) type Reader = Box<dyn Fn(u64) + Sync>;
 
 unsafe extern "C" {
     fn hot_open(path: *const c_char, base_url: *const c_char, store: *const c_char) -> c_int;
     safe fn hot_get(calls: u64) -> c_int;
-    safe fn hot_get_shared(calls: u64) -> c_int;
+    safe fn hot_get_with_store(calls: u64) -> c_int;
     safe fn hot_generation(calls: u64) -> c_int;
     safe fn limit_clocks(calls: u64) -> c_int;
     safe fn limit_clocks_and_copy(calls: u64) -> c_int;
@@ -32,19 +32,19 @@ pub(crate) fn clocks_and_copy() -> Reader {
     from_c(limit_clocks_and_copy)
 }
 
-/// `bankhub_token_generation`, `bankhub_token_get`, and this of a token in a store, as a C program calls them in the
-/// shared library.
+/// `bankhub_token_generation`, `bankhub_token_get`, and `bankhub_token_get` with a store, as a C program calls them in
+/// the shared library.
 pub(crate) fn shared_library(path: &Path, endpoint: &Endpoint, store: &str) -> Result<[Reader; 3], Box<dyn Error>> {
     let (path, url) = (CString::new(path.as_os_str().as_encoded_bytes())?, CString::new(endpoint.url())?);
-    let place = CString::new(store)?;
-    // SAFETY: all are closed by NUL, and no other thread calls the C side yet.
-    if unsafe { hot_open(path.as_ptr(), url.as_ptr(), place.as_ptr()) } != 0 {
+    let store_url = CString::new(store)?;
+    // SAFETY: all are NUL-terminated, and no other thread calls the C side yet.
+    if unsafe { hot_open(path.as_ptr(), url.as_ptr(), store_url.as_ptr()) } != 0 {
         return Err(format!("{path:?} has no token from {url:?}").into());
     }
     let requests = endpoint.answered().len();
     TokenCache::new(Config::new("id", "secret").base_url(endpoint.url()).store(store))?.get()?;
-    assert_eq!(endpoint.answered().len(), requests, "the token lies in the store");
-    Ok([from_c(hot_generation), from_c(hot_get), from_c(hot_get_shared)])
+    assert_eq!(endpoint.answered().len(), requests, "the token is in the store");
+    Ok([from_c(hot_generation), from_c(hot_get), from_c(hot_get_with_store)])
 }
 
 fn from_c(read: extern "C" fn(u64) -> c_int) -> Reader {
@@ -66,13 +66,13 @@ pub(crate) fn rust(cache: &'static TokenCache) -> [Reader; 2] {
     [Box::new(get), Box::new(generation)]
 }
 
-/// A token, and until when it is good by a precise clock.
-struct Held {
+/// A token, and when it ends by a precise clock.
+struct CurrentToken {
     value: String,
     end: Instant,
 }
 
-impl Held {
+impl CurrentToken {
     fn new() -> Self {
         Self { value: "0".repeat(40), end: Instant::now() + Duration::from_secs(3600) }
     }
@@ -84,18 +84,18 @@ impl Held {
 }
 
 pub(crate) fn mutex() -> Reader {
-    let held = Mutex::new(Held::new());
-    repeated(move |buffer| held.lock().copy_to(buffer))
+    let current = Mutex::new(CurrentToken::new());
+    repeated(move |buffer| current.lock().copy_to(buffer))
 }
 
 pub(crate) fn rw_lock() -> Reader {
-    let held = RwLock::new(Held::new());
-    repeated(move |buffer| held.read().copy_to(buffer))
+    let current = RwLock::new(CurrentToken::new());
+    repeated(move |buffer| current.read().copy_to(buffer))
 }
 
 pub(crate) fn arc_swap() -> Reader {
-    let held = ArcSwap::from_pointee(Held::new());
-    repeated(move |buffer| held.load().copy_to(buffer))
+    let current = ArcSwap::from_pointee(CurrentToken::new());
+    repeated(move |buffer| current.load().copy_to(buffer))
 }
 
 fn repeated(read: impl Fn(&mut [u8; 40]) -> bool + Sync + 'static) -> Reader {

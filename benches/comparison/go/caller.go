@@ -1,4 +1,4 @@
-// Asks a library for tokens at the times that storm.py gives, a line each, and answers with how long each call took.
+// Asks a library for tokens at given times: reads a plan per line, and answers with how long each call took.
 package main
 
 import (
@@ -18,8 +18,8 @@ const (
 	// lead is how long before the first call the threads are started, so that all of them are waiting by then.
 	lead = 100 * time.Millisecond
 
-	// patience is how long after the end a thread still makes the calls it owes.
-	patience = time.Second
+	// overtime is how long after the end a thread still makes the calls it owes.
+	overtime = time.Second
 )
 
 // plan is when to call: thread number i at i times apart, and every period after that, until the end.
@@ -28,7 +28,7 @@ type plan struct {
 	apart, period, end time.Duration
 }
 
-// call is when it was due, how long it took, and whether it brought a token.
+// call is when it was due, how long it took, and whether it returned a token.
 type call struct {
 	due, took time.Duration
 	served    bool
@@ -76,15 +76,15 @@ func (p plan) run(get func() error) [][]call {
 	return calls
 }
 
-// calls returns those of one thread. They count from when they were due, so that one that had to wait for the one
-// before it counts that, too; but not from before the machine woke the thread, which may be late.
+// calls returns those of one thread. A call counts from when it was due: if it had to wait for the call before it, that
+// counts, too. But it does not count from before the machine woke the thread, which may be late.
 func (p plan) calls(get func() error, start time.Time, due time.Duration) (calls []call) {
 	for awake := due; due < p.end; due += p.period {
 		if early := due - time.Since(start); early > 0 {
 			time.Sleep(early)
 			awake = time.Since(start)
 		}
-		served := time.Since(start) < p.end+patience && get() == nil
+		served := time.Since(start) < p.end+overtime && get() == nil
 		calls = append(calls, call{due, time.Since(start) - max(due, awake), served})
 	}
 	return calls

@@ -1,4 +1,5 @@
-//! Asks the library for tokens at the times that storm.py gives, a line each, and answers with how long each call took.
+//! Asks the library for tokens at given times: reads a plan per line, and answers with how long each call took. With
+//! `--idle` its calls do nothing, which shows how long the machine itself takes.
 
 use std::error::Error;
 use std::io;
@@ -11,16 +12,18 @@ use bankhub::TokenCache;
 const LEAD: Duration = Duration::from_millis(100);
 
 /// How long after the end a thread still makes the calls it owes.
-const PATIENCE: Duration = Duration::from_secs(1);
+const OVERTIME: Duration = Duration::from_secs(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let idle = std::env::args().any(|argument| argument == "--idle");
     let cache = TokenCache::from_env()?;
+    let get = || idle || cache.get().is_ok();
     for line in io::stdin().lines() {
         let numbers = line?.split(' ').map(str::parse).collect::<Result<Vec<f64>, _>>()?;
         let &[threads, apart, period, end] = &numbers[..] else { return Err("a line has four numbers".into()) };
         let [apart, period, end] = [apart, period, end].map(|count| Duration::from_secs_f64(count / 1e3));
         let plan = Plan { threads: threads as u32, apart, period, end };
-        println!("{}", serde_json::to_string(&plan.run(&cache))?);
+        println!("{}", serde_json::to_string(&plan.run(&get))?);
     }
     Ok(())
 }
@@ -33,22 +36,22 @@ struct Plan {
     end: Duration,
 }
 
-/// When it was due, how long it took, both in milliseconds, and whether it brought a token.
+/// When it was due, how long it took, both in milliseconds, and whether it returned a token.
 type Call = (f64, f64, bool);
 
 impl Plan {
     /// The calls of each thread.
-    fn run(&self, cache: &TokenCache) -> Vec<Vec<Call>> {
+    fn run(&self, get: &(impl Fn() -> bool + Sync)) -> Vec<Vec<Call>> {
         let start = Instant::now() + LEAD;
         thread::scope(|scope| {
-            let running: Vec<_> = (0..self.threads).map(|i| scope.spawn(move || self.calls(cache, start, i))).collect();
+            let running: Vec<_> = (0..self.threads).map(|i| scope.spawn(move || self.calls(get, start, i))).collect();
             running.into_iter().map(|thread| thread.join().expect("a call does not panic")).collect()
         })
     }
 
-    /// They count from when they were due, so that one that had to wait for the one before it counts that, too; but not
-    /// from before the machine woke the thread, which may be late.
-    fn calls(&self, cache: &TokenCache, start: Instant, number: u32) -> Vec<Call> {
+    /// A call counts from when it was due: if it had to wait for the call before it, that counts, too. But it does not
+    /// count from before the machine woke the thread, which may be late.
+    fn calls(&self, get: &impl Fn() -> bool, start: Instant, number: u32) -> Vec<Call> {
         let mut calls = Vec::new();
         let mut awake = start;
         let mut after = self.apart * number;
@@ -58,7 +61,7 @@ impl Plan {
                 thread::sleep(early);
                 awake = Instant::now();
             }
-            let served = start.elapsed() < self.end + PATIENCE && cache.get().is_ok();
+            let served = start.elapsed() < self.end + OVERTIME && get();
             calls.push((in_milliseconds(after), in_milliseconds(due.max(awake).elapsed()), served));
             after += self.period;
         }

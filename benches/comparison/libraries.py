@@ -1,4 +1,4 @@
-"""The columns of the storm: this library in three languages and its peers, and when the token of each falls due."""
+"""The columns of the comparison: this library in three languages and its peers, and when the token of each is due."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A ttl in seconds. Such a token falls due, and then ends, within so many seconds of its answer."""
+    """A ttl, and how many seconds after its answer such a token is due, and then ends."""
 
     ttl: int
     due_s: float
     end_s: float
 
 
-# Sent 0.2 s before its answer, it is handed out for 19/20 of its ttl, and due 2 s (give or take a tenth) before that.
+# Sent 0.2 s before its answer, it is served for 19/20 of its ttl, and due 2 s (give or take a tenth) before that.
 BANKHUB = Lifetime(ttl=6, due_s=3.7, end_s=5.5)
-# oauth2 renews 10 s before the end.
+# oauth2 refreshes 10 s before the end.
 OAUTH2 = Lifetime(ttl=13, due_s=3, end_s=13)
-# google-auth renews 225 s before the end.
+# google-auth refreshes 225 s before the end.
 GOOGLE_AUTH = Lifetime(ttl=228, due_s=3, end_s=228)
 
 
@@ -49,12 +49,15 @@ def _oauth2_version() -> str:
 
 
 _PYTHON = (sys.executable, str(HERE / "callers.py"))
-_GO = str(BUILD / "storm-go")
+_GO = str(BUILD / "comparison-go")
+_RUST = str(LIBRARIES / "comparison-rust")
 COLUMNS = (
-    Library("bankhub (Rust)", (str(LIBRARIES / "storm-rust"),), BANKHUB),
+    Library("bankhub (Rust)", (_RUST,), BANKHUB),
     Library("bankhub (Go)", (_GO, "bankhub"), BANKHUB),
     Library("bankhub (Python)", (*_PYTHON, "bankhub"), BANKHUB),
     Library(f"oauth2 {_oauth2_version()} (Go)", (_GO, "oauth2"), OAUTH2),
     Library(f"google-auth {importlib.metadata.version('google-auth')}", (*_PYTHON, "google-auth"), GOOGLE_AUTH),
     Library("google-auth in the background", (*_PYTHON, "google-auth-background"), GOOGLE_AUTH),
 )
+IDLE = Library("no library", (_RUST, "--idle"), BANKHUB)
+"""Its calls do nothing: what they take is the machine's own."""

@@ -1,4 +1,4 @@
-module bankhub.invalid/storm
+module bankhub.invalid/comparison
 
 go 1.24.0
 

@@ -1,4 +1,4 @@
-"""Asks a library for tokens at the times that storm.py gives, a line each, and answers with how long each call took."""
+"""Asks a library for tokens at given times: reads a plan per line, and answers with how long each call took."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ import bankhub
 LEAD_S = 0.1
 """How long before the first call the threads are started, so that all of them are waiting by then."""
 
-PATIENCE_S = 1
+OVERTIME_S = 1
 """How long after the end a thread still makes the calls it owes."""
 
 Call = tuple[float, float, bool]
-"""When it was due, how long it took, both in milliseconds, and whether it brought a token."""
+"""When it was due, how long it took, both in milliseconds, and whether it returned a token."""
 
 
 class Plan:
@@ -50,20 +50,20 @@ class Plan:
         return calls
 
     def _call(self, get: Callable[[], object], start: float, due: float, calls: list[Call]) -> None:
-        # Calls count from when they were due, so that one that had to wait for the one before it counts that, too; but
-        # not from before the machine woke the thread, which may be late.
+        # A call counts from when it was due: if it had to wait for the call before it, that counts, too. But it does
+        # not count from before the machine woke the thread, which may be late.
         awake = due
         while due < self.end:
             early = due - (time.monotonic() - start)
             if early > 0:
                 time.sleep(early)
                 awake = time.monotonic() - start
-            served = time.monotonic() - start < self.end + PATIENCE_S and _brings_a_token(get)
+            served = time.monotonic() - start < self.end + OVERTIME_S and _returns_a_token(get)
             calls.append((due * 1e3, (time.monotonic() - start - max(due, awake)) * 1e3, served))
             due += self.period
 
 
-def _brings_a_token(get: Callable[[], object]) -> bool:
+def _returns_a_token(get: Callable[[], object]) -> bool:
     try:
         get()
     except (bankhub.BankHubError, google.auth.exceptions.GoogleAuthError):
@@ -73,7 +73,7 @@ def _brings_a_token(get: Callable[[], object]) -> bool:
 
 # google-auth declares no types, which is what mypy is told to ignore.
 class GoogleCredentials(google.auth.credentials.Credentials):
-    """As google-auth has one add a service. Those it brings along ask one that answers 503 up to three times a call."""
+    """Added as google-auth's manual says. Its own credentials ask an endpoint that answers 503 three times a call."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
