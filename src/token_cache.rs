@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -140,6 +140,10 @@ impl TokenCache {
         }
     }
 }
+
+// A panic of the caller leaves nothing half changed. The compiler cannot know that of the store's trait object.
+impl UnwindSafe for TokenCache {}
+impl RefUnwindSafe for TokenCache {}
 
 impl Drop for TokenCache {
     fn drop(&mut self) {

@@ -2,6 +2,10 @@
 
 mod mock_server;
 
+use std::net::TcpListener;
+use std::panic::catch_unwind;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bankhub::{Config, Status, TokenCache};
@@ -36,6 +40,34 @@ fn a_closed_cache_answers_closed() {
     let unused = open(&server);
     unused.close();
     check_closed(&unused);
+}
+
+#[test]
+fn close_during_a_panic_wakes_every_waiter() {
+    struct CloseOnDrop<'c>(&'c TokenCache);
+    impl Drop for CloseOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
+    // It accepts connections, and never responds.
+    let endpoint = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let url = format!("http://{}", endpoint.local_addr().expect("an address"));
+    let long = Duration::from_secs(600);
+    let config = Config::new("mock-id", "mock-secret").base_url(url).request_timeout(long).get_timeout(long);
+    let cache = Arc::new(TokenCache::new(config).expect("the settings are right"));
+    let (sender, outcome) = mpsc::channel();
+    let waiter = Arc::clone(&cache);
+    thread::spawn(move || sender.send(waiter.get().map_err(|error| error.status())));
+    while cache.stats().expect("it is open").waiters == 0 {
+        thread::yield_now();
+    }
+    let panicked = catch_unwind(|| {
+        let _closer = CloseOnDrop(&cache);
+        panic!("the program's own");
+    });
+    assert!(panicked.is_err());
+    assert_eq!(outcome.recv_timeout(Duration::from_secs(20)), Ok(Err(Status::Closed)));
 }
 
 #[cfg(unix)]

@@ -54,6 +54,8 @@ pub(super) struct Locked<'c> {
     process: &'c Process,
     /// `None` only while it is being released.
     guard: Option<MutexGuard<'c, State>>,
+    /// The caller may be a destructor that runs while its own program panics: the state is not half changed by that.
+    was_panicking: bool,
 }
 
 impl Cache {
@@ -148,7 +150,7 @@ impl Cache {
         let process = self.process();
         // A panic with the lock held was reported by its own thread; the state is still the best there is.
         let guard = process.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { cache: self, process, guard: Some(guard) }
+        Locked { cache: self, process, guard: Some(guard), was_panicking: panicking() }
     }
 
     fn try_lock(&self) -> Option<Locked<'_>> {
@@ -158,7 +160,7 @@ impl Cache {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(Locked { cache: self, process, guard: Some(guard) })
+        Some(Locked { cache: self, process, guard: Some(guard), was_panicking: panicking() })
     }
 
     /// Returns then, or as soon as the cache is closed.
@@ -234,7 +236,7 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // After a panic the state may be half changed: whoever catches the panic takes the lock again.
-        let wakes = !panicking() && self.settle();
+        let wakes = panicking() == self.was_panicking && self.settle();
         // Before the others are woken: each of them takes the lock first.
         self.guard = None;
         if wakes {
