@@ -282,6 +282,7 @@ impl Simulator {
             assert_eq!(self.slot, published, "readers see what the state would publish");
             self.checker.lock_released(published.as_ref(), state.generation());
         }
+        assert!(!state.is_closed() || state.published().is_none(), "a closed cache has a token");
         let now_awaited = state.awaited();
         if now_awaited.wakes_since(awaited) {
             for Waiter { call, .. } in std::mem::take(waiting) {

@@ -35,6 +35,12 @@ const LEARNED_WITHIN: Duration = Duration::from_secs(14);
 /// A process that rejects more, one after the other, may adopt the first of them again.
 const REJECTED_REMEMBERED: usize = 16;
 
+/// How far apart processes read the store that may send no request.
+const STORE_POLL_PAUSE_MIN: Duration = Duration::from_millis(4_499);
+
+/// The message of every failure of the endpoint.
+pub(super) const ENDPOINT_ERROR: &str = "the endpoint failed";
+
 /// Before its expiry.
 const SERVED_UNTIL: Duration = Duration::from_secs(31);
 
@@ -53,18 +59,48 @@ impl Fleet {
         let is_remembered = of.rejected.iter().rev().take(REJECTED_REMEMBERED).any(|rejected| *rejected == number);
         let returns = is_remembered && of.served != Some(number);
         assert!(!returns, "a token comes back that was rejected here");
-        of.served = Some(number);
+        let threads = of.threads.iter().filter(|thread| thread.closed.is_none());
+        let mut sessions = threads.filter_map(|thread| thread.session.as_ref());
+        let is_written = sessions.all(|session| session.writes != Some(number));
+        assert!(is_written, "a token is served that other processes would miss if this one ended now");
+        (of.served, of.served_generation) = (Some(number), of.state.generation());
+        self.check_recovered(process);
+    }
+
+    /// After a backoff, nothing is left of a failure from which another process's token has helped.
+    fn check_recovered(&mut self, process: usize) {
+        let now = self.timestamp(process);
+        let of = &mut self.processes[process];
+        let stats = of.state.stats(now);
+        if of.recovered && !stats.fetching && stats.next_attempt_at == 0 {
+            let message = stats.last_error.as_ref().map(|error| error.message());
+            assert_ne!(message, Some(ENDPOINT_ERROR), "a failure is remembered after the process recovered from it");
+        }
+    }
+
+    /// A fetch begins. Whether it may only read the store, which must not be read at every call then.
+    pub(super) fn check_store_load(&mut self, process: usize) -> bool {
+        let now = self.timestamp(process);
+        let of = &mut self.processes[process];
+        let only_reads = of.state.stats(now).next_attempt_at != 0;
+        if let Some(read_at) = of.only_read_at.filter(|read_at| only_reads && of.last_rejection < *read_at) {
+            let since = self.now - read_at;
+            assert!(since >= STORE_POLL_PAUSE_MIN, "the store is read again after {since:?}, in a backoff");
+        }
+        only_reads
     }
 
     /// A call fails, or its deadline is exceeded.
     pub(super) fn check_failure(&mut self, call: usize, status: Status) {
         self.coverage.reach(Reached::CallFailed);
+        self.check_no_token_is_left(self.calls[call].process, status);
         let FleetCall { process, began, .. } = self.calls[call];
         let of = &self.processes[process];
-        // Its fetch may be overdue when it continues, and a token that was requested before its wall clock was set be
-        // stale on arrival: both end in the shortest backoff.
+        // Its fetch may be overdue when it continues, or soon after, and a token that was requested before its wall
+        // clock was set be stale on arrival: both end in the shortest backoff.
         let disturbed_until = of.stopped_until.max(self.machines[of.machine].wall_set_at + self.request_timeout);
-        if disturbed_until + 2 * SECOND > began {
+        let time_ran_out = !of.threads.is_empty() && of.stopped_until > of.fetch_began;
+        if disturbed_until + 2 * SECOND > began || time_ran_out {
             return;
         }
         if let Some(overdue_at) = of.overdue_at {
@@ -92,6 +128,23 @@ impl Fleet {
                 && now + SERVED_UNTIL < expiries[&entry.number]
         });
         assert!(useful.is_none(), "a call fails with {status:?} although the store has another process's token");
+    }
+
+    /// Even a rejected token is served while no other can be fetched.
+    fn check_no_token_is_left(&self, process: usize, status: Status) {
+        let of = &self.processes[process];
+        // A Redis that failed over may make tokens seem older than they are, and so may a clock that was set.
+        let knows_ages = match self.store.kind {
+            StoreKind::Redis => !self.faults.store,
+            StoreKind::Directory => self.store_knows_ages(),
+        };
+        let is_excused = status == Status::DeadlineExceeded
+            || of.served_generation != of.state.generation()
+            || !knows_ages
+            || !self.machines[of.machine].wall_set_at.is_zero();
+        let expires_at = of.served.and_then(|number| self.earliest_expiries.get(&number));
+        let is_left = expires_at.is_some_and(|at| self.now + SERVED_UNTIL < *at);
+        assert!(is_excused || !is_left, "a call fails with {status:?} although a token is left until {expires_at:?}");
     }
 
     /// Callers who are not woken sleep on: for nothing that is there, and no longer than until the request is overdue.
@@ -134,6 +187,8 @@ impl Fleet {
             // Issued again for a shorter time, it is valid for as long as was said before.
             let expiry = self.expiries.entry(number).or_default();
             *expiry = (*expiry).max(now + ttl);
+            let earliest = self.earliest_expiries.entry(number).or_insert(now + ttl);
+            *earliest = (*earliest).min(now + ttl);
             self.newest = Some(NewestToken { number, sent_at: now, ttl });
         }
     }

@@ -8,7 +8,7 @@ use bankhub_core::{
     TokenState,
 };
 
-use super::checker::RequestInFlight;
+use super::checker::{ENDPOINT_ERROR, RequestInFlight};
 use super::coverage::Reached;
 use super::lease_checker::LeaseChecker;
 use super::session::Session;
@@ -26,6 +26,8 @@ pub(super) struct FetchThread {
     /// Its cache was closed; this is what is left of it.
     pub(super) closed: Option<TokenState>,
     pub(super) sleeps: bool,
+    /// No request may follow the read, and it has not ended yet.
+    only_reads: bool,
     panics: bool,
     /// What the endpoint asked for.
     retry_after: Option<Duration>,
@@ -33,7 +35,7 @@ pub(super) struct FetchThread {
 }
 
 impl FetchThread {
-    pub(super) fn new(id: u64, lease_checker: LeaseChecker) -> Self {
+    pub(super) fn new(id: u64, only_reads: bool, lease_checker: LeaseChecker) -> Self {
         Self {
             id,
             fetch: Fetch::new(),
@@ -41,6 +43,7 @@ impl FetchThread {
             owner: 0,
             closed: None,
             sleeps: false,
+            only_reads,
             panics: false,
             retry_after: None,
             lease_checker,
@@ -105,9 +108,19 @@ impl Fleet {
         if before.is_some_and(|before| self.processes[process].state.generation() > before) {
             self.coverage.reach(Reached::Adopted);
             self.coverage.reach_if(in_backoff, Reached::AdoptedInBackoff);
+            self.processes[process].recovered |= in_backoff;
         }
+        self.note_read(process, thread, now);
         self.release_lock(process);
         self.carry_out(process, thread, next, now);
+    }
+
+    fn note_read(&mut self, process: usize, thread: u64, now: Timestamp) {
+        let is_over = !self.state_of(process, thread).stats(now).fetching;
+        let thread_of = self.thread_of(process, thread);
+        if is_over && thread_of.closed.is_none() && std::mem::take(&mut thread_of.only_reads) {
+            self.processes[process].only_read_at = Some(self.now);
+        }
     }
 
     /// Passes the holder of the lease on to the machine, and checks its decision.
@@ -148,7 +161,9 @@ impl Fleet {
         let of = &mut self.processes[process];
         let thread = of.threads.iter_mut().find(|other| other.id == thread).expect("the thread runs");
         let state = thread.closed.as_mut().unwrap_or(&mut of.state);
-        NextStep::of(thread.fetch.step(event, state, now, jitter))
+        let next = NextStep::of(thread.fetch.step(event, state, now, jitter));
+        assert!(!state.is_closed() || state.published().is_none(), "a closed cache has a token");
+        next
     }
 
     fn carry_out(&mut self, process: usize, thread: u64, next: NextStep, now: Timestamp) {
@@ -178,6 +193,7 @@ impl Fleet {
         assert!(thread_of.closed.is_none(), "a request after its cache was closed");
         let (owner, is_alone) = (thread_of.owner, thread_of.session.is_none());
         thread_of.lease_checker.request_sent(now.boottime);
+        self.processes[process].recovered = false;
         self.processes[process].overdue_at = Some(self.now + self.request_timeout + reference_policy::OVERDUE_GRACE);
         let (response, mut latency, mode) = self.endpoint.request(self.request_timeout, &mut self.random);
         if mode == EndpointMode::Healthy && self.faults.slow_responses && self.random.one_in(2) {
@@ -206,7 +222,7 @@ impl Fleet {
                 Event::Response(Ok(TokenResponse { value: Secret::new(token_value(number)), ttl }))
             }
             EndpointResponse::Failure { status, retry_after } => {
-                Event::Response(Err(Failure { error: Error::new(status, "it failed"), retry_after }))
+                Event::Response(Err(Failure { error: Error::new(status, ENDPOINT_ERROR), retry_after }))
             }
             EndpointResponse::Panic => {
                 self.coverage.reach_if(holds_lease, Reached::PanickedWithLease);

@@ -24,6 +24,7 @@ pub(super) struct SimulatedProcess {
     awaited: Awaited,
     /// The last token that it served.
     pub(super) served: Option<u64>,
+    pub(super) served_generation: u64,
     /// The newest at the end.
     pub(super) rejected: Vec<u64>,
     pub(super) last_rejection: Duration,
@@ -35,6 +36,11 @@ pub(super) struct SimulatedProcess {
     /// What the endpoint asked it for.
     pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
+    pub(super) fetch_began: Duration,
+    /// When it last read the store because it could do no more.
+    pub(super) only_read_at: Option<Duration>,
+    /// It has adopted a token in a backoff, and sent no request since.
+    pub(super) recovered: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -62,6 +68,7 @@ impl SimulatedProcess {
             threads: Vec::new(),
             waiting: Vec::new(),
             served: None,
+            served_generation: 0,
             rejected: Vec::new(),
             last_rejection: Duration::ZERO,
             stopped_until: Duration::ZERO,
@@ -69,6 +76,9 @@ impl SimulatedProcess {
             overdue_at: None,
             not_before: Duration::ZERO,
             calls_since: now,
+            fetch_began: Duration::ZERO,
+            only_read_at: None,
+            recovered: false,
         }
     }
 }
@@ -127,9 +137,12 @@ impl Fleet {
         let releases = of.threads.iter().filter(|thread| thread.closed.is_none()).count();
         self.coverage.reach_if(releases > 0, Reached::BeganDuringRelease);
         let lease_checker = LeaseChecker::new(self.request_timeout, self.timestamp(process).boottime);
-        self.processes[process].threads.push(FetchThread::new(id, lease_checker));
+        let only_reads = self.check_store_load(process);
+        self.processes[process].fetch_began = self.now;
+        self.processes[process].threads.push(FetchThread::new(id, only_reads, lease_checker));
         self.release_lock(process);
         self.soon(process, FleetEvent::FetchThreadStarts { thread: id });
+        self.may_stop_as_fetch_begins(process);
     }
 
     /// The caller sends the token to an API, and reports it if that answers 401.
@@ -144,7 +157,11 @@ impl Fleet {
 
     pub(super) fn invalidate(&mut self, process: usize, number: u64, again: bool) {
         let now = self.timestamp(process);
-        let invalidation = self.processes[process].state.invalidate(&token_value(number), now);
+        let of = &mut self.processes[process];
+        let must_read = !of.state.stats(now).fetching && !of.rejected.contains(&number);
+        let invalidation = of.state.invalidate(&token_value(number), now);
+        let reads = invalidation != Invalidation::Recorded;
+        assert!(reads || !must_read, "a token is rejected, and the store is not read for another one at once");
         if invalidation != Invalidation::Ignored {
             self.processes[process].rejected.push(number);
             self.processes[process].last_rejection = self.now;

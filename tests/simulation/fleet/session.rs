@@ -19,12 +19,14 @@ pub(super) struct Session {
     leased: Option<(Timestamp, Duration)>,
     /// The operation whose reply is awaited, and since when.
     operation: (u64, Timestamp),
+    /// The token that is being written, if it is a new one.
+    pub(super) writes: Option<u64>,
     releases: bool,
 }
 
 impl Session {
     pub(super) fn new(owner: u64, now: Timestamp) -> Self {
-        Self { owner, found: Vec::new(), leased: None, operation: (0, now), releases: false }
+        Self { owner, found: Vec::new(), leased: None, operation: (0, now), writes: None, releases: false }
     }
 
     pub(super) fn holds_lease(&self) -> bool {
@@ -57,6 +59,8 @@ impl Fleet {
     /// A session that has lost its lease writes nothing.
     pub(super) fn write(&mut self, process: usize, thread: u64, token: &Token) {
         let boot_id = self.machines[self.processes[process].machine].boot_id.clone();
+        let published = self.processes[process].state.published();
+        let is_new = published.is_none_or(|published| published.token.value != token.value);
         let session = self.session_of(process, thread);
         let Some((leased_at, store_time)) = session.leased else {
             return self.step(process, thread, Event::Written);
@@ -65,6 +69,7 @@ impl Fleet {
         let expires_at = store_time + token.expires_at().boottime.saturating_since(leased_at.boottime);
         let plain = StoredToken::encode(token, &boot_id).to_vec();
         let found = session.found.clone();
+        session.writes = is_new.then_some(number);
         self.send_operation(process, thread, StoreOperation::Write { plain, number, expires_at, found });
     }
 
@@ -120,6 +125,7 @@ impl Fleet {
         let Some(session) = session.filter(|session| session.operation.0 == number) else { return };
         // Nobody waits again for a store that does not reply in time: the lease is left to expire.
         session.leased.take_if(|_| is_late);
+        session.writes = None;
         let releases = session.releases;
         let event = match reply {
             StoreReply::Failed | StoreReply::LeaseReleased if releases => {

@@ -67,6 +67,8 @@ pub(super) struct Fleet {
     pub(super) coverage: FleetCoverage,
     /// When each token really expires.
     pub(super) expiries: BTreeMap<u64, Duration>,
+    /// When each token expires, as it was issued for the shortest time.
+    pub(super) earliest_expiries: BTreeMap<u64, Duration>,
     pub(super) newest: Option<NewestToken>,
     pub(super) requests: Vec<RequestInFlight>,
     pub(super) requests_sent: u64,
@@ -101,6 +103,7 @@ impl Fleet {
             request_timeout: random.pick(&[1, 2, 10, 10, 30]) * SECOND,
             coverage: FleetCoverage::default(),
             expiries: BTreeMap::new(),
+            earliest_expiries: BTreeMap::new(),
             newest: None,
             requests: Vec::new(),
             requests_sent: 0,

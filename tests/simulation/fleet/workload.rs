@@ -20,6 +20,8 @@ pub(super) struct FaultKinds {
     /// Processes are stopped, killed, or close their cache; machines sleep, are rebooted and have their wall clocks
     /// set.
     pub(super) processes: bool,
+    /// Processes are stopped just as a fetch begins.
+    pub(super) starts: bool,
     pub(super) endpoint: bool,
     /// The endpoint takes long, and yet responds in time.
     pub(super) slow_responses: bool,
@@ -56,9 +58,11 @@ const PHASE: Duration = Duration::from_secs(90);
 impl Fleet {
     pub(super) fn from_seed(seed: u64) -> Self {
         let mut random = Random::new(seed);
+        let (store, processes) = (random.one_in(2), random.one_in(2));
         let faults = FaultKinds {
-            store: random.one_in(2),
-            processes: random.one_in(2),
+            store,
+            processes,
+            starts: processes,
             endpoint: random.one_in(2),
             slow_responses: random.one_in(4),
             routes: random.one_in(6),
@@ -182,6 +186,15 @@ impl Fleet {
         }
     }
 
+    /// By chance alone, hardly a process would be stopped after a fetch began and before it first asked for the lease.
+    pub(super) fn may_stop_as_fetch_begins(&mut self, process: usize) {
+        let may_stop = self.faults.starts && self.stopped_until + 100 * SECOND <= self.now;
+        if may_stop && self.random.one_in(20) {
+            let time = self.random.between(SECOND, 2 * self.request_timeout + 10 * SECOND);
+            self.stop(time, |other| other == process);
+        }
+    }
+
     fn stop(&mut self, time: Duration, is_stopped: impl Fn(usize) -> bool) {
         self.stopped_until = self.now + time;
         for process in (0..self.processes.len()).filter(|process| is_stopped(*process)) {
@@ -230,7 +243,7 @@ impl Fleet {
 
     /// Nothing fails from now on, and everybody gets a token.
     pub(super) fn settle(&mut self) {
-        (self.faults.routes, self.faults.slow_responses) = (false, false);
+        (self.faults.routes, self.faults.slow_responses, self.faults.starts) = (false, false, false);
         self.all_well();
         for process in 0..self.processes.len() {
             for minute in 0..10 {
