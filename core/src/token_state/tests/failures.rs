@@ -133,3 +133,21 @@ fn counts_with_unix_times() {
     let stats = cache.stats();
     assert_eq!((stats.generation, stats.expires_at, stats.refresh_at), (0, 0, 0), "it is withdrawn");
 }
+
+#[test]
+fn counts_requests_and_their_ends() {
+    let mut cache = TestCache::new();
+    let counts = |cache: &mut TestCache| {
+        let Stats { requests, successes, failures, consecutive_failures, .. } = cache.stats();
+        (requests, successes, failures, consecutive_failures)
+    };
+    cache.get();
+    cache.fail_fetch();
+    assert_eq!(counts(&mut cache), (3, 0, 3, 3));
+    for value in ["a", "b"] {
+        cache.pass(600.0);
+        cache.get();
+        cache.succeed(value, 600.0);
+    }
+    assert_eq!(counts(&mut cache), (5, 2, 3, 0));
+}

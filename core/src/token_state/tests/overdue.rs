@@ -66,3 +66,16 @@ fn waits_for_the_lease_again_before_a_second_request() {
     cache.pass(0.2);
     assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
 }
+
+#[test]
+fn the_end_of_an_overdue_fetch_adds_only_its_retry_after() {
+    for (retry_after, next_attempt) in [(0.0, 1.0), (100.0, 100.0)] {
+        let mut cache = TestCache::new();
+        cache.get();
+        cache.pass(10.5);
+        assert!(matches!(cache.get(), (Outcome::Fails(_), false)), "it is overdue");
+        cache.fail_with_retry_after(retry_after);
+        let (Outcome::Fails(error), false) = cache.get() else { panic!("no request may follow yet") };
+        assert_eq!(error.retry_after(), Some(seconds(next_attempt)), "one failure, although it was told before");
+    }
+}

@@ -139,3 +139,18 @@ fn a_token_that_expires_unrejected_ends_the_series() {
     cache.succeed("c", 600.0);
     assert_eq!(cache.reject("c"), BEGINS, "withdrawn, as the first of a series");
 }
+
+#[test]
+fn spaces_fetches_further_each_time_the_rejected_token_is_issued_again() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    for spacing in [2.0, 4.0, 8.0] {
+        cache.succeed("a", 600.0);
+        cache.pass(spacing - 0.1);
+        assert_eq!(cache.get(), SERVED, "{spacing} s have not passed");
+        cache.pass(0.1);
+        assert_eq!(cache.get(), REFRESHES, "{spacing} s have passed");
+    }
+}
