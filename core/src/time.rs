@@ -62,7 +62,8 @@ impl Timestamp {
 
     /// The wall clock's time at `at`, if nobody sets it until then.
     pub(crate) fn realtime_at(self, at: Instant) -> Duration {
-        (self.realtime + at.saturating_since(self.boottime)).saturating_sub(self.boottime.saturating_since(at))
+        let ahead = at.saturating_since(self.boottime);
+        self.realtime.saturating_add(ahead).saturating_sub(self.boottime.saturating_since(at))
     }
 }
 
