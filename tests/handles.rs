@@ -106,6 +106,30 @@ fn a_freed_handle_stays_closed_after_its_entry_is_used_again() {
 }
 
 #[test]
+fn free_during_a_panic_leaves_no_token_to_the_next_handle() {
+    struct FreeOnDrop(*mut bankhub_token);
+    impl Drop for FreeOnDrop {
+        fn drop(&mut self) {
+            bankhub_token_free(self.0);
+        }
+    }
+    let mock_server = MockServer::start();
+    let handle = open(&mock_server);
+    assert_eq!(get(handle, BANKHUB_TIMEOUT_DEFAULT).0, BANKHUB_OK);
+    let panicked = std::panic::catch_unwind(|| {
+        let _free = FreeOnDrop(handle);
+        panic!("the program's own");
+    });
+    assert!(panicked.is_err());
+    // The longest free entry comes first: one of these takes over the entry of the freed handle.
+    let handles: Vec<_> = (0..8).map(|_| open(&mock_server)).collect();
+    for handle in handles {
+        assert_ne!(get(handle, 0).0, BANKHUB_OK, "a token that this handle has never fetched");
+        bankhub_token_free(handle);
+    }
+}
+
+#[test]
 fn numbers_that_never_were_handles_are_closed() {
     let mock_server = MockServer::start();
     let live = open(&mock_server);
