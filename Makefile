@@ -57,7 +57,7 @@ setup: ## install what this machine lacks
 
 .PHONY: header
 header: ## write include/bankhub.h from src/ffi
-	cp "$$(cargo build --lib --message-format=json | \
+	cp "$$(cargo build -p bankhub --lib --message-format=json | \
 	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
 # Each writes its tables into docs/performance.md, and ends with a list of what missed its promise.

@@ -10,13 +10,13 @@ pub(crate) struct MockServer {
 }
 
 impl MockServer {
-    /// The program that `cargo test --workspace` has built beside this test.
+    /// The program that a plain `cargo test` builds in the same folder as this test.
     pub(crate) fn start() -> Self {
         let name = format!("bankhub-mock-server{}", env::consts::EXE_SUFFIX);
         let program = env::current_exe().expect("a path").parent().expect("deps").with_file_name(name);
         let started = Command::new(&program).stdout(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo test --workspace`, which builds it", program.display())
+            panic!("{}: {error}; run `cargo build -p bankhub-mock-server` first", program.display())
         });
         let mut url = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut url).expect("its address");
