@@ -74,7 +74,7 @@ def names(steps: Iterable[Step]) -> str:
 def listing(steps: Iterable[Step], last: dict[str, float]) -> str:
     """The steps, a line each, with what each took last time."""
     rows = [(step.name, f"{last[step.name]:.0f} s" if step.name in last else "-", step.groups) for step in steps]
-    lines = [f"{name:32} {took:>7}  {groups}".rstrip() for name, took, groups in [("step", "last", "groups"), *rows]]
+    lines = [f"{name:20} {took:>7}  {groups}".rstrip() for name, took, groups in [("step", "last", "groups"), *rows]]
     return "\n".join([*lines, "", "make test ONLY=NAME,NAME runs the steps with these names and in these groups."])
 
 
@@ -95,14 +95,14 @@ def run_all(steps: Iterable[Step], missing: dict[str, str]) -> list[Tally]:
 def run_or_skip(step: Step, missing: dict[str, str]) -> Tally:
     """Says in one line what became of the step, and after a failure what a person has to know of it."""
     for need in filter(missing.__contains__, step.needs.split()):
-        print(f"{step.name:25} skipped: {need}: {missing[need]} (make setup looks again)", flush=True)
+        print(f"{step.name:20} skipped: {need}: {missing[need]} (make setup looks again)", flush=True)
         return Tally(skipped=1)
     if not step.waits:  # else another step may print its line before this one ends
-        print(f"{step.name:25} ", end="", flush=True)
+        print(f"{step.name:20} ", end="", flush=True)
     started = time.monotonic()
     tally, text = run(step)
     took_s = time.monotonic() - started
-    lines = [(f"{step.name:25} " if step.waits else "") + f"{tally}, {took_s:.0f} s"]
+    lines = [(f"{step.name:20} " if step.waits else "") + f"{tally}, {took_s:.0f} s"]
     if tally.failed or tally.skipped:
         lines += [f"--- {' '.join(step.command)}", text.rstrip(), f"--- end of {step.name}"]
     print("\n".join(lines), flush=True)

@@ -67,7 +67,6 @@ WITH_A_STORE = [
 PROXY = "tests/conformance/test_proxy.py"
 BENCHMARKS = ["benches/test_benches.py", "benches/test_rounds.py"]
 CLIPPY = ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]
-GO_VET = ["go", "vet", "./..."]
 # -count=1: without Go's cache, which does not see the library change.
 GO_TEST = ["go", "test", "-race", "-count=1", "-json", "./..."]
 # The JSON of Rust's tests is unstable, so a stable Rust prints it only where RUSTC_BOOTSTRAP is set. Cargo must not see
@@ -77,6 +76,12 @@ DOC_TEST = ["env", f"RUSTDOC={ROOT}/scripts/rustdoc", "cargo", "test", "--worksp
 JSON = ["--no-fail-fast", "--", "-Zunstable-options", "--format", "json"]
 
 MONO_TESTS = ["mono", "build/test-csharp.exe", f"--junitxml={REPORT}"]
+
+
+def go_vet(module: str) -> Step:
+    """Named for the module's folder, and where that is called go, for the one above it."""
+    name = [part for part in module.split("/") if part != "go"][-1]
+    return Step(f"go-vet-{name}", ["go", "vet", "./..."], "go go-vet", needs="go", builds="cargo", folder=module)
 
 
 def header(name: str, file: str, *compiler: str, groups: str = "headers cpp", needs: str = "cpp") -> Step:
@@ -140,7 +145,7 @@ STEPS = [
     header("header-c++20", "bankhub.hpp", "g++", "-std=c++20", "-xc++"),
     header("header-bare", "bankhub.hpp", "g++", "-std=c++17", "-fno-exceptions", "-xc++"),
     Step("gofmt", ["sh", "-c", "! gofmt -l $* | grep .", "sh", *GO_MODULES], "go", needs="go"),
-    *(Step(f"go-vet:{path}", GO_VET, "go go-vet", needs="go", builds="cargo", folder=path) for path in GO_MODULES),
+    *map(go_vet, GO_MODULES),
     Step("go-tests", GO_TEST, "go", go_test, needs="go", builds="cargo", folder="bindings/go"),
     Step("go-oauth2", GO_TEST, "go", go_test, needs="go", builds="cargo", folder="bindings/go/oauth2"),
     Step("mypy", [PYTHON, "-m", "mypy", "--strict", *PYTHON_CODE], "python", needs="pytest"),
