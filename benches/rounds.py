@@ -43,12 +43,12 @@ def noise(one_round: Round, baseline: int) -> float:
 
 
 def cost_on(threads: int, way: int) -> Callable[[ByThreads], float]:
-    """`cost` on so many threads."""
+    """`cost` on this many threads."""
     return lambda one: cost(one[threads], way)
 
 
 def ratio_on(threads: int, way: int, baseline: int) -> Callable[[ByThreads], float]:
-    """`ratio` on so many threads."""
+    """`ratio` on this many threads."""
     return lambda one: ratio(one[threads], way, baseline)
 
 
@@ -77,7 +77,7 @@ def collect(
     repeats_max: int,
     noise_max: float = NOISE_MAX,
 ) -> Collected[T]:
-    """Measures rounds until so many are quiet; once all repeats are used up, noisy rounds count, too."""
+    """Measures rounds until `count` of them are quiet; once all repeats are used up, noisy rounds count, too."""
     rounds: list[T] = []
     repeated = noisy = 0
     while len(rounds) < count:

@@ -71,7 +71,7 @@ def _returns_a_token(get: Callable[[], object]) -> bool:
     return True
 
 
-# google-auth declares no types, which is what mypy is told to ignore.
+# google-auth declares no types, which mypy must ignore.
 class GoogleCredentials(google.auth.credentials.Credentials):
     """Added as google-auth's manual says. Its own credentials ask an endpoint that answers 503 three times a call."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
             collected = list(rows.map(measure, ROWS))
         figures = [figures_of(row, of_row) for row, of_row in zip(ROWS, collected)]
         print(*table(scale, figures), sep="\n")
-        notes = [f"{row.title.split(':')[0]}: {of}" for row, of in zip(ROWS, collected) if row.idle]
+        notes = [f"{re.split('[:,]', row.title)[0]}: {of}" for row, of in zip(ROWS, collected) if row.idle]
         print("", *notes, sep="\n")
         if options.plot:
             from plot import draw  # here, because matplotlib starts slowly

@@ -79,7 +79,7 @@ class Harness:
         self._caller.kill()
 
     def first_token(self, ttl: int, *, next_ttl: int = LONG_TTL) -> None:
-        """Has the library fetch one that lives so long; its successors live longer."""
+        """Has the library fetch a token with this ttl; the next tokens live longer."""
         self.mock_server.settings(ttl=ttl)
         self.burst(1)
         self._first_token_at = time.monotonic()

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::hint::spin_loop;
 use std::io;
+use std::mem::{self, MaybeUninit};
 use std::sync::{Barrier, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ fn last_of_all(wait: impl Fn() + Sync, meanwhile: impl FnOnce()) -> Instant {
     })
 }
 
-/// Calls a cache that is refreshed, and one that is not, by turns: both meet whatever else the machine does.
+/// Calls a cache that is refreshed, and one that is not, alternately: both meet whatever else the machine does.
 fn calls(length: Duration) -> io::Result<Value> {
     let refreshing = Endpoint::start(Duration::from_millis(5), TTL)?;
     let quiet = Endpoint::start(Duration::from_millis(5), LONG_TTL)?;
@@ -107,19 +108,38 @@ fn calls(length: Duration) -> io::Result<Value> {
     Ok(json!({ "refreshes": refreshing.answered().len() - 1, "with": with_refreshes, "without": without }))
 }
 
-/// How long each call took, counted from when it was due: a call that has to wait for the one before it waits, too.
+/// How long each call took, counted from when it was due: a call that has to wait for the one before it waits, too. A
+/// call does not count if the scheduler took the processor away meanwhile; then the schedule starts anew.
 fn call_steadily(cache: &TokenCache) -> Vec<f64> {
-    let begun = Instant::now();
-    let calls = SLICE.div_duration_f64(CALL_EVERY) as u32;
-    let times = (0..calls).map(|call| {
-        let due = begun + CALL_EVERY * call;
+    let mut times = Vec::new();
+    let mut due = Instant::now();
+    let end = due + SLICE;
+    let mut preempted = preemptions();
+    while due < end {
         while Instant::now() < due {
             spin_loop();
         }
         cache.get_within(Duration::ZERO).expect("a valid token is served");
-        in_microseconds(due.elapsed())
-    });
-    times.collect()
+        let took = due.elapsed();
+        let before = mem::replace(&mut preempted, preemptions());
+        if preempted == before {
+            times.push(in_microseconds(took));
+        } else {
+            due = Instant::now();
+        }
+        due += CALL_EVERY;
+    }
+    times
+}
+
+/// How often the scheduler has taken the processor away from this thread; a thread that waits gives it up by itself.
+fn preemptions() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: `usage` is writable, and the call fails only for a bad argument; so it writes it.
+    unsafe {
+        libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+        usage.assume_init().ru_nivcsw
+    }
 }
 
 fn in_microseconds(length: Duration) -> f64 {
