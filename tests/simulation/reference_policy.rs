@@ -104,6 +104,11 @@ pub(crate) fn rejection_spacing(early: u32) -> Duration {
     exponential(SECOND, early, 60 * SECOND)
 }
 
+/// How much later than the current token another process's must expire to be adopted.
+pub(crate) fn adoption_margin(ttl: Duration) -> Duration {
+    SECOND.min(ttl / 10)
+}
+
 /// How long a process waits for a single holder of the lease.
 pub(crate) fn lease_holder_timeout(request_timeout: Duration) -> Duration {
     request_timeout + OVERDUE_GRACE + 5 * STORE_OPERATION_MAX

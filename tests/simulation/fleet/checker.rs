@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Instant, Status};
+use bankhub_core::{Instant, Status, Timestamp};
 
 use super::coverage::Reached;
 use super::process::FleetCall;
@@ -20,6 +20,14 @@ pub(super) struct RequestInFlight {
     /// It is sent without a lease, because the store failed or its holder is stuck.
     pub(super) is_alone: bool,
     pub(super) until: Duration,
+}
+
+/// The token that a process serves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct CurrentToken {
+    pub(super) number: u64,
+    pub(super) ttl: Duration,
+    pub(super) expires_at: Instant,
 }
 
 /// The newest token, as the endpoint knows it.
@@ -78,6 +86,24 @@ impl Fleet {
         }
     }
 
+    /// A caller waits. In a backoff no request may follow the read of the store, so it could wait in vain.
+    pub(super) fn check_wait(&mut self, process: usize, now: Timestamp) {
+        let of = &mut self.processes[process];
+        let only_reads = of.threads.iter().any(|thread| thread.only_reads && thread.closed.is_none());
+        let in_backoff = of.state.stats(now).next_attempt_at != 0;
+        assert!(!(only_reads && in_backoff), "a caller waits for a read of the store in a backoff");
+    }
+
+    /// The store was read. Whether a token was adopted, which must be better than the one before.
+    pub(super) fn check_adoption(&self, process: usize, before: Option<CurrentToken>) -> bool {
+        let of = &self.processes[process];
+        let Some(after) = of.current().filter(|after| before != Some(*after)) else { return false };
+        let Some(before) = before.filter(|before| !of.rejected.contains(&before.number)) else { return true };
+        let least = before.expires_at + reference_policy::adoption_margin(after.ttl);
+        assert!(after.expires_at > least, "{after:?} is adopted instead of {before:?}");
+        true
+    }
+
     /// A fetch begins. Whether it may only read the store, which must not be read at every call then.
     pub(super) fn check_store_load(&mut self, process: usize) -> bool {
         let now = self.timestamp(process);
@@ -107,9 +133,12 @@ impl Fleet {
             let latest = began.max(overdue_at) + SECOND;
             assert!(self.now <= latest, "a caller learns late of a request that is overdue at {overdue_at:?}");
         }
-        // While it waits for one late response after the other, the token of each may be revoked.
+        // While it waits for one late response after the other, the token of each may be revoked, or rejected and
+        // removed before it reads the store.
         let responses = self.responses_at.iter().rev().take_while(|at| **at > began).count();
-        let waited_for_others = self.faults.slow_responses && status == Status::DeadlineExceeded && responses >= 3;
+        let has_abandoned = of.abandoned.is_some_and(|at| at + 2 * SECOND > began);
+        let waited_for_others =
+            self.faults.slow_responses && (has_abandoned || status == Status::DeadlineExceeded && responses >= 3);
         // A token that is rejected at once may be gone again before all who waited for it have woken.
         let is_excused = self.faults.endpoint || waited_for_others || of.last_rejection > began || !self.can_share();
         assert!(is_excused, "a call fails with {status:?} though the endpoint is healthy");

@@ -27,7 +27,7 @@ pub(super) struct FetchThread {
     pub(super) closed: Option<TokenState>,
     pub(super) sleeps: bool,
     /// No request may follow the read, and it has not ended yet.
-    only_reads: bool,
+    pub(super) only_reads: bool,
     panics: bool,
     /// What the endpoint asked for.
     retry_after: Option<Duration>,
@@ -102,15 +102,17 @@ impl Fleet {
         let reads = matches!(event, Event::StoreRead(_));
         self.coverage.reach_if(matches!(event, Event::StoreRead(StoredEntry::Damaged(_))), Reached::DamagedEntry);
         let now = self.timestamp(process);
-        let before = reads.then(|| self.processes[process].state.generation());
         let in_backoff = reads && self.processes[process].state.stats(now).next_attempt_at != 0;
+        let before = self.processes[process].current();
         let next = self.step_machine(process, thread, event, now);
-        if before.is_some_and(|before| self.processes[process].state.generation() > before) {
+        if reads && self.check_adoption(process, before) {
             self.coverage.reach(Reached::Adopted);
             self.coverage.reach_if(in_backoff, Reached::AdoptedInBackoff);
             self.processes[process].recovered |= in_backoff;
         }
-        self.note_read(process, thread, now);
+        if self.thread_of(process, thread).only_reads {
+            self.note_read(process, thread, now);
+        }
         self.release_lock(process);
         self.carry_out(process, thread, next, now);
     }
@@ -145,6 +147,7 @@ impl Fleet {
             self.check_holder_is_stuck();
         }
         if decision.is_abandon() {
+            self.processes[process].abandoned = Some(self.now);
             self.coverage.reach(if is_fetching { Reached::AloneAfterAbandon } else { Reached::Abandoned });
             assert!(!is_fetching || !had_token, "a request without a lease although there is a token");
             assert!(

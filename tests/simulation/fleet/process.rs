@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Awaited, Instant, Invalidation, Poll, Status, TokenState};
+use bankhub_core::{Awaited, Instant, Invalidation, Poll, Published, Status, TokenState};
 
+use super::checker::CurrentToken;
 use super::coverage::Reached;
 use super::fetch_thread::FetchThread;
 use super::lease_checker::LeaseChecker;
@@ -37,6 +38,8 @@ pub(super) struct SimulatedProcess {
     pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
     pub(super) fetch_began: Duration,
+    /// When it last gave up waiting for one holder of the lease after the other.
+    pub(super) abandoned: Option<Duration>,
     /// When it last read the store because it could do no more.
     pub(super) only_read_at: Option<Duration>,
     /// It has adopted a token in a backoff, and sent no request since.
@@ -77,9 +80,16 @@ impl SimulatedProcess {
             not_before: Duration::ZERO,
             calls_since: now,
             fetch_began: Duration::ZERO,
+            abandoned: None,
             only_read_at: None,
             recovered: false,
         }
+    }
+
+    pub(super) fn current(&self) -> Option<CurrentToken> {
+        let Published { token, .. } = self.state.published()?;
+        let expires_at = token.expires_at().boottime;
+        Some(CurrentToken { number: token_number(token.value.expose()), ttl: token.ttl, expires_at })
     }
 }
 
@@ -115,6 +125,7 @@ impl Fleet {
                 self.check_failure(call, Status::DeadlineExceeded);
             }
             Poll::Wait { until } => {
+                self.check_wait(process, now);
                 self.release_lock(process);
                 self.processes[process].waiting.push(Waiter { call, until, is_woken: false });
                 let wait = (deadline - self.now).min(until.saturating_since(now.boottime));
