@@ -127,7 +127,7 @@ def linked(folder: Path, compiler: Command, name: str) -> Command:
 
 def rust(folder: Path) -> Command:
     program = folder / "example"
-    crates = ["--extern", f"bankhub={LIBRARIES / 'libbankhub.rlib'}", "-L", f"dependency={LIBRARIES / 'deps'}"]
+    crates = ["--extern", f"bankhub={LIBRARIES / 'deps/libbankhub.rlib'}", "-L", f"dependency={LIBRARIES / 'deps'}"]
     build(["rustc", "--edition", "2024", str(folder / "example.rs"), *crates, "-o", str(program)], folder)
     return [str(program)]
 
