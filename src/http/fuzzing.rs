@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Failure, policy};
+use bankhub_core::{Failure, TokenResponse, policy};
 use ureq::http::{HeaderMap, HeaderValue, header};
 
-use super::response::{self, Problem, TokenResponse};
+use super::response::{self, Problem};
 use super::token_endpoint::TokenEndpoint;
 use crate::config::Config;
 
