@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from suite import results, runner
 from suite.results import Tally, go_test, junit, libtest
-from suite.steps import PYTEST_OPTIONS, REPORT, Step
+from suite.steps import BUILD, PYTEST_OPTIONS, REPORT, STEPS, Step
 from suite.steps import pytest as pytest_command
 
 TESTS = Path(__file__).resolve().parent
@@ -85,6 +90,27 @@ def test_counts_what_a_runner_writes(report: str | None, expected: Tally, tmp_pa
     assert junit("", file).tally == expected
 
 
+RUST = """
+#[test] fn passes() { println!("quiet") }
+#[test] fn fails() { println!("loud"); assert_eq!(1, 2) }
+#[test] #[ignore] fn waits() {}
+"""
+RUST_THAT_ABORTS = "#[test] fn aborts() { std::process::abort() }"
+
+
+@pytest.mark.parametrize(("source", "expected"), [(RUST, Tally(1, 1, 1)), (RUST_THAT_ABORTS, Tally(0, 1))])
+def test_counts_what_this_rust_prints_as_its_json_is_unstable(source: str, expected: Tally, tmp_path: Path) -> None:
+    (tmp_path / "sample.rs").write_text(source)
+    subprocess.run(["rustc", "--test", "sample.rs"], cwd=tmp_path, check=True)
+    command = ["./sample", "-Zunstable-options", "--format", "json"]
+    environment = {**os.environ, "RUSTC_BOOTSTRAP": "1"}
+    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    tally, text = libtest(process.stdout, Path("absent.xml"))
+    assert tally == expected
+    assert ("loud" in text) == ("loud" in source)
+    assert "quiet" not in text
+
+
 PYTEST = """
 import pytest
 def test_passes(): pass
@@ -138,6 +164,11 @@ def test_a_step_fails_when_anything_is_wrong_with_it(
 ) -> None:
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     assert runner.run(step).tally == expected
+
+
+def test_a_report_of_an_earlier_run_is_not_counted(tree: Tree) -> None:
+    assert runner.run(Step("again", writing(3, 0), read=junit)).tally == Tally(3)
+    assert runner.run(Step("again", python(""), read=junit)).tally == Tally(0, 1)
 
 
 class Tree:
@@ -204,6 +235,56 @@ def test_only_with_a_question_mark_lists_the_steps_with_their_last_durations(tre
     lines = [line.split() for line in printed.splitlines()]
     assert code == 0
     assert ["good", "0", "s"] in lines and ["bad", "-", "go"] in lines
+
+
+def test_what_is_named_is_built_first() -> None:
+    steps = [BUILD, Step("a", [], builds="x y"), Step("b", [], builds="z x"), Step("c", [])]
+    commands = [step.command for step in runner.select(steps, "a,b")]
+    assert commands == [["make", "--keep-going", "x", "y", "z"], [], []]
+    assert [step.name for step in runner.select(steps, "c")] == ["c"]
+    assert [step.command for step in runner.select(steps, "build,a")] == [BUILD.command, []]
+
+
+def test_two_steps_that_wait_run_at_the_same_time(tree: Tree) -> None:
+    wait = "import pathlib, time; pathlib.Path(%r).touch()\nwhile not pathlib.Path(%r).exists(): time.sleep(0.01)"
+    here, there = str(tree.root / "here"), str(tree.root / "there")
+    codes = [wait % (here, there), wait % (there, here)]
+    steps = [Step(f"meets-{i}", python(code), waits=True, limit_s=30) for i, code in enumerate(codes)]
+    assert tree.main(*steps)[2] == "2 passed, 0 failed"
+
+
+def test_an_interrupt_ends_the_steps_that_run_and_begins_no_other(tree: Tree) -> None:
+    files = [tree.root / name for name in "abc"]
+    code = "import os, time; open(%r, 'w').write(str(os.getpid())); time.sleep(60)"
+    steps = [Step(file.name, python(code % str(file)), waits=True) for file in files]
+    Thread(target=interrupt_when_written, args=files[:2]).start()
+    with pytest.raises(KeyboardInterrupt):
+        tree.main(*steps)
+    assert not files[2].exists()
+    for file in files[:2]:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
+
+
+def interrupt_when_written(*files: Path) -> None:
+    while not all(file.exists() and file.read_text() for file in files):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_each_name_is_short_and_names_one_step() -> None:
+    names = [step.name for step in STEPS]
+    assert len(set(names)) == len(names)
+    for name in {*names, *(group for step in STEPS for group in step.groups.split())}:
+        assert re.fullmatch(r"[a-z0-9_.+-]{1,20}", name), name
+
+
+def test_every_test_that_cargo_leaves_out_is_a_step() -> None:
+    manifest = (TESTS.parent / "Cargo.toml").read_text()
+    left_out = re.findall(r'^\[\[test\]\]\nname = "(\w+)"\n(?:\w.*\n)*?test = false', manifest, re.MULTILINE)
+    assert left_out
+    for name in left_out:
+        assert any(f"--test {name} " in " ".join(step.command) for step in STEPS), name
 
 
 def test_every_command_of_pytest_writes_the_report_that_is_read() -> None:
