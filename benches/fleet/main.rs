@@ -27,14 +27,6 @@ const SHARED_TTLS_S: [u64; 2] = [60_000, 600];
 fn main() {
     let has_option = |option: &str| std::env::args().skip(1).any(|argument| argument == option);
     let tiny = has_option("--tiny");
-    if has_option("--medium") {
-        if has_option("--shared") {
-            return shared([10, 50], YEAR);
-        }
-        fleets(&[1, 50], YEAR);
-        println!();
-        return unshared(&[1, 2, 100]);
-    }
     if has_option("--shared") {
         return shared(if tiny { [1, 20] } else { [100, 10_000] }, if tiny { WEEK } else { YEAR });
     }
