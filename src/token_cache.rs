@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -126,10 +126,11 @@ impl TokenCache {
         self.published_generation().map_or(0, |(generation, _)| generation)
     }
 
-    /// The caller has a valid token: if a refresh cannot begin, even because of a panic, the caller is not told.
     #[cold]
     fn refresh_if_due(&self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.open_cache().map(|cache| cache.refresh_if_due())));
+        if let Ok(cache) = self.open_cache() {
+            cache.refresh_if_due();
+        }
     }
 
     /// The owner also tells a child that was forked after `close`, where the state of the cache is built anew.

@@ -1,6 +1,5 @@
 //! The operations on a handle. A handle whose cache was closed, or that never was one, gets `Closed`.
 
-use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,10 +73,11 @@ impl Handle {
         self.published_generation().map_or(0, |(generation, _)| generation)
     }
 
-    /// The caller has a valid token: if a refresh cannot begin, even because of a panic, the caller is not told.
     #[cold]
     fn refresh_if_due(self) {
-        let _ = catch_unwind(|| self.cache().map(|cache| cache.refresh_if_due()));
+        if let Ok(cache) = self.cache() {
+            cache.refresh_if_due();
+        }
     }
 
     fn cache(self) -> Result<Arc<Cache>, Error> {

@@ -4,6 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(not(loom))]
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::panicking;
@@ -32,8 +33,8 @@ pub(crate) struct Cache {
     process: PerProcess<Process>,
 }
 
-/// What belongs to one process. A forked child abandons its parent's and builds its own: at the fork, another thread
-/// may have held the lock.
+/// The part of a cache that belongs to one process. A forked child abandons its parent's and builds its own: at the
+/// fork, another thread may have held the lock.
 struct Process {
     state: Mutex<State>,
     /// Waiting callers must poll again.
@@ -43,7 +44,7 @@ struct Process {
 pub(super) struct State {
     pub(super) tokens: TokenState,
     waiters: u64,
-    /// What this process published last; `None`: nothing yet.
+    /// The last publication of this process; `None`: nothing yet.
     publication: Option<Publication>,
     awaited: Awaited,
 }
@@ -73,7 +74,7 @@ impl Cache {
         }
     }
 
-    /// What readers copy without the lock.
+    /// The token that readers copy without the lock.
     #[inline(always)]
     pub(crate) fn published(&self) -> &PublishedToken {
         &self.published
@@ -104,13 +105,16 @@ impl Cache {
         }
     }
 
-    /// For readers without the lock who were told to check: refreshes the token if it is due, and publishes.
+    /// For readers without the lock who were told to check: refreshes the token if it is due, and publishes. They have
+    /// a valid token: if a refresh cannot begin, even because of a panic, they are not told.
     pub(crate) fn refresh_if_due(self: &Arc<Self>) {
-        // A caller that finds the lock taken leaves the work to its holder: nobody waits for a refresh.
-        let Some(mut state) = self.try_lock() else { return };
-        if state.tokens.refresh_if_due(clock::now()) {
-            self.start_fetch(state);
-        }
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            // A caller that finds the lock taken leaves the work to its holder: nobody waits for a refresh.
+            let Some(mut state) = self.try_lock() else { return };
+            if state.tokens.refresh_if_due(clock::now()) {
+                self.start_fetch(state);
+            }
+        }));
     }
 
     /// Somebody reports that an API answered 401 to this token.

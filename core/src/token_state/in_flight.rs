@@ -13,7 +13,7 @@ use crate::token::Token;
 use super::current::CurrentToken;
 use super::{Settings, TokenState};
 
-/// What the state makes of the token in the store.
+/// The state's verdict on the token in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The fetch has ended: the token is adopted, or no request may follow the read.
@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
     Useless,
 }
 
-/// What a fetch does after a request.
+/// The next step of a fetch after a request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum AfterRequest {
     RetryAt(Instant),
@@ -39,7 +39,7 @@ pub(super) struct FetchInFlight {
     requests: u32,
     /// When the request in flight, or the wait for the lease, becomes overdue.
     pub(super) overdue_at: Instant,
-    /// Of the request before the one in flight.
+    /// The failure of the request before the one in flight.
     pub(super) last_failure: Option<Error>,
     /// It has exceeded its time: callers were told so, and none waits for it.
     pub(super) is_overdue: bool,
@@ -77,7 +77,7 @@ impl TokenState {
         let verdict = match stored {
             Some(token) if self.rejections.contains(&token.value) => Verdict::Rejected,
             Some(token) if self.is_improved_by(&token, now) => {
-                // What forbids a request continues to, even with a token of another process.
+                // A backoff stays, even with a token of another process.
                 let backoff = self.backoff.take().filter(|_| reads_only);
                 self.replace_current(token, jitter);
                 self.backoff = backoff.map(|backoff| crate::backoff::Backoff { recovered: true, ..backoff });
@@ -97,7 +97,7 @@ impl TokenState {
     /// a process without a token, whose last fetch did not fail, sends a request without the lease instead.
     pub(crate) fn abandon(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> bool {
         self.advance(now);
-        let may_end = self.backoff.is_some() || self.published().is_some() || self.closed;
+        let may_end = self.backoff.is_some() || self.published().is_some();
         if may_end {
             self.end_fetch(failure, now, jitter);
         }
@@ -160,9 +160,6 @@ impl TokenState {
 
     pub(crate) fn request_failed(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterRequest {
         self.advance(now);
-        if self.closed {
-            return AfterRequest::End;
-        }
         self.count_failure(now);
         let Some(pause) = self.pause_before_retry(&failure, now, jitter) else {
             return self.end_fetch(failure, now, jitter);
@@ -253,7 +250,7 @@ impl TokenState {
         ended
     }
 
-    fn count_failure(&mut self, now: Timestamp) {
+    pub(super) fn count_failure(&mut self, now: Timestamp) {
         self.counts.failures += 1;
         self.counts.consecutive_failures += 1;
         self.counts.last_failure_at = unix_seconds(now.realtime);

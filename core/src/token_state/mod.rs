@@ -19,7 +19,7 @@ use crate::token::Token;
 use current::CurrentToken;
 use in_flight::FetchInFlight;
 
-/// What a token cache is made with.
+/// The settings of a token cache.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How long before it becomes stale a token is refreshed; `None`: a tenth of its ttl.
@@ -30,7 +30,7 @@ pub struct Settings {
     pub lease_wait_max: Duration,
 }
 
-/// What a caller gets now.
+/// The answer to a caller who asks now.
 #[derive(Debug)]
 pub enum Poll<'s> {
     /// This token.
@@ -46,7 +46,7 @@ pub enum Poll<'s> {
     Fail(Error),
 }
 
-/// What became of a report that an API answered 401.
+/// The effect of a report that an API answered 401.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Invalidation {
@@ -69,7 +69,7 @@ pub struct Published<'s> {
     pub next_check_at: Option<Instant>,
 }
 
-/// What is published, by identity. While it stays the same, nothing has to be published again.
+/// The identity of what is published. While it stays the same, nothing has to be published again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
     newest_generation: u64,
@@ -77,7 +77,7 @@ pub struct Publication {
     current: Option<(u64, Timestamp, Duration, Option<Instant>)>,
 }
 
-/// What waiting callers wait for.
+/// The facts that waiting callers wait for a change of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Awaited {
     closed: bool,
@@ -137,7 +137,7 @@ impl TokenState {
         self.current = Some(CurrentToken::new(token, self.generation, &self.settings, jitter));
     }
 
-    /// What a caller gets who asks now.
+    /// The answer to a caller who asks now.
     pub fn poll(&mut self, now: Timestamp) -> Poll<'_> {
         if self.closed {
             return Poll::Fail(Error::closed());
@@ -191,7 +191,10 @@ impl TokenState {
 
     /// The thread of the fetch panicked.
     pub fn fetch_panicked(&mut self, error: Error, now: Timestamp, jitter: Jitter) {
-        self.request_failed(error.into(), now, jitter);
+        self.advance(now);
+        self.count_failure(now);
+        // Without a retry, whatever the error: the thread that would send it has ended.
+        self.end_fetch(error.into(), now, jitter);
     }
 
     /// Ends the cache: every later poll fails, and the token is wiped. A fetch in flight ends without effect.
@@ -221,7 +224,7 @@ impl TokenState {
         Publication { newest_generation: self.generation, current: self.published().map(identity) }
     }
 
-    /// What waiting callers wait for.
+    /// The facts that waiting callers wait for a change of.
     pub fn awaited(&self) -> Awaited {
         let generation = self.published().map(|published| published.generation);
         Awaited { closed: self.closed, generation, overdue_at: self.overdue_at() }

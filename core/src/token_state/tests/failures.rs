@@ -151,3 +151,12 @@ fn counts_requests_and_their_ends() {
     }
     assert_eq!(counts(&mut cache), (5, 2, 3, 0));
 }
+
+#[test]
+fn a_panic_ends_the_fetch_whatever_its_error() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.state.fetch_panicked(Error::new(Status::Unavailable, "it panicked"), cache.now, EVEN);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
+    assert!(!cache.stats().fetching);
+}
