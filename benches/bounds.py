@@ -1,4 +1,4 @@
-"""What a measurement must not exceed, and how a program says that it does.
+"""The bounds of the measurements, and how a program reports that one was missed.
 
 A program that misses a bound still prints all its tables. It writes a line that starts with `missed: ` to the standard
 error for each bound, and ends with code 1. `performance.py` lists those lines at the end.

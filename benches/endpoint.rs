@@ -36,7 +36,7 @@ impl Endpoint {
         TokenCache::new(config).expect("the settings are right")
     }
 
-    /// What a configuration names as `base_url`.
+    /// The `base_url` of a configuration.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! What handles cost while nobody calls: memory, threads and processor time, of one and of many with a token each.
+//! The cost of handles while nobody calls: memory, threads and processor time, of one and of many with a token each.
 //!
 //! Prints tables. Ends with code 1 if that is more than promised. With `--tiny`: a few handles, for a test.
 
@@ -75,7 +75,7 @@ impl State {
     }
 }
 
-/// Of this process so far, to the nanosecond.
+/// The processor time of this process so far, to the nanosecond.
 fn processor_time() -> io::Result<Duration> {
     let mut nanoseconds = 0;
     for task in fs::read_dir("/proc/self/task")? {

@@ -64,7 +64,7 @@ def main(programs: Mapping[str, Sequence[str]]) -> int:
 
 
 def run(command: Sequence[str]) -> tuple[str, list[str], int]:
-    """What the program printed, what it missed of what is promised, and its code. All it writes is shown at once."""
+    """The program's output, the promises that it missed, and its code. All it writes is shown at once."""
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     ) as process:

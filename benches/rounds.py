@@ -16,7 +16,7 @@ NOISE_MAX = 0.05
 """A round in which the baseline differs by more from itself is measured again."""
 
 Slice = Sequence[float]
-"""What a call cost, for each way."""
+"""The cost of a call, for each way."""
 
 Round = Sequence[Slice]
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def cost(one_round: Round, way: int) -> float:
-    """What a call cost in this round."""
+    """The cost of a call in this round."""
     return statistics.median(one_slice[way] for one_slice in one_round)
 
 
@@ -61,7 +61,7 @@ class Collected(Generic[T]):
     noisy: int
 
     def median(self, number: Callable[[T], float]) -> float:
-        """Of the rounds."""
+        """The median of the rounds."""
         return statistics.median(map(number, self.rounds))
 
     def __str__(self) -> str:

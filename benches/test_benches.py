@@ -22,7 +22,7 @@ ROWS = {
     "bench: go": [4],
     "bench: csharp": [5],
 }
-"""Of the tables of each program. The comparison has tests of its own."""
+"""The columns of each program's tables. The comparison has tests of its own."""
 
 EMPTY_ON_PURPOSE = {"bench: waits": 2}
 
@@ -40,7 +40,7 @@ def test_it_fills_its_tables(name: str) -> None:
 
 
 def tables_of(name: str) -> list[list[list[str]]]:
-    """What it prints with `--tiny`, without the sentences between the tables."""
+    """Its output with `--tiny`, without the sentences between the tables."""
     run = subprocess.run(
         [*PROGRAMS[name], "--tiny"],
         cwd=performance.ROOT,

@@ -27,7 +27,7 @@ class Ways:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = LineProcess(command, {**os.environ, **environment})
         self.facts: Mapping[str, Any] = json.loads(self._process.read(DEADLINE_S))
-        """What else the program says of itself."""
+        """The other things that the program says about itself."""
         self.names: Sequence[str] = self.facts["ways"]
         self._calls: dict[tuple[int, float], list[int]] = {}
 

@@ -28,7 +28,7 @@ PROGRAM_LIMIT_S = 60
 
 MOCK_SERVER_TTL_S = 60_000  # the mock server's default
 EXPIRES_SLACK_S = 10
-# What one program costs: a token, a new one after the revocation, and one for the 64 threads together.
+# The cost of one program: a token, a new one after the revocation, and one for the 64 threads together.
 MOCK_SERVER_COUNTS = {
     "token_requests": 3,
     "tokens_issued": 3,
@@ -74,7 +74,7 @@ COLUMNS = [
 
 
 class Result(NamedTuple):
-    """What became of one program: a cell for each column, and what is wrong, in sentences."""
+    """The result of one program: a cell for each column, and what is wrong, in sentences."""
 
     cells: list[str]
     problems: list[str]
@@ -210,7 +210,7 @@ def judge_end(expires: str, started: datetime, ttl_s: int | None) -> list[str]:
 
 
 def compare(counters: dict[str, object]) -> list[str]:
-    """What the mock server counted against what the programs have to cost."""
+    """Compares the mock server's counters with the cost that the programs must have."""
     return [
         f"the mock server counted {counters.get(name)} as {name}, not {count}"
         for name, count in MOCK_SERVER_COUNTS.items()

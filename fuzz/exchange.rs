@@ -9,7 +9,7 @@ use std::thread;
 
 use bankhub::fuzzing::Exchange;
 
-/// What to send next, and who asks for it.
+/// The next bytes to send, and the client that asks for them.
 static SERVER: OnceLock<Mutex<(Sender<Vec<u8>>, Exchange)>> = OnceLock::new();
 
 fn server() -> Mutex<(Sender<Vec<u8>>, Exchange)> {

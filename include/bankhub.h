@@ -175,7 +175,7 @@ typedef struct bankhub_config {
  */
 typedef struct bankhub_error {
   /**
-   * What the call returned.
+   * The status that the call returned.
    */
   bankhub_status status;
   /**
@@ -198,7 +198,7 @@ typedef struct bankhub_error {
 } bankhub_error;
 
 /**
- * What a handle has done and is doing now. For monitoring only: do not use it to decide when to call
+ * Counters and times of a handle. For monitoring only: do not use it to decide when to call
  * bankhub_token_get. It holds no secret.
  */
 typedef struct bankhub_stats {

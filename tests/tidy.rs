@@ -65,7 +65,7 @@ impl File {
         places.into_iter().map(|(at, what)| Breach { path: self.path.clone(), line: line(at), what }).collect()
     }
 
-    /// What is wrong with each line, if anything.
+    /// The breach of each line, if it has one.
     fn lines<T: IntoIterator<Item = String>>(&self, mut wrong: impl FnMut(&str) -> T) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for (index, line) in self.text.lines().enumerate() {
@@ -127,7 +127,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What the rule says of a sample, for the tests that see it fail.
+/// The complaints of a rule about a sample, for the tests that see it fail.
 fn complaints(breaches: impl IntoIterator<Item = Breach>) -> Vec<String> {
     breaches.into_iter().map(|breach| format!("{}: {}", breach.line, breach.what)).collect()
 }

@@ -86,7 +86,7 @@ def measured_row(
 def measured(
     scale: Scale, mock_servers: SimpleQueue[MockServer], measure: Callable[[Harness, Scale], Numbers], library: Library
 ) -> Numbers:
-    """What one round measures of one library, with a mock server that nobody else uses meanwhile."""
+    """The measurements of one round of one library, with a mock server that nobody else uses meanwhile."""
     mock_server = mock_servers.get()
     try:
         with Harness(library, mock_server) as harness:

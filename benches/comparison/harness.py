@@ -106,7 +106,7 @@ class Harness:
         return calls
 
     def calls(self, plan: Plan) -> list[list[Call]]:
-        """Of each thread, when all of them have ended."""
+        """The result of each thread, when all of them have ended."""
         self.begin(plan)
         return self.end(plan)
 

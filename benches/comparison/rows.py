@@ -27,11 +27,11 @@ class Scale:
 
 
 Numbers = Sequence[float]
-"""What one round measured of one library."""
+"""The measurements of one library in one round."""
 
 
 class Figures(NamedTuple):
-    """What a cell says, and whether this library may say it: whether it keeps what it promises."""
+    """The text of a cell, and whether this library keeps what it promises there."""
 
     text: str
     good: bool
@@ -136,7 +136,7 @@ class Row:
     figures: Callable[[Sequence[Numbers]], Figures]
     rounds: int = 1
     idle: Optional[Callable[[Harness, Scale], Numbers]] = None
-    """What the machine itself takes, first of all. A round in which that exceeds `idle_most` is too noisy."""
+    """The time that the machine itself takes, measured first. Above `idle_most`, a round is too noisy."""
 
     idle_most: float = math.inf
 

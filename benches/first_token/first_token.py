@@ -46,7 +46,7 @@ def measure(url: str, ca_file: list[str]) -> list[float]:
 
 
 def timed(command: list[str]) -> tuple[str, float]:
-    """What it printed, and how many seconds it took."""
+    """Its output, and how many seconds it took."""
     begun = time.monotonic()
     said = subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True).stdout
     return said.decode(), time.monotonic() - begun

@@ -92,7 +92,7 @@ impl Fleet {
         start..start + OUTAGE
     }
 
-    /// What happened so often in each second.
+    /// Counts of each second.
     pub(crate) fn count(&self, seconds: &[u32]) -> Counts {
         let during = |start: Duration, length: Duration| {
             let start = start.as_secs() as usize;

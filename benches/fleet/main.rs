@@ -1,4 +1,4 @@
-//! What the endpoint sees of many processes: years of the very state and fetches that the library has, as tables.
+//! Tables of the requests that many processes send in years, simulated with the library's own state and fetches.
 //!
 //! With `--shared`: of processes that share a store, compared with processes that do not. With `--tiny`: a week of few
 //! processes, for a test.

@@ -30,7 +30,7 @@ impl Fleet {
     }
 }
 
-/// What the processes have in common.
+/// The world that the processes share.
 struct Outside<'f> {
     fleet: &'f Fleet,
     store: Store,
@@ -56,7 +56,7 @@ impl<'f> Outside<'f> {
 struct SharingProcess {
     process: Process,
     fetch: Fetch,
-    /// What the fetch waits for; `None`: no fetch is in flight.
+    /// The event that the fetch waits for; `None`: no fetch is in flight.
     pending: Option<Pending>,
     holds_lease: bool,
     /// From when on an API answers 401 to the tokens that were revoked.

@@ -16,7 +16,7 @@ pub(crate) struct Unshared {
     pub(crate) duration: Duration,
 }
 
-/// What became of the calls of the API.
+/// The outcomes of the calls of the API.
 #[derive(Default)]
 pub(crate) struct Calls {
     pub(crate) token_requests: u64,

@@ -1,4 +1,4 @@
-"""What a call costs while there is a token, next to the least that it can cost and to other ways to keep a token.
+"""The cost of a call while there is a token, next to the least that it can cost and to other ways to keep a token.
 
 Prints a table. Ends with code 1 if a call costs more than promised. With `--tiny`: too few calls to say anything.
 """
@@ -20,7 +20,7 @@ GENERATION, GET = "`bankhub_token_generation`, C", "`bankhub_token_get`, C"
 GET_WITH_STORE, GET_RUST = "`bankhub_token_get`, C, with a store", "`TokenCache::get`, Rust"
 
 SLICES = {1: (100, 50e-6), 2: (20, 1e-3), 8: (4, 5e-3)}
-"""For each count of threads: slices in a round, and seconds of each way in a slice. What a lock costs on more threads
+"""For each count of threads: slices in a round, and seconds of each way in a slice. The cost of a lock on more threads
 than processors shows only if the scheduler changes threads meanwhile."""
 
 COMPARED = (1, 2)
@@ -60,7 +60,7 @@ def measured(ways: Ways, tiny: bool) -> Collected[ByThreads]:
 
 
 def bounds(rounds: Collected[ByThreads], names: Sequence[str]) -> list[Bound]:
-    """What is promised of a call."""
+    """The promises about a call."""
 
     def times(way: str, baseline: str, threads: int = 1) -> Callable[[ByThreads], float]:
         return ratio_on(threads, names.index(way), names.index(baseline))

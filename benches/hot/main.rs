@@ -11,7 +11,7 @@ use std::{env, fs, io, process, thread};
 use baselines::Reader;
 use endpoint::Endpoint;
 
-/// What a call of each reader cost in a slice, in nanoseconds.
+/// The cost of a call of each reader in a slice, in nanoseconds.
 type Costs = Vec<f64>;
 
 fn main() -> Result<(), Box<dyn Error>> {

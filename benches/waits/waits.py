@@ -25,10 +25,10 @@ CONDVAR_US = 1000
 """Where the last of 64 threads waits longer for a bare `Condvar`, callers may wait longer in the same proportion."""
 
 REFRESH_US = 200
-"""What refreshes may add to the slowest but one of 10,000 calls."""
+"""The time that refreshes may add to the slowest but one of 10,000 calls."""
 
 Numbers = Mapping[str, Any]
-"""What the program answers, in microseconds."""
+"""The program's answer, in microseconds."""
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def calls_noise(one: Numbers) -> float:
 
 
 def bounds(woken: Collected[Numbers], called: Collected[Numbers]) -> list[Bound]:
-    """What is promised; each number is of one round, in the next the machine may be busier."""
+    """The promises; each number is of one round, because in the next one the machine may be busier."""
 
     def waited(one: Numbers) -> float:
         return float(one["answer"]) * min(1, CONDVAR_US / condvar(one))

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def ways_to_a_token(cache: bankhub.TokenCache) -> Mapping[str, Call]:
-    """What each does for a call while its token is valid."""
+    """The work of each for a call while its token is valid."""
     session = authlib_session()
     credentials: Any = google.oauth2.credentials.Credentials("token")  # type: ignore[no-untyped-call]
     return {
@@ -53,7 +53,7 @@ def ways_to_a_token(cache: bankhub.TokenCache) -> Mapping[str, Call]:
 
 
 def ways_to_sign(cache: bankhub.TokenCache) -> Mapping[str, Call]:
-    """What each adds to a request."""
+    """The work that each adds to a request."""
     prepared = requests.Request("GET", URL).prepare()
     ours, ours_httpx = bankhub.requests.BankHubAuth(cache), bankhub.httpx.BankHubAuth(cache)
     session = authlib_session()

@@ -1,4 +1,4 @@
-"""What a wrapper adds to a call, next to its language's other ways to a token: `wrappers.py python|go|csharp`.
+"""The cost that a wrapper adds to a call, next to its language's other ways to a token: `wrappers.py python|go|csharp`.
 
 Prints a table, or nothing where this machine lacks the language. Ends with code 1 if the wrapper costs more than
 promised. With `--tiny`: too few calls to say anything.
@@ -77,7 +77,7 @@ def measured(ways: Ways, language: str, tiny: bool) -> Collected[ByThreads]:
 
 
 def bounds(rounds: Collected[ByThreads], language: str, ways: Ways) -> Sequence[Bound]:
-    """What is promised of the wrapper's `get`, the first way."""
+    """The promise about the wrapper's `get`, which is the first way."""
 
     def of(peer: int, threads: int = 1) -> float:
         return rounds.median(ratio_on(threads, 0, peer))

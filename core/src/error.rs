@@ -1,4 +1,4 @@
-//! What can fail, and what the caller can do about it.
+//! The kinds of failure, and what the caller can do about each.
 
 use alloc::format;
 use alloc::string::String;
@@ -96,7 +96,7 @@ impl core::error::Error for Error {}
 /// A token request that failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// What a caller is told.
+    /// The error that a caller gets.
     pub error: Error,
     /// The Retry-After of the response, if it had one.
     pub retry_after: Option<Duration>,

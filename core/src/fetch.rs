@@ -18,7 +18,7 @@ use crate::time::{Instant, Timestamp};
 use crate::token::{Token, TokenResponse};
 use crate::token_state::{AfterRequest, TokenState, Verdict};
 
-/// What the driver of a [`Fetch`] does next. It answers with the event that is named here, or with
+/// The next step of the driver of a [`Fetch`]. It answers with the event that is named here, or with
 /// [`Event::StoreFailed`] where an operation on the store fails.
 #[derive(Debug)]
 pub enum Action<'f> {
@@ -40,7 +40,7 @@ pub enum Action<'f> {
     Done,
 }
 
-/// What happened.
+/// The result of an action.
 #[derive(Debug)]
 pub enum Event {
     /// The thread of the fetch has started.
@@ -63,7 +63,7 @@ pub enum Event {
     Response(Result<TokenResponse, Failure>),
 }
 
-/// What a store holds.
+/// The content of a store.
 #[derive(Debug)]
 pub enum StoredEntry {
     /// No token, or one that nothing is known of.
@@ -105,7 +105,7 @@ enum AfterRelease {
     End,
 }
 
-/// What a step needs besides the event.
+/// The arguments of a step besides the event.
 struct Context<'s> {
     state: &'s mut TokenState,
     now: Timestamp,

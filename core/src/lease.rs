@@ -7,7 +7,7 @@ use crate::jitter::Jitter;
 use crate::policy;
 use crate::time::Instant;
 
-/// Who holds the lease.
+/// The holder of the lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
     /// This fetch.
@@ -16,7 +16,7 @@ pub enum Lease {
     HeldByOther(u64),
 }
 
-/// What a process does after it has observed the lease.
+/// The next step of a process that has observed the lease.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Decision {
     /// It holds the lease. The previous holder may have stored a token since the store was read.

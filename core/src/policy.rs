@@ -32,7 +32,7 @@ const REFRESH_AHEAD_MIN: Duration = Duration::from_secs(2);
 /// Long enough for a new connection, short enough for a waiting caller.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// The first pause and the longest. What is down or busy may be back at any moment, so retry soon, then rarely.
+/// The first pause and the longest. A server that is down may be back at any moment, so retry soon, then rarely.
 const BACKOFF_UNAVAILABLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A refused secret or an unknown response: a human has to repair it.
 const BACKOFF_REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));

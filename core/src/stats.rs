@@ -1,8 +1,8 @@
-//! What a cache has done and is doing: numbers for monitoring.
+//! Counters and times of a cache, for monitoring.
 
 use crate::error::Error;
 
-/// What a cache has done and is doing: for monitoring, never for deciding when to call. It contains no secret.
+/// Counters and times of a cache: for monitoring, never for deciding when to call. It contains no secret.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     /// The generation of the token that `get` would return at once; 0: no valid token now.

@@ -16,7 +16,7 @@ use crate::token::Token;
 #[derive(Debug)]
 pub struct StoredToken {
     token: Token,
-    /// Of the machine that sent the request; empty: not known.
+    /// The boot id of the machine that sent the request; empty: not known.
     boot_id: String,
 }
 

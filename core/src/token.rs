@@ -9,7 +9,7 @@ use crate::time::{Instant, Timestamp};
 /// An access token. Its ttl counts from the moment when its request was sent.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What follows `Bearer ` in a header (RFC 6750).
+    /// The text that follows `Bearer ` in a header (RFC 6750).
     pub value: Secret,
     /// How long it is valid.
     pub ttl: Duration,
@@ -17,7 +17,7 @@ pub struct Token {
     pub sent_at: Timestamp,
 }
 
-/// What the token endpoint returned.
+/// A usable response of the token endpoint.
 #[derive(Debug, PartialEq)]
 pub struct TokenResponse {
     /// The `access_token`.

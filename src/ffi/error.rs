@@ -13,7 +13,7 @@ pub const BANKHUB_MESSAGE_CAPACITY: usize = 512;
 /// Every bankhub_error * parameter may be NULL. If it is not NULL, the call always writes it, also with BANKHUB_OK.
 #[repr(C)]
 pub struct bankhub_error {
-    /// What the call returned.
+    /// The status that the call returned.
     pub status: bankhub_status,
     /// The HTTP status of the response that caused the error. 0: no HTTP response was involved.
     pub http_status: i32,

@@ -6,7 +6,7 @@ use super::handle::Handle;
 use super::status::BANKHUB_OK;
 use crate::{Error, Stats};
 
-/// What a handle has done and is doing now. For monitoring only: do not use it to decide when to call
+/// Counters and times of a handle. For monitoring only: do not use it to decide when to call
 /// bankhub_token_get. It holds no secret.
 #[repr(C)]
 pub struct bankhub_stats {

@@ -1,4 +1,4 @@
-//! What a response of the token endpoint means: a token, or a failure and its kind. No message repeats text of the
+//! The meaning of a response of the token endpoint: a token, or a failure and its kind. No message repeats text of the
 //! response: a server may echo what was sent to it.
 
 use std::fmt;

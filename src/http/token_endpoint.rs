@@ -1,4 +1,4 @@
-//! One request to `POST /v1/token`. What its response means is decided in response.rs.
+//! One request to `POST /v1/token`. The meaning of its response is decided in response.rs.
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;

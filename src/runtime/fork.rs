@@ -1,4 +1,4 @@
-//! What a fork leaves behind: a child has one thread, and a lock that another thread held at the fork stays held for
+//! The effects of a fork: a child has one thread, and a lock that another thread held at the fork stays held for
 //! ever.
 //!
 //! So a child abandons whatever it might wait for, and builds it anew. `vfork`, `clone` and other calls that run no

@@ -80,7 +80,7 @@ impl Default for Words {
     }
 }
 
-/// What a reader learns about the token that it copied.
+/// The facts about a token that a reader has copied.
 pub(crate) struct ReadToken {
     pub(crate) generation: u64,
     /// Since 1970.
@@ -163,7 +163,7 @@ impl PublishedToken {
         self.buffers[side].has_same_offset(time)
     }
 
-    /// What a forked child takes over: the newest generation, and the token if one is published.
+    /// The part that a forked child takes over: the newest generation, and the token if one is published.
     pub(crate) fn inherit(&self) -> (u64, Option<Token>) {
         let side = (self.sequence.load(Acquire) & 1) as usize;
         let buffer = &self.buffers[side];

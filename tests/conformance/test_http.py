@@ -20,7 +20,7 @@ from .http_client import HttpClient
 CALLS = 64
 CHUNKS, EVERY_MS = 5, 100
 LATENCY_MS = 200
-"""Of a token request, so that many calls are rejected during a fetch."""
+"""The latency of a token request, so that many calls are rejected during a fetch."""
 HANG_MS = 1_500
 PROMPTLY_MS = 1_000
 

@@ -1,4 +1,4 @@
-//! What a cache asks of its configuration.
+//! The part of a configuration that a cache uses.
 
 use std::time::Duration;
 

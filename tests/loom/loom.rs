@@ -2,7 +2,7 @@
 //! wake-up, no deadlock, never two requests at once, with a store and without. Time stands still unless a model moves
 //! it; deadlines belong to the simulation.
 
-// What the two files of the library use of the rest of it.
+// Stand-ins for the parts of the library that its two files use.
 mod config;
 mod http;
 mod runtime;

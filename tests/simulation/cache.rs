@@ -16,11 +16,11 @@ pub(crate) struct SimulatedCache {
     pub(crate) state: TokenState,
     pub(crate) fetch: Option<FetchThread>,
     waiting: Vec<Waiter>,
-    /// What it published last; `None`: nothing in this process.
+    /// The last publication; `None`: nothing in this process.
     publication: Option<Publication>,
     /// Between the clocks, when it published last.
     published_offset: i128,
-    /// What the callers who wait knew when they began to.
+    /// The knowledge of the waiting callers when they began to wait.
     awaited: Awaited,
     /// Until it is closed: then the slot may be another's.
     owns_slot: bool,
@@ -38,7 +38,7 @@ struct Waiter {
     until: Instant,
 }
 
-/// What readers see without the lock.
+/// The view of readers without the lock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PublishedToken {
     pub(crate) number: u64,

@@ -11,7 +11,7 @@ use crate::trace_event::TraceEvent;
 /// No token has this number.
 const FOREIGN: u64 = u64::MAX;
 
-/// What a caller does with its token.
+/// The use that a caller makes of its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallerKind {
     /// Reports the token if the API rejects it, and calls once more.

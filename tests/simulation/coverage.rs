@@ -1,5 +1,5 @@
-//! Which event was observed in which state. What no seed reaches is not tested, and what the table calls impossible
-//! must be impossible.
+//! Which event was observed in which state. A cell that no seed reaches is not tested, and what the table calls
+//! impossible must be impossible.
 
 use crate::endpoint::{ENDPOINT_MODES, EndpointMode};
 use crate::seeds::Merge;
@@ -31,7 +31,7 @@ pub(crate) struct Row {
     pub(crate) fetch: FetchRow,
 }
 
-/// What happens: the columns of the table.
+/// The events: the columns of the table.
 #[derive(Clone, Copy)]
 pub(crate) enum Column {
     FetchBegan,

@@ -10,7 +10,7 @@ use crate::endpoint::{EndpointResponse, token_value};
 use crate::simulator::{Fault, Simulator, SimulatorEvent};
 use crate::trace_event::TraceEvent;
 
-/// What the thread does next.
+/// The next step of the thread.
 enum NextStep {
     Send,
     SleepUntil(Instant),
@@ -113,7 +113,7 @@ impl Simulator {
         self.machine_may_sleep_after(pause / 2);
     }
 
-    /// What a fetch waits for is short: by chance alone, a machine would rarely sleep meanwhile, and a caller ask when
+    /// The waits of a fetch are short: by chance alone, a machine would rarely sleep meanwhile, and a caller ask when
     /// it wakes.
     pub(crate) fn machine_may_sleep_after(&mut self, time: Duration) {
         if self.machine.is_restless && self.random.one_in(20) {

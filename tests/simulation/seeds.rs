@@ -79,7 +79,7 @@ fn run_all<C: Merge>(first: u64, end: u64, run: fn(u64) -> Result<C, String>) ->
     sum.into_inner().expect("no panic in here")
 }
 
-/// What this seed covers, or which guarantee it breaks and how that came about.
+/// The coverage of this seed, or the guarantee that it breaks and how that came about.
 fn run(seed: u64) -> Result<Coverage, String> {
     let mut simulator = Simulator::from_seed(seed);
     let result = catch_unwind(AssertUnwindSafe(|| simulator.run()));

@@ -48,7 +48,7 @@ pub(crate) struct Simulator {
     pub(crate) settings: Settings,
     /// The last one is open; those before it were closed.
     pub(crate) caches: Vec<SimulatedCache>,
-    /// What readers see without the lock of the open cache.
+    /// The view of readers of the open cache without its lock.
     pub(crate) slot: Option<PublishedToken>,
     pub(crate) calls: Vec<CallRecord>,
     pub(crate) checker: Checker,

@@ -1,4 +1,4 @@
-//! What the simulation observes: each of these is traced, checked and counted.
+//! The observations of the simulation: each of these is traced, checked and counted.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::endpoint::EndpointMode;
 #[derive(Debug)]
 #[expect(dead_code, reason = "the trace shows all of it")]
 pub(crate) enum TraceEvent {
-    // What happens to the machine, the endpoint and the process.
+    // Events of the machine, the endpoint and the process.
     Slept(Duration),
     WallSetForward(Duration),
     WallSetBack(Duration),
@@ -19,7 +19,7 @@ pub(crate) enum TraceEvent {
     Closed,
     Forked,
 
-    // What the cache asks the token state, and what it learns.
+    // Questions of the cache to the token state, and the answers.
     RefreshedIfDue {
         has_token: bool,
     },

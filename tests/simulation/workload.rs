@@ -1,4 +1,4 @@
-//! What a seed brings: thirty days and more of phases, each with an endpoint, callers and faults of its own.
+//! The events that a seed brings: thirty days and more of phases, each with an endpoint, callers and faults of its own.
 
 use std::time::Duration;
 

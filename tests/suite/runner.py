@@ -115,7 +115,7 @@ RUNNING: set[subprocess.Popen[str]] = set()
 
 
 def run(step: Step) -> Results:
-    """What the step counted, and what a person has to read of what it printed."""
+    """The counts of the step, and the part of its output that a person has to read."""
     report = ROOT / f"build/results/{step.name}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""What the tests of every folder use: the mock server, drivers, Redis, proxies, certificates, waiting, leaks."""
+"""Shared by the tests of every folder: the mock server, drivers, Redis, proxies, certificates, waiting, leaks."""

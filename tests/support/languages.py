@@ -66,7 +66,7 @@ LANGUAGES: Mapping[str, Language] = {
 
 
 def clean_environment() -> dict[str, str]:
-    """What a program of the tree needs, without any variable that configures the library or its network."""
+    """The environment of a program of the tree, without any variable that configures the library or its network."""
     kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
     return {
         **kept,

@@ -92,7 +92,7 @@ class LineProcess:
         return int(kib) * 1024
 
     def stderr(self) -> str:
-        """What it has written to its standard error so far."""
+        """Its standard error so far."""
         # Not read(): that would move the file position, which the child shares.
         return os.pread(self._stderr.fileno(), STDERR_LIMIT_BYTES, 0).decode(errors="replace")
 

@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Counters:
-    """What the mock server received since its start or its last reset."""
+    """The requests that the mock server received since its start or its last reset."""
 
     token_requests: int
     token_requests_at_once_max: int

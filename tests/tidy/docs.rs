@@ -98,7 +98,7 @@ fn is_said(part: &str, sources: &str) -> bool {
     sources.contains(part) || cuts.any(|(at, _)| sources.contains(&part[..at]) && sources.contains(&part[at + 1..]))
 }
 
-/// What the glossary says otherwise.
+/// The words that the glossary replaces.
 const WORDS: &[(&str, &str)] = &[
     ("renew", "refresh"),
     ("hand out", "return, serve"),

@@ -3,7 +3,7 @@
 use crate::rust::code;
 use crate::{Breach, File, complaints, keep, tree};
 
-/// What tells a test not to run, by the language of the file.
+/// The marks that skip a test, by the language of the file.
 const SKIPS: &[(&str, &[&str])] = &[
     ("rs", &["#[ignore"]),
     ("py", &["mark.skip", "mark.xfail", "pytest.skip(", "pytest.xfail(", "importorskip", "unittest.skip", "SkipTest"]),

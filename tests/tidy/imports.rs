@@ -92,7 +92,7 @@ fn depth(file: &File) -> usize {
     file.path.split('/').filter(|part| *part != "mod.rs").count() - 1
 }
 
-/// What is named by a path from the root (`crate::`, or as many `super::` as lead there), and where.
+/// The names in paths from the root (`crate::`, or as many `super::` as lead there), and where.
 fn names_from_the_root(code: &str, depth: usize) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let mut supers = 0;

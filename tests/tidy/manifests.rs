@@ -1,4 +1,4 @@
-//! What the manifests of all languages say together: one version, and a reason for every dependency.
+//! The rules for the manifests of all languages together: one version, and a reason for every dependency.
 
 use crate::{Breach, File, complaints, keep, tree};
 

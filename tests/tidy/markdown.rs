@@ -1,6 +1,6 @@
-//! What a Markdown file names exists.
+//! Everything that a Markdown file names exists.
 //!
-//! What counts: the target of a link within the tree, and the section that it names; and in backticks, or in a block
+//! These count: the target of a link within the tree, and the section that it names; and in backticks, or in a block
 //! marked `sh`, a word with a slash that could be a path, a file name alone if its extension is one that our
 //! sources have, a test as `file::test`, and what follows `make`, `--test` and `--example`. NOT_OURS lists what looks
 //! like that and is none of it.
@@ -35,9 +35,9 @@ fn what_markdown_names_exists() {
 enum Name {
     /// Relative to the root.
     Path(String),
-    /// Of a file anywhere in the tree.
+    /// The name of a file anywhere in the tree.
     File(String),
-    /// Of the Makefile.
+    /// A target of the Makefile.
     Target(String),
     /// In the file of this path.
     Test(String, String),
@@ -54,7 +54,7 @@ fn has_test(text: &str, test: &str) -> bool {
     ["fn ", "def ", "func ", "void "].iter().any(|declares| text.contains(&format!("{declares}{test}(")))
 }
 
-/// What a link calls each heading of a Markdown file, as GitHub does.
+/// The anchor of each heading of a Markdown file, as GitHub makes it.
 fn sections(text: &str) -> Vec<String> {
     let mut fenced = false;
     let mut sections: Vec<String> = Vec::new();
@@ -115,7 +115,7 @@ fn beside(file: &str, link: &str) -> String {
     folders.join("/")
 }
 
-/// What a piece of code names.
+/// The names in a piece of code.
 fn names(code: &str) -> Vec<Name> {
     let words: Vec<_> = code.split_whitespace().collect();
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! What every source file owes its reader, and where `unsafe` may stand.
+//! The rules for every source file, and the places where `unsafe` may stand.
 
 use crate::rust::{code, functions, places};
 use crate::{Breach, File, below, complaints, keep, tree};

@@ -1,4 +1,4 @@
-//! What an operator reads, and what no one reads.
+//! Errors show their message, and secrets show nothing.
 
 use alloc::borrow::ToOwned;
 

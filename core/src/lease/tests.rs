@@ -1,4 +1,4 @@
-//! What a process does while others hold the lease.
+//! The steps of a process while others hold the lease.
 
 use super::*;
 

@@ -53,7 +53,7 @@ fn shared() -> &'static PublishedToken {
     }
 }
 
-/// What a fork leaves to the child.
+/// The copy that a forked child gets.
 fn forked(published: &PublishedToken) -> Box<[PublishedToken]> {
     let mut copy = Box::<[PublishedToken]>::new_uninit_slice(1);
     // SAFETY: the only writer is stopped.

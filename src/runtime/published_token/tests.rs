@@ -1,4 +1,4 @@
-//! What was published is read whole, by its owner alone, until it ends; what was withdrawn is wiped.
+//! A published token is read whole, only by its owner, until it ends; a withdrawn one is wiped.
 
 use super::*;
 

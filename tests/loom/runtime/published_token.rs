@@ -1,4 +1,4 @@
-//! What is published: nothing any more once the place may belong to another cache.
+//! A published token: nothing is published once the place may belong to another cache.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -28,7 +28,7 @@ impl PublishedToken {
         (0, None)
     }
 
-    /// What a reader would see.
+    /// The text that a reader would see.
     pub(crate) fn text(&self) -> Option<String> {
         self.text.lock().unwrap().clone()
     }

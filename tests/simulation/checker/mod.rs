@@ -1,5 +1,5 @@
-//! What must hold after each event. The checker keeps an account of its own, from the design and not from the code:
-//! where jitter decides, the account has a window, and the cache must stay inside.
+//! The rules that must hold after each event. The checker keeps an account of its own, from the design and not from the
+//! code: where jitter decides, the account has a window, and the cache must stay inside.
 
 mod calls;
 mod fetches;
@@ -30,7 +30,7 @@ pub(crate) struct Checker {
     requests: VecDeque<Instant>,
     issues: VecDeque<Instant>,
     counts: Stats,
-    /// What was published last; `None`: nothing in this process.
+    /// The last publication; `None`: nothing in this process.
     last_published: Option<Option<PublishedToken>>,
     /// How often something was published.
     pub(crate) publications: u64,
@@ -177,7 +177,7 @@ impl Checker {
         self.backoff.as_ref().map_or(Window::OPEN, |backoff| backoff.next_attempt_at)
     }
 
-    /// What time alone does, whenever the state learns what time it is.
+    /// The effects of time alone, whenever the state learns the time.
     fn advance(&mut self, now: Timestamp) {
         if let Some(token) = self.token.filter(|token| reference_policy::is_stale(token.sent_at, token.ttl, now)) {
             self.coverage.reach(self.row(), Column::Expired);

@@ -1,4 +1,4 @@
-//! What readers see without the lock, and which callers sleep on while the state changes.
+//! The view of readers without the lock, and which callers sleep on while the state changes.
 
 use bankhub_core::Instant;
 
@@ -13,7 +13,7 @@ impl Checker {
         self.publications += 1;
     }
 
-    /// What is published is the current token, if it may be served.
+    /// The published token is the current one, if it may be served.
     pub(crate) fn lock_released(&self, published: Option<&PublishedToken>, generation: u64) {
         assert_eq!(generation, self.generation, "generations grow by one per new token and never otherwise");
         let token = self.token.filter(|token| token.standing != Standing::Withdrawn);

@@ -1,5 +1,5 @@
-//! What must hold for a fleet, whatever happens to it: checked against what only the simulation knows, such as when a
-//! token really expires.
+//! The rules that must hold for a fleet, whatever happens to it: checked against what only the simulation knows, such
+//! as when a token really expires.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ const SERVED_UNTIL: Duration = Duration::from_secs(31);
 /// How far two wall clocks may be apart.
 pub(super) const WALL_CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
 
-/// What two clocks that are apart, and the margin for it, can make of a token's age in a directory.
+/// The error of a token's age in a directory, from two clocks that differ and the margin for it.
 const AGE_WRONG_BY: Duration = Duration::from_secs(600);
 
 impl Fleet {
@@ -238,7 +238,7 @@ impl Fleet {
         let since = self.store.held_since();
         let least = reference_policy::lease_holder_timeout(self.request_timeout) - SECOND;
         let is_stuck = since.is_none_or(|since| since + least <= self.now);
-        // What a stopped process learned may be old.
+        // The knowledge of a stopped process may be old.
         let is_excused = self.faults.processes || self.faults.store;
         assert!(is_stuck || is_excused, "a holder is bypassed that has held the lease since {since:?}");
     }

@@ -1,4 +1,4 @@
-//! What some fleet must have met in every run of the test: what none meets is not tested.
+//! The situations that some fleet must meet in every run of the test: one that none meets is not tested.
 
 use crate::seeds::Merge;
 

@@ -21,7 +21,7 @@ pub(super) struct FetchThread {
     pub(super) id: u64,
     fetch: Fetch,
     pub(super) session: Option<Session>,
-    /// Of its last session.
+    /// The number of its last session.
     pub(super) owner: u64,
     /// Its cache was closed; this is what is left of it.
     pub(super) closed: Option<TokenState>,
@@ -29,7 +29,7 @@ pub(super) struct FetchThread {
     /// No request may follow the read, and it has not ended yet.
     pub(super) only_reads: bool,
     panics: bool,
-    /// What the endpoint asked for.
+    /// The pause that the endpoint asked for.
     retry_after: Option<Duration>,
     lease_checker: LeaseChecker,
 }
@@ -57,7 +57,7 @@ impl FetchThread {
     }
 }
 
-/// What the thread does next.
+/// The next step of the thread.
 enum NextStep {
     ReadStore,
     AcquireLease,

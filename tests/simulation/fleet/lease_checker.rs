@@ -1,4 +1,4 @@
-//! What a fetch must do about the lease: decided a second time, from the design and not from the code.
+//! The steps that a fetch must take for the lease: decided a second time, from the design and not from the code.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ fn every_fleet_keeps_every_guarantee() {
     }
 }
 
-/// What the fleet of this seed covers, or which guarantee it breaks and how that came about.
+/// The coverage of the fleet of this seed, or the guarantee that it breaks and how that came about.
 fn run(seed: u64) -> Result<FleetCoverage, String> {
     let mut fleet = Fleet::from_seed(seed);
     let result = catch_unwind(AssertUnwindSafe(|| fleet.run()));

@@ -21,7 +21,7 @@ pub(super) struct SimulatedProcess {
     /// At most one of them fetches. The others end: they release their lease, or their cache was closed.
     pub(super) threads: Vec<FetchThread>,
     pub(super) waiting: Vec<Waiter>,
-    /// What the callers who wait knew when they began to.
+    /// The knowledge of the waiting callers when they began to wait.
     awaited: Awaited,
     /// The last token that it served.
     pub(super) served: Option<u64>,
@@ -34,7 +34,7 @@ pub(super) struct SimulatedProcess {
     pub(super) last_exchange: Duration,
     /// When the request in flight is overdue, or was.
     pub(super) overdue_at: Option<Duration>,
-    /// What the endpoint asked it for.
+    /// The time that the endpoint asked it to wait for.
     pub(super) not_before: Duration,
     pub(super) calls_since: Duration,
     pub(super) fetch_began: Duration,

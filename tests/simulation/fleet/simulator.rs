@@ -36,7 +36,7 @@ pub(super) enum FleetEvent {
     ReplyArrives { thread: u64, number: u64, reply: StoreReply },
     OperationTimesOut { thread: u64, number: u64 },
     ResponseArrives { thread: u64, response: EndpointResponse },
-    // Of no single process.
+    // Events of no single process.
     Phase { left: u32 },
     Fault(FleetFault),
     AllWell,
@@ -207,7 +207,7 @@ impl Fleet {
         self.endpoint.mode = Some(EndpointMode::Healthy);
     }
 
-    /// What time it is for this process.
+    /// The time of this process.
     pub(super) fn timestamp(&self, process: usize) -> Timestamp {
         self.timestamp_at(process, self.now)
     }

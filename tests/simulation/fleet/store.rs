@@ -22,7 +22,7 @@ pub(super) enum StoreHealth {
     Full,
 }
 
-/// What a session asks of the store.
+/// An operation that a session asks of the store.
 #[derive(Clone, Debug)]
 pub(super) enum StoreOperation {
     Read,
@@ -34,9 +34,9 @@ pub(super) enum StoreOperation {
 
 #[derive(Debug)]
 pub(super) enum StoreReply {
-    /// What the store holds, and for how long, if the store knows.
+    /// The content of the store, and for how long, if the store knows.
     Entry(Option<(Vec<u8>, Option<Duration>)>),
-    /// Who holds the lease, and the store's time.
+    /// The holder of the lease, and the store's time.
     Lease(Lease, Duration),
     Removed,
     /// `false`: the lease is lost, and another token is there.
@@ -67,7 +67,7 @@ pub(super) struct SimulatedStore {
     ahead: Duration,
     entry: Option<StoredEntry>,
     lease: Option<HeldLease>,
-    /// What another server has of it, a while later.
+    /// The copy on another server, a while later.
     replica: (Option<StoredEntry>, Option<HeldLease>),
     /// Owners that have lost the lease, and did not release it.
     lost: BTreeSet<u64>,

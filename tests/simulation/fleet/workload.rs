@@ -1,4 +1,4 @@
-//! What a seed brings upon a fleet: phases of calls, each with faults of its own, and in the end none.
+//! The events that a seed brings upon a fleet: phases of calls, each with faults of its own, and in the end none.
 
 use std::time::Duration;
 

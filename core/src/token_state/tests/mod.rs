@@ -1,5 +1,5 @@
-//! What callers get, and what it costs the endpoint: a state, driven by tests that play the clock, the endpoint and the
-//! store.
+//! The answers to callers, and their cost to the endpoint: a state, driven by tests that play the clock, the endpoint
+//! and the store.
 
 mod failures;
 mod overdue;
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 const EVEN: Jitter = Jitter(u32::MAX / 2);
 
-/// What a caller got, and whether its poll began a fetch.
+/// The answer to a caller, and whether its poll began a fetch.
 const REFRESHES: (Outcome, bool) = (Outcome::Served, true);
 const SERVED: (Outcome, bool) = (Outcome::Served, false);
 const BEGINS: (Outcome, bool) = (Outcome::Waits, true);
@@ -128,7 +128,7 @@ impl TestCache {
         (self.outcome(), true)
     }
 
-    /// What callers may have without a poll.
+    /// The token that callers may have without a poll.
     fn published(&mut self) -> Option<(String, u64)> {
         self.state.advance(self.now);
         self.state.published().map(|published| (published.token.value.expose().to_owned(), published.generation))

@@ -1,4 +1,4 @@
-//! What has to be published again, and which changes wake callers.
+//! Tests which changes are published, and which wake callers.
 
 use super::*;
 
