@@ -7,6 +7,8 @@ use bankhub_core::Error;
 use once_cell::race::OnceBox;
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
+use crate::runtime::descriptor;
+
 /// Far larger than a file with all public roots.
 const CA_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -38,7 +40,7 @@ fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
     if !metadata.is_file() || metadata.len() > CA_FILE_BYTES_MAX {
         return Err(wrong(format!("must be a regular file of at most {CA_FILE_BYTES_MAX} bytes")));
     }
-    let pem = std::fs::read(path).map_err(unreadable)?;
+    let pem = descriptor::read_file(path).map_err(unreadable)?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| wrong("is not a PEM file".to_owned()))? {

@@ -1,9 +1,12 @@
 //! The time, also through suspend and clock changes. The only file that reads a clock.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bankhub_core::policy::TTL_MAX;
 use bankhub_core::{Instant, Timestamp};
+
+use super::descriptor;
 
 /// `boottime` starts this long before the machine did, so that it can express when another machine requested a token.
 const BEFORE_START: Duration = TTL_MAX;
@@ -87,7 +90,7 @@ mod system {
 
 /// Identifies this boot of this machine, if the system tells; its processes share `Timestamp.boottime`.
 pub(crate) fn boot_id() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = String::from_utf8(descriptor::read_file(Path::new("/proc/sys/kernel/random/boot_id")).ok()?).ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 

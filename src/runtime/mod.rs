@@ -4,6 +4,7 @@
 mod allocator;
 pub(crate) mod cache;
 pub(crate) mod clock;
+pub(crate) mod descriptor;
 mod fetch_thread;
 pub(crate) mod fork;
 pub(crate) mod published_token;

@@ -13,6 +13,7 @@ use bankhub_core::{Error, Lease, Timestamp};
 
 use super::sealed::random;
 use super::{Backend, BackendSession, SealedEntry, failed, invalid};
+use crate::runtime::descriptor::open_file;
 use crate::runtime::fork::{ForkLock, held_by_forks};
 
 /// More than the largest sealed token.
@@ -192,7 +193,7 @@ impl FileSession<'_> {
 
 /// Opens a file that only this user may use, not through a link, and without waiting for a pipe's other end.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = options.mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let file = open_file(path, options.mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK))?;
     let found = file.metadata()?;
     if !found.is_file() || !is_private(&found) {
         return Err(io::Error::other("it must be a regular file that this user owns, with mode 0600"));
