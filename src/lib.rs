@@ -21,6 +21,7 @@ mod config;
 #[doc(hidden)]
 pub mod ffi;
 mod http;
+mod net;
 mod runtime;
 mod store;
 mod token_cache;

@@ -1,18 +1,35 @@
-//! Which HTTP proxy token requests go through: the configured one, or the one that the environment names.
+//! The HTTP proxy that token requests go through: the configured one, or the one that the environment names.
 
-use bankhub_core::Error;
+use std::io::{self, BufReader, Read};
+
+use bankhub_core::{Error, Secret};
 use ureq::http::Uri;
-use ureq::{Proxy, ProxyProtocol};
+use zeroize::Zeroizing;
 
+use super::head::{self, HEAD_BYTES_MAX};
+use super::{basic_authorization, no_proxy, port_of};
 use crate::config::{self, Config};
+use crate::net::Stream;
 
-pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error> {
+const EXPECTED: &str = "expected http://[user:password@]host[:port]";
+
+/// What most programs assume for a proxy URL without a port.
+const DEFAULT_PORT: u16 = 80;
+
+pub(super) struct HttpProxy {
+    pub(super) host: String,
+    pub(super) port: u16,
+    authorization: Option<Secret>,
+}
+
+/// The proxy for requests to this URL.
+pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<HttpProxy>, Error> {
     match &config.proxy {
         Some(proxy) if proxy.expose().is_empty() => Ok(None),
         Some(proxy) => {
             let proxy = parse("proxy", proxy.expose())?;
             // The base URL's "loopback" would be the proxy's own.
-            let in_clear = url.scheme_str() == Some("http") && !config::is_loopback(proxy.host());
+            let in_clear = url.scheme_str() == Some("http") && !config::is_loopback(&proxy.host);
             if in_clear && !config.allow_http {
                 return Err(Error::invalid(
                     "proxy",
@@ -26,34 +43,79 @@ pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<Proxy>, Error>
     }
 }
 
-/// Upper case first, as in ureq; curl's order differs, and nobody sets both.
-fn from_environment(url: &Uri) -> Result<Option<Proxy>, Error> {
+/// Upper case first; curl's order differs, and nobody sets both.
+fn from_environment(url: &Uri) -> Result<Option<HttpProxy>, Error> {
     let first = |upper, lower| Ok::<_, Error>(config::variable(upper)?.or(config::variable(lower)?));
     let Some(proxy) = first("HTTPS_PROXY", "https_proxy")? else { return Ok(None) };
-    let proxy = parse("HTTPS_PROXY", &proxy)?;
-    let Some(exceptions) = first("NO_PROXY", "no_proxy")? else { return Ok(Some(proxy)) };
-    // ureq accepts exceptions only through a builder. They are evaluated here, once: the endpoint has one host.
-    let builder = Proxy::builder(ProxyProtocol::Http).host("proxy");
-    let builder = exceptions.split(',').fold(builder, |builder, exception| builder.no_proxy(exception.trim()));
-    let is_excepted = builder.build().is_ok_and(|proxy| proxy.is_no_proxy(url));
-    Ok((!is_excepted).then_some(proxy))
+    let exceptions = first("NO_PROXY", "no_proxy")?.unwrap_or_default();
+    // Before the proxy is parsed: for an excepted host it does not matter.
+    if no_proxy::excepts(&exceptions, url.host().unwrap_or_default(), port_of(url)) {
+        return Ok(None);
+    }
+    parse("HTTPS_PROXY", &proxy).map(Some)
 }
 
 /// Errors never repeat the URL: it may hold a password.
-fn parse(field: &str, url: &str) -> Result<Proxy, Error> {
-    let wrong = |problem| Error::invalid(field, format!("{problem}; expected http://[user:password@]host[:port]"));
-    let proxy = Proxy::new(url).map_err(|_| wrong("is not a proxy URL"))?;
-    let more = proxy.uri().path().len() > 1 || proxy.uri().query().is_some() || url.contains('#');
-    if more || url.matches('@').count() > 1 {
+fn parse(field: &str, url: &str) -> Result<HttpProxy, Error> {
+    let wrong = |problem: &str| Error::invalid(field, format!("{problem}; {EXPECTED}"));
+    let (scheme, address) = url.split_once("://").unwrap_or(("http", url));
+    if !scheme.eq_ignore_ascii_case("http") {
+        let is_scheme = scheme.len() <= 10 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let named = if is_scheme { format!("the scheme {scheme}") } else { "its scheme".to_owned() };
+        return Err(wrong(&format!("is not the URL of an HTTP proxy: {named} is not supported")));
+    }
+    let (authority, more) = address.split_at(address.find(['/', '?', '#']).unwrap_or(address.len()));
+    if more.contains('@') || authority.matches('@').count() > 1 {
+        return Err(wrong("has a user or password with '@', '#', '/' or '?': write them as %40, %23, %2F and %3F"));
+    }
+    if !matches!(more, "" | "/") {
         return Err(wrong("contains more than an address and credentials"));
     }
-    match proxy.protocol() {
-        ProxyProtocol::Http if proxy.host().is_empty() => Err(wrong("has no host")),
-        ProxyProtocol::Http if !config::has_usable_port(proxy.uri()) => {
-            Err(wrong("has a port that is not a number from 1 to 65535"))
+    let proxy = ureq::Proxy::new(&format!("http://{authority}")).map_err(|_| wrong("is not a proxy URL"))?;
+    if proxy.host().is_empty() {
+        return Err(wrong("has no host"));
+    }
+    if !config::has_usable_port(proxy.uri()) {
+        return Err(wrong("has a port that is not a number from 1 to 65535"));
+    }
+    let authorization = proxy.username().map(|user| basic_authorization(user, proxy.password().unwrap_or_default()));
+    let port = proxy.uri().port_u16().unwrap_or(DEFAULT_PORT);
+    Ok(HttpProxy { host: proxy.host().to_owned(), port, authorization })
+}
+
+impl HttpProxy {
+    /// Asks the proxy to connect to the target, `host:port` (RFC 9110, section 9.3.6). Every byte that follows on the
+    /// stream is the target's.
+    pub(super) fn open_tunnel(&self, stream: &mut dyn Stream, target: &str) -> io::Result<()> {
+        let credentials = self.authorization.as_ref();
+        let authorization = credentials.map(|value| format!("Proxy-Authorization: {}\r\n", value.expose()));
+        let authorization = Zeroizing::new(authorization.unwrap_or_default());
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{}\r\n", *authorization);
+        stream.write_all(Zeroizing::new(request).as_bytes())?;
+        stream.flush()?;
+        let Some(status) = final_status(stream)? else {
+            return Err(io::Error::other("the proxy did not respond with HTTP"));
+        };
+        let why = match status {
+            200..=299 => return Ok(()),
+            403 => "it does not allow this host or port",
+            407 if credentials.is_some() => "it does not accept the user and password of the proxy URL",
+            407 => "it requires a user and password; write them into the proxy URL, http://user:password@host:port",
+            502..=504 => "it could not reach this host",
+            _ => "see the log of the proxy",
+        };
+        Err(io::Error::other(format!("the proxy refused the connection with {status}: {why}")))
+    }
+}
+
+/// Reads byte by byte, so that nothing is taken of what the target sends.
+fn final_status(stream: &mut dyn Stream) -> io::Result<Option<u16>> {
+    let mut reader = BufReader::with_capacity(1, stream.take(4 * HEAD_BYTES_MAX as u64));
+    loop {
+        match head::status(&head::read(&mut reader)?) {
+            Some(100..=199) => {}
+            status => return Ok(status),
         }
-        ProxyProtocol::Http => Ok(proxy),
-        _ => Err(wrong("is not the URL of an HTTP proxy")),
     }
 }
 

@@ -1,23 +1,24 @@
 //! One request to `POST /v1/token`. The meaning of its response is decided in response.rs.
 
 use std::io::{self, ErrorKind, Read};
-use std::sync::Arc;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
-use bankhub_core::{Error, Failure, Secret, Status, TokenResponse};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use bankhub_core::{Error, Failure, Instant, Secret, Status, TokenResponse};
+use rustls::pki_types::ServerName;
 use ureq::http::{HeaderValue, Response, Uri, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::time::Duration as Timeout;
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, Proxy};
+use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
+use super::exchange::{self, TooLarge};
+use super::proxy::{self, HttpProxy};
 use super::response::{self, BODY_LIMIT_BYTES, Problem};
-use super::{proxy, roots};
+use super::{bare_host, basic_authorization, port_of};
 use crate::config::Config;
-use crate::runtime::fork;
+use crate::net::Stream;
+use crate::net::connect::connect;
+use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem};
+use crate::runtime::{clock, fork};
 
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
 
@@ -27,6 +28,11 @@ pub(crate) struct TokenEndpoint {
     /// The host, and the proxy on the way to it, for messages.
     target: String,
     authorization: Secret,
+    proxy: Option<HttpProxy>,
+    /// For https.
+    tls: Option<(Tls, ServerName<'static>)>,
+    connect_timeout: Duration,
+    request_timeout: Duration,
     /// Made once, because ureq reads the environment to make one, and only `new` may do that.
     http: ureq::config::Config,
 }
@@ -36,16 +42,25 @@ impl TokenEndpoint {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         config.check()?;
         let url = config.token_url()?;
-        let credentials = Zeroizing::new(format!("{}:{}", config.client_id, config.client_secret.expose()));
-        let mut authorization = String::with_capacity("Basic ".len() + credentials.len().div_ceil(3) * 4);
-        authorization.push_str("Basic ");
-        STANDARD.encode_string(credentials.as_bytes(), &mut authorization);
         let proxy = proxy::choose(config, &url)?;
-        let through = proxy.as_ref().map(|proxy| format!(", through the proxy {}:{},", proxy.host(), proxy.port()));
-        let target = format!("{}{}", url.host().unwrap_or_default(), through.unwrap_or_default());
-        let roots = RootCerts::Specific(roots::load_roots(config.ca_file.as_deref())?);
-        let http = http_config(config, proxy, roots);
-        let endpoint = Self { url, target, authorization: Secret::new(authorization), http };
+        let through = proxy.as_ref().map(|proxy| format!(", through the proxy {}:{},", proxy.host, proxy.port));
+        let host = url.host().unwrap_or_default();
+        let target = format!("{host}{}", through.unwrap_or_default());
+        let tls = Tls::new(config)?;
+        let tls = match url.scheme_str() {
+            Some("https") => Some((tls, server_name(host)?)),
+            _ => None,
+        };
+        let endpoint = Self {
+            target,
+            authorization: basic_authorization(&config.client_id, config.client_secret.expose()),
+            proxy,
+            tls,
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+            http: http_config(),
+            url,
+        };
         endpoint.warm_up();
         Ok(endpoint)
     }
@@ -53,125 +68,132 @@ impl TokenEndpoint {
     /// Makes ureq build its process-wide values now. If a fork interrupted that, they would stay half built in the
     /// child, and every request there would wait for the other half.
     fn warm_up(&self) {
-        fork::without_forks(|| drop(self.post(NoLookup)));
+        fork::without_forks(|| drop(self.post(None)));
     }
 
     /// Sends one token request and waits for its response. Blocks for at most the request timeout; only a name lookup
     /// can take longer, because nothing can interrupt it.
     pub(crate) fn send(&self) -> Result<TokenResponse, Failure> {
-        let mut response = self.post(LookupHere).map_err(|error| no_response(&self.target, &error))?;
+        let deadline = clock::now().boottime + self.request_timeout;
+        let unavailable = |problem| Error::new(Status::Unavailable, format!("{} {problem}", self.target));
+        let stream = self.open_stream(deadline).map_err(unavailable)?;
+        let wants_certificate = stream.wants_certificate();
+        let mut response = self.post(Some(stream)).map_err(|error| self.no_response(error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let retry_after = || response::retry_after(&headers);
         let body = match read_body(response.body_mut()) {
             Ok(body) => body,
             Err(error) if response::is_success(status.into()) => {
-                return Err(Failure { retry_after: retry_after(), ..no_response(&self.target, &error) });
+                return Err(Failure { retry_after: retry_after(), ..self.no_response(error.into()) });
             }
             // The status of a refusal is enough, also if its body breaks off.
             Err(_) => Zeroizing::default(),
         };
-        response::read(status, &body).map_err(|Problem { status, http_status, message }| Failure {
-            error: Error::new(status, format!("{} {message}", self.target)).with_http_status(http_status),
-            retry_after: retry_after(),
+        response::read(status, &body).map_err(|Problem { status, http_status, mut message }| {
+            // nginx says so in a page only.
+            if http_status == 400 && wants_certificate {
+                message = format!("answered 400: {NO_CLIENT_CERTIFICATE}");
+            }
+            let error = Error::new(status, format!("{} {message}", self.target)).with_http_status(http_status);
+            Failure { error, retry_after: retry_after() }
         })
     }
 
+    /// Connects, through the proxy if there is one. An error is text that follows the target.
+    fn open_stream(&self, deadline: Instant) -> Result<Box<dyn Stream>, String> {
+        let (host, port) = match &self.proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => (self.url.host().unwrap_or_default(), port_of(&self.url)),
+        };
+        let addresses = look_up(host, port)?;
+        let connect_deadline = deadline.min(clock::now().boottime + self.connect_timeout);
+        let mut stream = connect(&addresses, connect_deadline).map_err(|error| unreachable("connect", &error))?;
+        if let Some(proxy) = &self.proxy {
+            let target = format!("{}:{}", self.url.host().unwrap_or_default(), port_of(&self.url));
+            proxy.open_tunnel(&mut stream, &target).map_err(|error| unreachable("proxy", &error))?;
+        }
+        let mut stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(stream),
+            Some((tls, name)) => {
+                Box::new(tls.handshake(name, stream).map_err(|error| unreachable("TLS handshake", &error))?)
+            }
+        };
+        stream.set_deadline(deadline);
+        Ok(stream)
+    }
+
     /// Uses an agent of its own: one token a day needs no pool, and a forked child inherits no connection.
-    fn post(&self, lookup: impl Resolver) -> Result<Response<Body>, ureq::Error> {
+    fn post(&self, stream: Option<Box<dyn Stream>>) -> Result<Response<Body>, ureq::Error> {
         let mut basic = HeaderValue::from_str(self.authorization.expose()).expect("base64 is ASCII");
         basic.set_sensitive(true);
-        let agent = Agent::with_parts(self.http.clone(), DefaultConnector::new(), lookup);
-        agent.post(&self.url).header(header::AUTHORIZATION, basic).send_empty()
+        exchange::agent(self.http.clone(), stream).post(&self.url).header(header::AUTHORIZATION, basic).send_empty()
+    }
+
+    /// The failure of a request that no whole response came to.
+    fn no_response(&self, error: ureq::Error) -> Failure {
+        let (status, what) = match error {
+            ureq::Error::Io(error) if error.get_ref().is_some_and(|within| within.is::<TooLarge>()) => {
+                (Status::BadResponse, format!("sent a bad response: {error}"))
+            }
+            ureq::Error::Io(error) => (Status::Unavailable, unreachable("response", &error)),
+            ureq::Error::LargeResponseHeader(..) => {
+                (Status::BadResponse, "sent a bad response: response headers are too large".to_owned())
+            }
+            ureq::Error::Protocol(_) => {
+                (Status::BadResponse, "sent a bad response: it is not HTTP, or has too many headers".to_owned())
+            }
+            _ => (Status::BadResponse, "sent a bad response: it cannot be read".to_owned()),
+        };
+        Error::new(status, format!("{} {what}", self.target)).into()
     }
 }
 
-fn http_config(config: &Config, proxy: Option<Proxy>, roots: RootCerts) -> ureq::config::Config {
-    let tls = TlsConfig::builder()
-        .root_certs(roots)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
+/// Without timeouts: the stream has a deadline.
+fn http_config() -> ureq::config::Config {
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .proxy(proxy)
-        .timeout_connect(Some(config.connect_timeout))
-        .timeout_global(Some(config.request_timeout))
-        .tls_config(tls)
+        .proxy(None)
         .user_agent(USER_AGENT)
         .build()
 }
 
-/// Looks names up on the calling thread. ureq's own way to limit a lookup is a thread that outlives it.
-#[derive(Debug)]
-struct LookupHere;
-
-impl Resolver for LookupHere {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        DefaultResolver::default().resolve(uri, config, NextTimeout { after: Timeout::NotHappening, ..timeout })
-    }
+fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
+    // The name in a certificate has no dot at its end.
+    let name = ServerName::try_from(bare_host(host).trim_end_matches('.').to_owned());
+    name.map_err(|_| Error::invalid("base_url", "has a host name that TLS cannot verify"))
 }
 
-/// Finds no address, so that a request ends before it would use the network.
-#[derive(Debug)]
-struct NoLookup;
-
-impl Resolver for NoLookup {
-    fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        Err(ureq::Error::HostNotFound)
+/// On this thread: nothing can interrupt a lookup.
+fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = (bare_host(host), port).to_socket_addrs().map_err(|error| format!("could not be found: {error}"))?;
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() {
+        return Err("could not be found: its name has no address".to_owned());
     }
+    Ok(addresses)
 }
 
 /// Reads one byte more than the limit, to tell a body at the limit from a larger one. The buffer never grows, so no
 /// copy is left behind.
-fn read_body(body: &mut Body) -> Result<Zeroizing<Vec<u8>>, ureq::Error> {
+fn read_body(body: &mut Body) -> io::Result<Zeroizing<Vec<u8>>> {
     let limit = BODY_LIMIT_BYTES + 1;
     let mut read = Zeroizing::new(Vec::with_capacity(limit));
     body.as_reader().take(limit as u64).read_to_end(&mut read)?;
     Ok(read)
 }
 
-/// The failure of a request that no whole response came to.
-fn no_response(target: &str, error: &ureq::Error) -> Failure {
-    let (status, what) = match error {
-        ureq::Error::HostNotFound => (Status::Unavailable, "could not be found: its name has no address".to_owned()),
-        ureq::Error::Timeout(stage) => (Status::Unavailable, format!("did not respond in time (stage: {stage})")),
-        ureq::Error::Io(error) => (Status::Unavailable, disconnected(error)),
-        ureq::Error::Rustls(error) => (Status::Unavailable, failed_tls(error)),
-        ureq::Error::Tls(problem) => (Status::Unavailable, format!("failed the TLS handshake: {problem}")),
-        ureq::Error::ConnectionFailed => (Status::Unavailable, "could not be reached".to_owned()),
-        ureq::Error::ConnectProxyFailed(_) => {
-            (Status::Unavailable, "could not be reached: the proxy refused the connection".to_owned())
-        }
-        ureq::Error::LargeResponseHeader(..) => {
-            (Status::BadResponse, "sent a bad response: response headers are too large".to_owned())
-        }
-        ureq::Error::Protocol(_) => {
-            (Status::BadResponse, "sent a bad response: it is not HTTP, or has too many headers".to_owned())
-        }
-        _ => (Status::BadResponse, "sent a bad response: it cannot be read".to_owned()),
-    };
-    Error::new(status, format!("{target} {what}")).into()
-}
-
-fn failed_tls(error: &rustls::Error) -> String {
-    format!("failed the TLS handshake: {error}")
-}
-
-fn disconnected(error: &io::Error) -> String {
-    let tls = error.get_ref().and_then(|within| within.downcast_ref::<rustls::Error>());
-    if let Some(tls) = tls {
-        return failed_tls(tls);
+/// The stage is the part of the request that failed.
+fn unreachable(stage: &str, error: &io::Error) -> String {
+    if error.get_ref().is_some_and(|within| within.is::<TlsProblem>()) {
+        return error.to_string();
     }
     match error.kind() {
-        ErrorKind::UnexpectedEof => "closed the connection before the response was complete".to_owned(),
+        ErrorKind::TimedOut => format!("did not respond in time (stage: {stage})"),
+        ErrorKind::UnexpectedEof => format!("closed the connection before it was complete (stage: {stage})"),
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            "reset the connection before the response was complete".to_owned()
+            format!("reset the connection before it was complete (stage: {stage})")
         }
         _ => format!("could not be reached: {error}"),
     }

@@ -9,8 +9,9 @@ use crate::{Breach, File, below, complaints, keep};
 /// own line, the rest of `runtime` has the line `runtime`. Only `lib.rs` may name all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &[]),
-    ("http", &["config", "runtime"]),
-    ("store", &["config", "http", "runtime"]),
+    ("net", &["config", "runtime"]),
+    ("http", &["config", "net", "runtime"]),
+    ("store", &["config", "net", "runtime"]),
     ("runtime", &[]),
     ("runtime/cache", &["config", "http", "store", "sync"]),
     ("runtime/fetch_thread", &["store"]),

@@ -5,23 +5,46 @@ use crate::http::token_endpoint::TokenEndpoint;
 
 #[test]
 fn accepts_an_address_with_credentials_only() {
-    for url in ["http://proxy.test:3128", "http://user:p4ss@proxy.test", "http://proxy.test/"] {
-        assert!(parse("proxy", url).is_ok(), "{url}");
+    for (url, address) in [
+        ("http://proxy.test:3128", "proxy.test:3128"),
+        ("http://user:p4ss@proxy.test", "proxy.test:80"),
+        ("http://user:p%40%23s@proxy.test/", "proxy.test:80"),
+        ("HTTP://proxy.test/", "proxy.test:80"),
+        ("proxy.test:3128", "proxy.test:3128"),
+        ("http://[::1]:3128", "[::1]:3128"),
+    ] {
+        let proxy = parse("proxy", url).expect(url);
+        assert_eq!(format!("{}:{}", proxy.host, proxy.port), address);
     }
     for url in [
         "http://u:p4ss@h:1/path",
         "http://u:p4ss@h:1/?x",
         "http://h:1#p4ss",
-        "http://p4ss@b@c:1",
         "http://h:0",
         "http://h:65536",
         "http://",
-        "https://u:p4ss@h",
-        "socks5://u:p4ss@h",
+        "http://u:p4ss@h@h:1",
         "not a url",
     ] {
-        let error = parse("proxy", url).expect_err(url);
+        let error = parse("proxy", url).err().expect(url);
         assert!(error.message().starts_with("proxy ") && !error.message().contains("p4ss"), "{url}: {error}");
+    }
+}
+
+#[test]
+fn says_what_to_change() {
+    for (url, expected) in [
+        ("https://u:p4ss@h", "the scheme https is not supported"),
+        ("socks5://u:p4ss@h", "the scheme socks5 is not supported"),
+        ("SOCKS5h://u:p4ss@h", "the scheme SOCKS5h is not supported"),
+        ("u:p4ss?://h", "its scheme is not supported"),
+        ("http://u:p4ss@x@h:1", "write them as %40"),
+        ("http://u:p4ss#@h:1", "write them as %40"),
+        ("http://u:p4/ss@h:1", "write them as %40"),
+        ("http://u:p4?ss@h:1", "write them as %40"),
+    ] {
+        let error = parse("HTTPS_PROXY", url).err().expect(url);
+        assert!(error.message().contains(expected) && !error.message().contains("p4"), "{url}: {error}");
     }
 }
 

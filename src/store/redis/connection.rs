@@ -3,22 +3,22 @@
 //! The `redis` crate speaks the protocol. Its own connections are not used: each reads the environment and the
 //! platform's roots again, and limits the time of one read, but not the time of a whole reply.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::{self, ErrorKind, Read};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use bankhub_core::{Error, Instant, Secret, policy};
 use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Parser, RedisConnectionInfo, Value};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::http::roots::load_roots;
+use crate::net::connect::connect;
+use crate::net::tls::{Tls, TlsProblem};
+use crate::net::{Stream, time_left};
 use crate::runtime::{clock, fork, thread};
 use crate::store::{failed, invalid};
 
@@ -34,7 +34,7 @@ pub(super) struct Server {
     /// One more than the fork depth of the process in which a name lookup is running, or 0.
     resolving: Arc<AtomicU64>,
     login: RedisConnectionInfo,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<(Tls, ServerName<'static>)>,
 }
 
 pub(super) struct Connection<'s> {
@@ -46,11 +46,6 @@ pub(super) struct Connection<'s> {
     is_closed: bool,
     /// A reply was late, or the server could not be reached again. The lease is left to expire.
     has_given_up: bool,
-}
-
-trait Stream: Read + Write {
-    /// Every read and write from now on must end by `deadline` (`boot`).
-    fn set_deadline(&mut self, deadline: Instant);
 }
 
 impl Server {
@@ -70,7 +65,7 @@ impl Server {
             "rediss" => {
                 let name = ServerName::try_from(host.clone());
                 let name = name.map_err(|_| invalid("has a host name that TLS cannot verify"))?;
-                Some((tls_config(config)?, name))
+                Some((Tls::new(config)?, name))
             }
             _ => None,
         };
@@ -110,17 +105,11 @@ impl Server {
 
     /// The stream has the same deadline.
     fn open_stream(&self, deadline: Instant) -> io::Result<Box<dyn Stream>> {
-        let mut refused = io::Error::new(ErrorKind::NotFound, "its name has no address");
-        let addresses = self.resolve(deadline)?;
-        for (index, address) in addresses.iter().enumerate() {
-            // An address that does not respond leaves time for the next ones.
-            let timeout = time_left(deadline)? / (addresses.len() - index) as u32;
-            match TcpStream::connect_timeout(address, timeout) {
-                Ok(stream) => return self.secure(BoundedStream { stream, deadline }),
-                Err(error) => refused = error,
-            }
-        }
-        Err(refused)
+        let stream = connect(&self.resolve(deadline)?, deadline)?;
+        Ok(match &self.tls {
+            None => Box::new(stream),
+            Some((tls, name)) => Box::new(tls.handshake(name, stream)?),
+        })
     }
 
     /// A name lookup cannot be interrupted: one that takes too long continues in the background, on its own thread.
@@ -143,34 +132,13 @@ impl Server {
         receiver.recv_timeout(time_left(deadline)?).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
     }
 
-    fn secure(&self, bounded: BoundedStream) -> io::Result<Box<dyn Stream>> {
-        bounded.stream.set_nodelay(true)?;
-        Ok(match &self.tls {
-            None => Box::new(bounded),
-            Some((config, name)) => {
-                let client = ClientConnection::new(Arc::clone(config), name.clone()).map_err(io::Error::other)?;
-                Box::new(StreamOwned::new(client, bounded))
-            }
-        })
-    }
-
     fn unreachable(&self, error: &io::Error) -> Error {
-        self.failed(if is_late(error) {
-            "did not respond in time".to_owned()
-        } else {
-            format!("could not be reached: {error}")
-        })
+        match error.get_ref() {
+            Some(within) if within.is::<TlsProblem>() => self.failed(within),
+            _ if is_late(error) => self.failed("did not respond in time"),
+            _ => self.failed(format!("could not be reached: {error}")),
+        }
     }
-}
-
-fn tls_config(config: &Config) -> Result<Arc<ClientConfig>, Error> {
-    let roots = load_roots(config.ca_file.as_deref())?;
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots.iter().map(|certificate| CertificateDer::from(certificate.der())));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = versions.expect("ring has what TLS 1.2 and 1.3 need").with_root_certificates(store);
-    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
 impl Connection<'_> {
@@ -237,51 +205,10 @@ impl Connection<'_> {
     }
 }
 
-/// A stream whose operations end by a deadline, however slowly the bytes arrive.
-struct BoundedStream {
-    stream: TcpStream,
-    deadline: Instant,
-}
-
-impl Read for BoundedStream {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
-        self.stream.read(bytes)
-    }
-}
-
-impl Write for BoundedStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for BoundedStream {
-    fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-    }
-}
-
-impl Stream for StreamOwned<ClientConnection, BoundedStream> {
-    fn set_deadline(&mut self, deadline: Instant) {
-        self.sock.set_deadline(deadline);
-    }
-}
-
 fn operation_deadline() -> Instant {
     clock::now().boottime + policy::STORE_OPERATION_MAX
 }
 
-fn time_left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_since(clock::now().boottime);
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
 fn is_late(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+    error.kind() == ErrorKind::TimedOut
 }

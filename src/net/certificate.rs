@@ -1,0 +1,89 @@
+//! Which certificate of a server is accepted: one that a trusted authority signed, and one that is itself configured.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::roots::Certificates;
+
+#[derive(Debug)]
+pub(super) struct Verifier {
+    roots: RootCertStore,
+    trusted: Arc<Certificates>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    pub(super) fn new(trusted: Arc<Certificates>, algorithms: WebPkiSupportedAlgorithms) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(trusted.iter().cloned());
+        Self { roots, trusted, algorithms }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    /// A certificate that is its own authority, as `openssl req -x509` makes it, may not identify a server (RFC 5280).
+    /// But whoever trusts exactly this certificate means this server, as OpenSSL and Go see it. So the chain is not
+    /// asked for then; the time and the name are, and the server proves that it has the key.
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.algorithms.all;
+        match verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms) {
+            // The time was checked before these errors.
+            Err(Error::InvalidCertificate(error)) if has_no_issuer(&error) && self.trusts_exactly(end_entity) => {}
+            result => result?,
+        }
+        verify_server_name(&certificate, name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl Verifier {
+    fn trusts_exactly(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.trusted.iter().any(|trusted| trusted == certificate)
+    }
+}
+
+fn has_no_issuer(error: &CertificateError) -> bool {
+    *error == CertificateError::UnknownIssuer || is_authority(error)
+}
+
+/// Whether the certificate of a server is that of an authority.
+pub(super) fn is_authority(error: &CertificateError) -> bool {
+    let CertificateError::Other(error) = error else { return false };
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
