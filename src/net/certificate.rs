@@ -41,8 +41,8 @@ impl ServerCertVerifier for Verifier {
         let certificate = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.algorithms.all;
         match verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms) {
-            // The time was checked before these errors.
-            Err(Error::InvalidCertificate(error)) if has_no_issuer(&error) && self.trusts_exactly(end_entity) => {}
+            // The time was checked before.
+            Err(Error::InvalidCertificate(error)) if lacks_issuer(&error) && self.trusts_exactly(end_entity) => {}
             result => result?,
         }
         verify_server_name(&certificate, name)?;
@@ -78,8 +78,10 @@ impl Verifier {
     }
 }
 
-fn has_no_issuer(error: &CertificateError) -> bool {
-    *error == CertificateError::UnknownIssuer || is_authority(error)
+/// Whether no trusted certificate is the issuer: none has its name, or only one with another key; or the certificate is
+/// its own issuer.
+pub(super) fn lacks_issuer(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::UnknownIssuer | CertificateError::BadSignature) || is_authority(error)
 }
 
 /// Whether the certificate of a server is that of an authority.

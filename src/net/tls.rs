@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, SignatureScheme, StreamOwned};
 
-use super::certificate::{Verifier, is_authority};
+use super::certificate::{Verifier, is_authority, lacks_issuer};
 use super::roots::Roots;
 use super::{Stream, TcpBounded};
 use crate::config::Config;
@@ -55,18 +55,21 @@ impl Tls {
         match result {
             Ok(_) => Ok(stream),
             Err(error) => {
-                let has_no_issuer = rustls_error(&error).is_some_and(is_unknown_issuer);
-                if has_no_issuer {
+                let lacks_issuer = is_certificate_error(&error, lacks_issuer);
+                if lacks_issuer {
                     self.roots.read_again();
                 }
-                Err(match has_no_issuer && self.roots.certificates().is_empty() {
-                    true => {
-                        io::Error::other(TlsProblem(format!("no trusted roots were found {}", self.roots.places())))
-                    }
+                Err(match lacks_issuer && self.roots.certificates().is_empty() {
+                    true => io::Error::other(TlsProblem(self.no_roots())),
                     false => stream.in_words(error),
                 })
             }
         }
+    }
+
+    fn no_roots(&self) -> String {
+        let places = self.roots.places();
+        format!("no trusted roots were found {places}; install the package ca-certificates, or set ca_file")
     }
 
     fn client_config(&self, certificate_request: Arc<CertificateRequest>) -> Arc<ClientConfig> {
@@ -147,8 +150,8 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn is_unknown_issuer(error: &rustls::Error) -> bool {
-    matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+fn is_certificate_error(error: &io::Error, is_it: impl FnOnce(&CertificateError) -> bool) -> bool {
+    matches!(rustls_error(error), Some(rustls::Error::InvalidCertificate(error)) if is_it(error))
 }
 
 fn wrong_host(presented: &[String]) -> String {
@@ -179,7 +182,10 @@ fn describe(error: &rustls::Error) -> String {
                 "a certificate is signed with an algorithm that is not supported; supported are RSA with SHA-2, \
                  Ed25519, and P-256 and P-384 with SHA-256 or SHA-384"
             }
-            BadSignature => "the signature of a certificate is wrong, or made with an RSA key of under 2048 bits",
+            BadSignature => {
+                "the trusted authority of this name has another key, or an RSA key of under 2048 bits; set ca_file to \
+                 the certificate of the authority"
+            }
             InvalidPurpose | InvalidPurposeContext { .. } => "the certificate is not for a server (extended key usage)",
             Revoked => "the certificate is revoked",
             UnhandledCriticalExtension => "the certificate has a critical extension that is not supported",

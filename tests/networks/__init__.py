@@ -1,0 +1,1 @@
+"""Tests of the library in the networks that its users have: proxies, several addresses, private certificates."""

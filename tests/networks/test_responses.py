@@ -1,0 +1,53 @@
+"""Responses that only a hostile or broken server sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.driver_process import Driver, Status
+from support.raw_server import TOKEN_BODY, RawServer
+from support.waiting import at_most
+
+from .conftest import cache_of
+
+LIMIT_BYTES = 1024 * 1024
+SYSTEM_BUFFERS_BYTES = 16 * LIMIT_BYTES
+"""The system takes so much from the server before the library has read it."""
+CHUNKED = f"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n{len(TOKEN_BODY):x}\r\n{TOKEN_BODY}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("response", "endless"),
+    [
+        (f"{CHUNKED}0\r\n", "X-Trailer: value\r\n"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+        ("HTTP/1.1 201 Created\r\n", "X-Header: value\r\n"),
+        ("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", "1;extension=value\r\n \r\n"),
+        ("HTTP/1.1 201 Created\r\n\r\n", " "),
+    ],
+    ids=["trailers", "continue", "hints", "headers", "chunks", "body"],
+)
+def test_an_endless_response_ends_at_a_limit(
+    driver: Driver, raw_server: RawServer, response: str, endless: str
+) -> None:
+    raw_server.response, raw_server.endless = response.encode(), endless.encode() * 1000
+    with at_most(8000, "get"):  # the request may take 10 s
+        reply = cache_of(driver, raw_server.url).get()
+    if reply.status != Status.OK:
+        reply.expect(Status.BAD_RESPONSE)
+    assert raw_server.sent_bytes < LIMIT_BYTES + SYSTEM_BUFFERS_BYTES
+    assert len(raw_server.received) == 1
+
+
+@pytest.mark.parametrize("fold", ["\r\n ", "\r\n\t", "\r\n   \t", "\n "])
+def test_a_folded_header_is_one_header(driver: Driver, raw_server: RawServer, fold: str) -> None:
+    head = f"HTTP/1.1 201 Created\r\nX-Folded: one,{fold}two\r\nContent-Length:{fold}{len(TOKEN_BODY)}\r\n\r\n"
+    raw_server.response = (head + TOKEN_BODY).encode()
+    assert cache_of(driver, raw_server.url).get().ok().value == "from-a-raw-server"
+
+
+def test_a_server_without_http_is_recognised_at_once(driver: Driver, raw_server: RawServer) -> None:
+    raw_server.response = b"220 mail.test ESMTP"
+    error = cache_of(driver, raw_server.url).get().expect(Status.BAD_RESPONSE)
+    assert "it is not HTTP" in error.message, error.message
