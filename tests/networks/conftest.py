@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Callable, Optional
@@ -11,6 +12,8 @@ import pytest
 from support.driver_process import Cache, Driver, Word
 from support.mock_server import CLIENT_ID, CLIENT_SECRET
 from support.raw_server import RawServer
+
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # where Debian has squid, nginx and ip, which not every user has on PATH
 
 StartDriver = Callable[..., Driver]
 
