@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::net::Stream;
 use crate::net::connect::connect;
 use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem};
+use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork};
 
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
@@ -167,7 +168,8 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
 
 /// On this thread: nothing can interrupt a lookup.
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = (bare_host(host), port).to_socket_addrs().map_err(|error| format!("could not be found: {error}"))?;
+    let found = while_0_to_2_are_taken(|| (bare_host(host), port).to_socket_addrs());
+    let found = found.map_err(|error| format!("could not be found: {error}"))?;
     let addresses: Vec<_> = found.collect();
     if addresses.is_empty() {
         return Err("could not be found: its name has no address".to_owned());

@@ -2,6 +2,8 @@
 //! again when a handshake fails because none of them signed the certificate of the server.
 
 use std::env::split_paths;
+use std::fs::ReadDir;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,6 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
 use crate::config::{self, Config};
+use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::fork::{ForkLock, PerProcess, held_by_forks};
 use crate::runtime::{clock, descriptor};
 
@@ -91,6 +94,10 @@ fn together(platform: Arc<Certificates>, ca_file: Option<&Path>) -> Result<Arc<C
     })
 }
 
+fn read_directory(path: &PathBuf) -> io::Result<ReadDir> {
+    while_0_to_2_are_taken(|| std::fs::read_dir(path))
+}
+
 fn read_ca_file(path: &Path) -> Result<Certificates, Error> {
     let wrong = |problem: String| Error::invalid("ca_file", format!("'{}' {problem}", path.display()));
     let unreadable = |error| wrong(format!("cannot be read: {error}"));
@@ -155,7 +162,7 @@ impl Platform {
     fn read(&self) -> Arc<Certificates> {
         let fingerprint = self.fingerprint();
         let mut certificates = self.system_store();
-        let files = self.directories.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path());
+        let files = self.directories.iter().flat_map(read_directory).flatten().flatten().map(|entry| entry.path());
         for file in self.file.iter().cloned().chain(files) {
             // One bad file must not hide the others. Reading a pipe or a device might never end.
             if std::fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() <= FILE_BYTES_MAX) {

@@ -1,5 +1,8 @@
 //! Keeps this library's descriptors above 2. A program that has closed its standard streams may still write log lines
-//! to 1 and 2, and what it opens next, or this library, gets those numbers.
+//! to 1 and 2, and whatever is opened next gets those numbers.
+
+#[cfg(target_os = "linux")]
+mod placeholders;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -7,26 +10,34 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// The same file or socket under a number above 2. For a socket, call it before `connect`: nothing can be sent before.
-///
-/// The descriptor has its first number for some microseconds: no system can open one at another number.
+#[cfg(target_os = "linux")]
+pub(crate) use placeholders::while_0_to_2_are_taken;
+
+/// Other systems have no descriptor that can be neither read nor written.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn while_0_to_2_are_taken<R>(open: impl FnOnce() -> R) -> R {
+    open()
+}
+
+/// Opens a file or a socket with a number above 2. A socket is to be connected afterwards: on other systems than Linux
+/// it has its first number for an instant, and nothing can be written to it before it is connected.
 #[cfg(unix)]
-pub(crate) fn above_standard_streams<T: From<OwnedFd> + Into<OwnedFd>>(opened: T) -> io::Result<T> {
-    let descriptor: OwnedFd = opened.into();
-    if descriptor.as_raw_fd() > libc::STDERR_FILENO {
-        return Ok(descriptor.into());
+pub(crate) fn open_above_2<T: From<OwnedFd> + Into<OwnedFd>>(open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let opened: OwnedFd = while_0_to_2_are_taken(open)?.into();
+    if opened.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(opened.into());
     }
-    descriptor.try_clone().map(T::from) // for the same reason, std gives a clone a number above 2
+    opened.try_clone().map(T::from) // for the same reason, std gives a clone a number above 2
 }
 
 #[cfg(not(unix))]
-pub(crate) fn above_standard_streams<T>(opened: T) -> io::Result<T> {
-    Ok(opened)
+pub(crate) fn open_above_2<T>(open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    open()
 }
 
 pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> io::Result<File> {
     #[expect(clippy::disallowed_methods, reason = "this is the file that opens files")]
-    options.open(path).and_then(above_standard_streams)
+    open_above_2(|| options.open(path))
 }
 
 /// The whole file.

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::runtime::descriptor::above_standard_streams;
+use crate::runtime::descriptor::open_above_2;
 
 pub(super) type Attempt = Socket;
 
 pub(super) fn start(address: SocketAddr) -> io::Result<Attempt> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    let socket = above_standard_streams(socket)?;
+    let socket = open_above_2(|| Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)))?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
         Err(error) if !is_in_progress(&error) => Err(error),

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::net::connect::connect;
 use crate::net::tls::{Tls, TlsProblem};
 use crate::net::{Stream, time_left};
+use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork, thread};
 use crate::store::{failed, invalid};
 
@@ -124,7 +125,7 @@ impl Server {
         let (sender, receiver) = mpsc::channel();
         let (host, port, resolving) = (self.host.clone(), self.port, Arc::clone(&self.resolving));
         let lookup = move || {
-            let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+            let found = while_0_to_2_are_taken(|| (host.as_str(), port).to_socket_addrs()).map(Vec::from_iter);
             resolving.store(0, Release);
             let _ = sender.send(found);
         };
