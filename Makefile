@@ -3,8 +3,9 @@
 PYTHON = python3
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
 export PKG_CONFIG_PATH := $(CURDIR)/build/install/lib/pkgconfig
-# All of this links with what is in target/release.
-unexport CARGO_TARGET_DIR CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
+# All of this links with what is in target/release. Other files may be where build.build-dir of cargo says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+unexport CARGO_BUILD_TARGET
 LINK = -Ltarget/release -lbankhub -Wl,-rpath,'$$ORIGIN/../target/release' -pthread
 
 .PHONY: help
@@ -58,7 +59,7 @@ setup: ## install what this machine lacks
 .PHONY: header
 header: ## write include/bankhub.h from src/ffi
 	cp "$$(cargo build -p bankhub --lib --message-format=json | \
-	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub-[0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
+	  sed -n 's|.*"out_dir":"\([^"]*/build/bankhub[-/][0-9a-f]*/out\)".*|\1|p')/bankhub.h" include/bankhub.h
 
 # Each writes its tables into docs/performance.md, and ends with a list of what missed its promise.
 MEASURE = .venv/bin/python benches/performance.py

@@ -37,8 +37,10 @@ fn write_header(root: &Path, header: &Path) {
 fn name_the_library(out: &Path) {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
-    // OUT_DIR is <profile>/build/<package>-<hash>/out; cargo has no variable for the profile's folder.
-    let Some(profile) = out.ancestors().nth(3) else { return };
+    // OUT_DIR is below <profile>/build; cargo has no variable for the profile's folder. If build.build-dir is set, the
+    // library is in another folder, and the link is of no use.
+    let build = out.ancestors().find(|folder| folder.ends_with("build"));
+    let Some(profile) = build.and_then(Path::parent) else { return };
     let link = profile.join(SONAME);
     if link.symlink_metadata().is_err() {
         #[cfg(unix)]

@@ -25,7 +25,7 @@ fn the_library_is_as_promised() {
 }
 
 fn library() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("release/libbankhub.so")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/libbankhub.so")
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
