@@ -31,7 +31,7 @@ build: cargo ## build the library, the mock server and every language's programs
 .PHONY: library
 # In a folder of its own: cargo names the library the same with any features, so where two sets of features take turns,
 # it compiles the library again each time. `install -C` leaves a file alone that is the same already.
-LIBRARY = cargo build --release -p bankhub --lib --features wiping-allocator --target-dir target/library
+LIBRARY = scripts/cargo build --release -p bankhub --lib --features wiping-allocator --target-dir target/library
 library: ## build the library alone, which needs only Rust
 	$(LIBRARY)
 	install -d target/release
@@ -156,7 +156,7 @@ benches: build/bench-first-token $(call unless,go,build/comparison-go build/benc
 # All of them at once, so that each dependency is compiled once, with the features that any of them asks for.
 .PHONY: cargo
 cargo: build/setup.mk library
-	cargo build --release --workspace --examples --bins
+	scripts/cargo build --release --workspace --examples --bins
 	DESTDIR= scripts/install build/install
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
