@@ -96,7 +96,8 @@ typedef struct bankhub_access_token {
    */
   size_t length;
   /**
-   * The text to send after "Authorization: Bearer ", NUL-terminated.
+   * The text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E),
+   * NUL-terminated.
    */
   char value[BANKHUB_TOKEN_CAPACITY];
 } bankhub_access_token;
@@ -295,7 +296,7 @@ typedef struct bankhub_stats {
 
 /**
  * The service cannot be reached or is not available now; a later try can succeed: name lookup, connect, TLS, timeout,
- * connection reset, HTTP 408, 5xx, or 403 without a JSON body (a block page).
+ * connection reset, HTTP 408, 421, 425, 5xx, or 403 without a JSON body (a block page).
  */
 #define BANKHUB_UNAVAILABLE 4
 

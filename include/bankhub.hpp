@@ -130,7 +130,8 @@ class Token {
   Token &operator=(const Token &) = default;
   ~Token() { bankhub_access_token_wipe(&native_); }
 
-  /// The text to send after "Authorization: Bearer ". It is valid as long as this object. It is a secret.
+  /// The text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E). It is
+  /// valid as long as this object. It is a secret.
   std::string_view value() const noexcept { return {native_.value, native_.length}; }
 
   /// value(), NUL-terminated.

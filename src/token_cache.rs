@@ -173,7 +173,7 @@ impl AccessToken {
         Self { value: Secret::new(value), generation: read.generation, expires_at }
     }
 
-    /// The text to send after `Authorization: Bearer `.
+    /// The text to send after `Authorization: Bearer `: 1 to 4,095 characters of visible ASCII (0x21 to 0x7E).
     pub fn value(&self) -> &str {
         self.value.expose()
     }

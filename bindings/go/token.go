@@ -17,7 +17,8 @@ type Token struct {
 	expiresAt  int64
 }
 
-// Value returns the text to send after "Authorization: Bearer ". It is a secret.
+// Value returns the text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E).
+// It is a secret.
 func (t Token) Value() string {
 	if t.value == nil {
 		return ""

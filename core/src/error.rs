@@ -14,7 +14,8 @@ pub enum Status {
     Unauthenticated,
     /// Too many requests: 429.
     RateLimited,
-    /// Try again later: name lookup, connect, TLS, timeout, reset, 408, 5xx, or a 403 that is not JSON (a block page).
+    /// Try again later: name lookup, connect, TLS, timeout, reset, 408, 421, 425, 5xx, or a 403 that is not
+    /// JSON (a block page).
     Unavailable,
     /// A response that the API does not document.
     BadResponse,

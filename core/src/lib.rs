@@ -35,5 +35,5 @@ pub use secret::Secret;
 pub use stats::Stats;
 pub use stored_token::StoredToken;
 pub use time::{Instant, Timestamp};
-pub use token::{Token, TokenResponse};
+pub use token::{Token, TokenResponse, is_token};
 pub use token_state::{Awaited, Invalidation, Poll, Publication, Published, Settings, TokenState};

@@ -7,6 +7,9 @@ use crate::jitter::Jitter;
 /// A longer ttl is cut to this: no API issues a token for longer, so the unit is probably wrong.
 pub const TTL_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// A longer token is refused. The C ABI copies tokens into memory of 4,096 bytes, with a NUL at the end.
+pub const TOKEN_BYTES_MAX: usize = 4095;
+
 /// Requests in one fetch: enough to survive a restart behind a load balancer, too few to overload a server. A fetch
 /// after a failed one sends a single request: otherwise a whole fleet would send three times as many to a server
 /// that is down (`make fleet`).

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::policy;
 use crate::secret::Secret;
 use crate::time::{Instant, Timestamp};
-use crate::token::Token;
+use crate::token::{Token, is_token};
 
 /// A token that some process has stored.
 #[derive(Debug)]
@@ -49,7 +49,9 @@ impl StoredToken {
         let (boot_id, value) = rest.split_at_checked(usize::from(*length))?;
         let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
         let sent_at = Timestamp { boottime: Instant::from_origin(boottime), realtime };
-        Some(Self { token: Token { value: Secret::new(text(value)?), ttl, sent_at }, boot_id: text(boot_id)? })
+        let value = Secret::new(text(value)?);
+        let boot_id = text(boot_id)?;
+        is_token(value.expose()).then_some(Self { token: Token { value, ttl, sent_at }, boot_id })
     }
 
     /// The token as if this process had requested it; `None`: it may be too old.

@@ -9,7 +9,7 @@ use crate::time::{Instant, Timestamp};
 /// An access token. Its ttl counts from the moment when its request was sent.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The text that follows `Bearer ` in a header (RFC 6750).
+    /// The text that follows `Bearer ` in a header (RFC 6750). See [`is_token`].
     pub value: Secret,
     /// How long it is valid.
     pub ttl: Duration,
@@ -24,6 +24,12 @@ pub struct TokenResponse {
     pub value: Secret,
     /// The `ttl`.
     pub ttl: Duration,
+}
+
+/// Whether the text can be a token: visible ASCII, which any header can carry. RFC 6750 allows fewer characters, but
+/// servers use others too.
+pub fn is_token(text: &str) -> bool {
+    (1..=policy::TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Token {

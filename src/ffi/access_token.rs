@@ -26,7 +26,8 @@ pub struct bankhub_access_token {
     pub reserved: [u64; 4],
     /// Bytes of `value` without the NUL; 0 if the call returned no token.
     pub length: usize,
-    /// The text to send after "Authorization: Bearer ", NUL-terminated.
+    /// The text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E),
+    /// NUL-terminated.
     pub value: [c_char; BANKHUB_TOKEN_CAPACITY],
 }
 

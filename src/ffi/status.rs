@@ -16,7 +16,7 @@ pub const BANKHUB_UNAUTHENTICATED: bankhub_status = 2;
 /// Too many requests: HTTP 429. `retry_after_ms` says when the next request may be sent.
 pub const BANKHUB_RATE_LIMITED: bankhub_status = 3;
 /// The service cannot be reached or is not available now; a later try can succeed: name lookup, connect, TLS, timeout,
-/// connection reset, HTTP 408, 5xx, or 403 without a JSON body (a block page).
+/// connection reset, HTTP 408, 421, 425, 5xx, or 403 without a JSON body (a block page).
 pub const BANKHUB_UNAVAILABLE: bankhub_status = 4;
 /// A response that the API does not document: any other HTTP status, a redirect, or a body that is not the documented
 /// JSON.

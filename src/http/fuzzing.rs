@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Failure, TokenResponse, policy};
+use bankhub_core::{Failure, TokenResponse, is_token, policy};
 use ureq::http::{HeaderMap, HeaderValue, header};
 
 use super::response::{self, Problem};
@@ -13,9 +13,9 @@ use crate::config::Config;
 pub fn response(input: &[u8]) {
     let Some((status, body)) = input.split_first_chunk::<3>() else { return };
     let http_status = str::from_utf8(status).ok().and_then(|status| status.parse().ok()).unwrap_or(201);
-    match response::read(http_status, body) {
+    match response::read(http_status, &HeaderMap::new(), body) {
         Ok(TokenResponse { value, ttl }) => {
-            assert!(response::is_b64token(value.expose()) && !ttl.is_zero() && ttl <= policy::TTL_MAX)
+            assert!(is_token(value.expose()) && !ttl.is_zero() && ttl <= policy::TTL_MAX)
         }
         Err(Problem { http_status, message, .. }) => {
             assert!(message.starts_with(&format!("answered {http_status}: ")) && message.len() < 200)

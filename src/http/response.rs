@@ -1,23 +1,19 @@
 //! The meaning of a response of the token endpoint: a token, or a failure and its kind. No message repeats text of the
 //! response: a server may echo what was sent to it.
 
-use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use bankhub_core::{Secret, Status, TokenResponse, policy};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, Visitor};
-use serde_json::value::RawValue;
+use bankhub_core::{Status, TokenResponse};
+use serde::de::IgnoredAny;
 use ureq::http::{HeaderMap, header};
 
+use self::body::Body;
 use crate::runtime::clock;
-use crate::runtime::published_token::TOKEN_CAPACITY;
+
+mod body;
 
 /// The documented response has about 100 bytes; a much longer one is some other page.
 pub(super) const BODY_LIMIT_BYTES: usize = 64 * 1024;
-
-/// It has no place before JSON (RFC 8259, section 8.1), but some servers send one, and it does no harm.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a response is not a usable token.
 #[derive(Debug)]
@@ -29,143 +25,70 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-/// Reads a status and a body. A body of more than `BODY_LIMIT_BYTES` counts as empty.
-pub(super) fn read(http_status: u16, body: &[u8]) -> Result<TokenResponse, Problem> {
-    let body = if body.len() > BODY_LIMIT_BYTES { &[] } else { body };
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+/// Reads a response. The body may be cut one byte beyond `BODY_LIMIT_BYTES`.
+pub(super) fn read(http_status: u16, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, Problem> {
     let parsed = Body::parse(body);
-    let code = parsed.as_ref().and_then(|parsed| parsed.code.as_ref()).map_or(http_status.into(), |code| code.0);
-    let contradicts = is_success(http_status.into()) && !is_success(code);
-    let meant = match u16::try_from(code) {
-        Ok(code @ 100..) if contradicts => code,
-        _ => http_status,
+    // Where the HTTP status is a failure, no code is asked.
+    let code = parsed.as_ref().ok().and_then(Body::code).filter(|_| is_success(http_status.into()));
+    let meant = match code {
+        Some(Some(code)) if !is_success(code) => u16::try_from(code).ok().filter(|code| *code >= 100),
+        Some(None) => None,
+        _ => Some(http_status),
     };
-    let failed =
-        |status, what: &str| Err(Problem { status, http_status: meant, message: format!("answered {meant}: {what}") });
-    match meant {
-        200..=299 if contradicts => {
-            return failed(Status::BadResponse, "the code in the body is not an HTTP status; check base_url");
-        }
-        200..=299 => {}
-        401 => return failed(Status::Unauthenticated, "the client id or secret is invalid or disabled; check both"),
-        403 if serde_json::from_slice::<IgnoredAny>(body).is_ok() => {
-            return failed(
-                Status::Unauthenticated,
-                "the client id or secret is not allowed to get a token; check both",
-            );
-        }
-        403 => return failed(Status::Unavailable, "a page that is not JSON blocks the request; try later"),
-        429 => return failed(Status::RateLimited, "too many requests"),
-        408 | 500..=599 => return failed(Status::Unavailable, "the service is not available; try later"),
-        300..=399 => return failed(Status::BadResponse, "a redirect, which is not followed; check base_url"),
-        _ => return failed(Status::BadResponse, "the API does not document this status; check base_url"),
+    let http_status = meant.unwrap_or(http_status);
+    let problem = |status, what: &str| {
+        let message = format!("answered {http_status}: {what}");
+        Problem { status, http_status, message }
+    };
+    let bad = |what: &str| problem(Status::BadResponse, &format!("{what}; check base_url"));
+    let coded = || body::coding(headers, body).map(|coding| format!("the body is compressed ({coding}) unasked"));
+    if meant.is_none() {
+        return Err(bad("the code in the body is not an HTTP status"));
     }
-    let Some(parsed) = parsed else {
-        return failed(Status::BadResponse, "the body is not the JSON object that the API documents; check base_url");
-    };
-    let (access_token, ttl) = match parsed.data {
-        Some(data) if parsed.access_token.is_none() => (data.access_token, data.ttl),
-        _ => (parsed.access_token, parsed.ttl),
-    };
-    let Some(value) = access_token.filter(|token| is_b64token(token.expose())) else {
-        return failed(Status::BadResponse, "access_token is missing or cannot be sent in a header (RFC 6750)");
-    };
-    match ttl {
-        Some(U64OrString(ttl)) if ttl > 0 => {
-            Ok(TokenResponse { value, ttl: Duration::from_secs(ttl).min(policy::TTL_MAX) })
+    match http_status {
+        200..=299 => parsed.map_err(|what| bad(&coded().unwrap_or(what.into())))?.token().map_err(bad),
+        401 => Err(problem(Status::Unauthenticated, "the client id or secret is invalid or disabled; check both")),
+        403 if is_json(body) => {
+            Err(problem(Status::Unauthenticated, "the client id or secret is not allowed to get a token; check both"))
         }
-        _ => failed(Status::BadResponse, "ttl is missing or not a positive number of seconds"),
+        403 => Err(problem(Status::Unavailable, "a page that is not JSON blocks the request; try later")),
+        429 => Err(problem(Status::RateLimited, "too many requests")),
+        status if is_temporary(status) => Err(problem(Status::Unavailable, "the service is not available; try later")),
+        300..=399 => Err(problem(Status::BadResponse, "a redirect, which is not followed; check base_url")),
+        _ => Err(problem(Status::BadResponse, "the API does not document this status; check base_url")),
     }
+}
+
+/// Request Timeout, Misdirected Request (RFC 9110, sections 15.5.9 and 15.5.20), Too Early (RFC 8470), and every
+/// failure of the server: the same request can succeed later, on a new connection.
+fn is_temporary(http_status: u16) -> bool {
+    matches!(http_status, 408 | 421 | 425 | 500..=599)
+}
+
+fn is_json(body: &[u8]) -> bool {
+    body.len() <= BODY_LIMIT_BYTES && serde_json::from_slice::<IgnoredAny>(body::without_byte_order_mark(body)).is_ok()
 }
 
 /// Seconds or an HTTP date (RFC 9110, section 10.2.3). A date in the past asks for no wait, and so does a text that is
 /// neither; but any value ends the fetch.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().unwrap_or_default().trim();
-    let date = || {
-        let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(date.saturating_sub(clock::now().realtime))
-    };
-    Some(digits(text).map(Duration::from_secs).or_else(date).unwrap_or_default())
+    // By the clock of the server, which may differ from ours by any time.
+    let wait = || Some(date(text)?.saturating_sub(sent_at(headers).unwrap_or_else(|| clock::now().realtime)));
+    Some(digits(text).map(Duration::from_secs).or_else(wait).unwrap_or_default())
+}
+
+/// When the server says that it sent the response.
+fn sent_at(headers: &HeaderMap) -> Option<Duration> {
+    date(headers.get(header::DATE)?.to_str().ok()?.trim())
+}
+
+fn date(text: &str) -> Option<Duration> {
+    httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }
 
 pub(super) fn is_success(status: u64) -> bool {
     (200..=299).contains(&status)
-}
-
-/// The text that a Bearer header may carry: `b64token` (RFC 6750, section 2.1).
-pub(super) fn is_b64token(token: &str) -> bool {
-    let body = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !body.is_empty() && token.len() < TOKEN_CAPACITY && body.bytes().all(allowed)
-}
-
-/// The derived code refuses a key that occurs twice.
-#[derive(Deserialize)]
-struct Body {
-    code: Option<U64OrString>,
-    #[serde(default, deserialize_with = "secret")]
-    access_token: Option<Secret>,
-    ttl: Option<U64OrString>,
-    #[serde(default, deserialize_with = "data_if_it_fits")]
-    data: Option<Data>,
-}
-
-/// Where an older shape of the response has the token.
-#[derive(Deserialize)]
-struct Data {
-    #[serde(default, deserialize_with = "secret")]
-    access_token: Option<Secret>,
-    ttl: Option<U64OrString>,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
-}
-
-/// The documented shape has no `data`, so anything may be there.
-fn data_if_it_fits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Data>, D::Error> {
-    let raw: &RawValue = Deserialize::deserialize(deserializer)?;
-    Ok(serde_json::from_str(raw.get()).ok())
-}
-
-impl Body {
-    /// The derived code alone would accept an array instead of the object.
-    fn parse(body: &[u8]) -> Option<Self> {
-        let is_object = body.trim_ascii_start().starts_with(b"{");
-        is_object.then(|| serde_json::from_slice(body).ok()).flatten()
-    }
-}
-
-/// A whole number, or a string of digits.
-struct U64OrString(u64);
-
-impl<'de> Deserialize<'de> for U64OrString {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-        impl Visitor<'_> for NumberVisitor {
-            type Value = U64OrString;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<U64OrString, E> {
-                Ok(U64OrString(number))
-            }
-
-            /// serde_json also reports a whole number beyond 64 bits as a float; it counts as the largest `u64`.
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<U64OrString, E> {
-                let is_large = number >= u64::MAX as f64;
-                is_large.then_some(U64OrString(u64::MAX)).ok_or_else(|| E::custom("not a whole number"))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<U64OrString, E> {
-                digits(text).map(U64OrString).ok_or_else(|| E::custom("not a whole number"))
-            }
-        }
-        deserializer.deserialize_any(NumberVisitor)
-    }
 }
 
 /// A text of digits and nothing else; a number beyond 64 bits is the largest `u64`.

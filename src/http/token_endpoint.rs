@@ -90,7 +90,7 @@ impl TokenEndpoint {
             // The status of a refusal is enough, also if its body breaks off.
             Err(_) => Zeroizing::default(),
         };
-        response::read(status, &body).map_err(|Problem { status, http_status, mut message }| {
+        response::read(status, &headers, &body).map_err(|Problem { status, http_status, mut message }| {
             // nginx says so in a page only.
             if http_status == 400 && wants_certificate {
                 message = format!("answered 400: {NO_CLIENT_CERTIFICATE}");
@@ -157,6 +157,10 @@ fn http_config() -> ureq::config::Config {
         .max_redirects_will_error(false)
         .proxy(None)
         .user_agent(USER_AGENT)
+        // Without it, frameworks answer a wrong secret with a redirect to a login page.
+        .accept("application/json")
+        // Without it, a server may choose any coding (RFC 9110, section 12.5.3).
+        .accept_encoding("identity")
         .build()
 }
 

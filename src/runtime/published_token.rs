@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 use std::time::Duration;
 
+use bankhub_core::policy::TOKEN_BYTES_MAX;
 use bankhub_core::{Instant, Published, Secret, Timestamp, Token};
 
 use crate::runtime::clock::Coarse;
@@ -23,7 +24,7 @@ pub(crate) use copy::{TokenCopy, TokenMemory};
 pub(crate) use memory::MaybeOwned;
 
 /// The longest token that can be returned, in bytes, its NUL included.
-pub(crate) const TOKEN_CAPACITY: usize = 4096;
+pub(crate) const TOKEN_CAPACITY: usize = TOKEN_BYTES_MAX + 1;
 
 const WORD: usize = size_of::<u64>();
 const WORDS: usize = TOKEN_CAPACITY / WORD;

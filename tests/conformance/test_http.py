@@ -50,6 +50,16 @@ def test_sends_the_token(http_client: HttpClient, mock_server: MockServer) -> No
     assert mock_server.token_requests() == 1
 
 
+def test_sends_a_token_of_any_visible_ascii(http_client: HttpClient, mock_server: MockServer) -> None:
+    token = "".join(map(chr, range(0x21, 0x7F)))
+    mock_server.respond(201, json.dumps({"code": 201, "access_token": token, "ttl": 60_000}))
+
+    assert http_client.send(resource(mock_server, "company")).status == 401, "the mock server did not issue this token"
+
+    request = mock_server.counters().last_resource_request
+    assert request and request.headers["authorization"] == f"Bearer {token}"
+
+
 def test_two_programs_fetch_two_tokens_without_a_store(
     http_client: HttpClient, mock_server: MockServer, store: dict[str, str]
 ) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import email.utils
+import gzip
+import http.server
 import json
+import threading
 import time
+import zlib
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,6 +22,7 @@ from .conftest import NewCache
 
 HTML = "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>"
 TOKEN = "5e79079684d93027ed1d7e414b04543b1d6ef164"
+VISIBLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 BODY_LIMIT_BYTES = 64 * 1024
 TOKEN_LENGTH_MAX = 4095
 TEN_YEARS_S = 315_360_000
@@ -79,9 +84,12 @@ FAILURES = [
     Failure("429", 429, error_body(429), Status.RATE_LIMITED),
     Failure("429-html", 429, HTML, Status.RATE_LIMITED),
     unavailable("408", 408, ""),
+    unavailable("421", 421, ""),
+    unavailable("425", 425, error_body(425, "Too Early")),
     unavailable("500", 500, json.dumps({"code": 500, "message": "x", "status": "error", "error": "x"})),
     unavailable("502-html", 502, HTML),
     unavailable("503", 503, error_body(503)),
+    unavailable("529", 529, HTML),
     bad("400", 400, json.dumps({"code": 400, "message": "Bad request", "errors": {"field": "x"}})),
     bad("404", 404, error_body(404, "Resource not found")),
     bad("404-html", 404, HTML),
@@ -108,13 +116,15 @@ FAILURES = [
     bad("ttl-missing", 201, token_body(ttl=None)),
     bad("ttl-zero", 201, token_body(ttl=0)),
     bad("ttl-negative", 201, token_body(ttl=-60_000)),
-    bad("ttl-fraction", 201, token_body(ttl=0.5)),
+    bad("ttl-below-one", 201, token_body(ttl=0.5)),
     bad("ttl-text", 201, token_body(ttl="soon")),
+    bad("ttl-nan", 201, token_body(ttl="NaN")),
     bad("ttl-true", 201, token_body(ttl=True)),
     bad("ttl-twice", 201, f'{{"access_token":"{TOKEN}","ttl":60000,"ttl":60000}}'),
     bad("expires-in-alone", 201, token_body(ttl=None, expires_in=3600)),
     unauthenticated("200-but-code-401", 200, error_body(401), body_code=401),
     unauthenticated("201-with-a-token-but-code-403", 201, token_body(code=403), body_code=403),
+    unavailable("200-but-code-425", 200, error_body(425), body_code=425),
     unavailable("200-but-code-503", 200, error_body(503), body_code=503),
     Failure("200-but-code-429", 200, error_body(429), Status.RATE_LIMITED, body_code=429),
     bad("200-but-code-404", 200, error_body(404), body_code=404),
@@ -151,9 +161,12 @@ SUCCESSES = [
     pytest.param(201, token_body(code=200), TOKEN, 60_000, id="another-2xx-code"),
     pytest.param(201, token_body(code=None), TOKEN, 60_000, id="no-code"),
     pytest.param(201, token_body(ttl="60000"), TOKEN, 60_000, id="ttl-in-a-string"),
+    pytest.param(201, token_body(ttl=3600.9), TOKEN, 3600, id="ttl-with-a-fraction"),
+    pytest.param(201, token_body().replace("60000", "6e4"), TOKEN, 60_000, id="ttl-with-an-exponent"),
+    pytest.param(201, token_body(ttl="3600.0"), TOKEN, 3600, id="ttl-with-a-fraction-in-a-string"),
     pytest.param(201, token_body(ttl=10**12), TOKEN, TEN_YEARS_S, id="ttl-beyond-ten-years"),
     pytest.param(201, token_body(data={"more": [1, None]}, expires_in=1), TOKEN, 60_000, id="unknown-keys"),
-    pytest.param(201, token_body(access_token="aZ09-._~+/=="), "aZ09-._~+/==", 60_000, id="every-kind-of-character"),
+    pytest.param(201, token_body(access_token=VISIBLE_ASCII), VISIBLE_ASCII, 60_000, id="every-character"),
     pytest.param(201, token_body(access_token="x"), "x", 60_000, id="shortest-token"),
     pytest.param(
         201, token_body(access_token="y" * TOKEN_LENGTH_MAX), "y" * TOKEN_LENGTH_MAX, 60_000, id="longest-token"
@@ -176,6 +189,77 @@ def test_accepts_a_token(
     assert mock_server.token_requests() == 1
 
 
+@pytest.mark.only("c", because="the core makes the request")
+def test_asks_for_json_without_a_coding(cache: Cache, mock_server: MockServer) -> None:
+    cache.get().ok()
+
+    request = mock_server.counters().last_token_request
+    assert request
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["accept-encoding"] == "identity"
+
+
+BAD_TTL = "ttl is not a number of seconds of at least 1"
+BAD_CHARACTER = "access_token has a character other than visible ASCII"
+TOO_LONG = "access_token is too long: it has more than 4095 bytes"
+WRONG_PARTS = [
+    pytest.param(token_body(ttl="soon"), BAD_TTL, id="ttl"),
+    pytest.param(token_body().replace("60000", "1e-400"), BAD_TTL, id="ttl-small"),
+    pytest.param(token_body(ttl=None), "ttl is missing", id="no-ttl"),
+    pytest.param(token_body(code="success"), "the code in the body is not an HTTP status", id="code"),
+    pytest.param(token_body(access_token=[TOKEN]), "access_token is not a string", id="type"),
+    pytest.param(token_body(access_token=f"{TOKEN}\n"), BAD_CHARACTER, id="line"),
+    pytest.param(token_body(access_token="x" * 4096), TOO_LONG, id="long"),
+    pytest.param("", "the body is empty", id="empty"),
+    pytest.param(HTML, "the body is a page in HTML or XML, not JSON", id="html"),
+    pytest.param(token_body()[:-1], "the body ends in the middle of its JSON", id="cut-off"),
+    pytest.param("[]", "the body is JSON, but not an object", id="array"),
+    pytest.param("x" * (BODY_LIMIT_BYTES + 1), f"the body is larger than {BODY_LIMIT_BYTES} bytes", id="large"),
+]
+
+
+@pytest.mark.only("c", because="the core makes the message")
+@pytest.mark.parametrize("body, words", WRONG_PARTS)
+def test_names_what_is_wrong_with_a_body(cache: Cache, mock_server: MockServer, body: str, words: str) -> None:
+    mock_server.respond(201, body)
+    assert f"answered 201: {words}" in cache.get().expect(Status.BAD_RESPONSE).message
+
+
+ENCODED = [
+    pytest.param(gzip.compress(token_body().encode()), {"Content-Encoding": "gzip"}, "compressed (gzip)", id="gzip"),
+    pytest.param(gzip.compress(token_body().encode()), {}, "compressed (gzip)", id="gzip-that-no-header-names"),
+    pytest.param(zlib.compress(token_body().encode()), {"Content-Encoding": "deflate"}, "(deflate)", id="deflate"),
+    pytest.param(b"\x8b\x1f\x80{}\x03", {"Content-Encoding": "br"}, "compressed (br)", id="br"),
+    pytest.param(token_body().encode("utf-16"), {}, "in UTF-16 or UTF-32; JSON must be in UTF-8", id="utf-16"),
+    pytest.param(token_body().encode("utf-16-be"), {}, "in UTF-16 or UTF-32; JSON must be in UTF-8", id="utf-16-be"),
+    pytest.param(token_body().encode("utf-32"), {}, "in UTF-16 or UTF-32; JSON must be in UTF-8", id="utf-32"),
+    pytest.param('{"access_token":"\xe9"}'.encode("latin-1"), {}, "not in UTF-8, as JSON must be", id="latin-1"),
+]
+
+
+@pytest.mark.only("c", because="the core makes the message")
+@pytest.mark.parametrize("body, headers, words", ENCODED)
+def test_names_how_a_body_is_encoded(new_cache: NewCache, body: bytes, headers: dict[str, str], words: str) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(201)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            error = new_cache(base_url=f"http://127.0.0.1:{server.server_port}").get().expect(Status.BAD_RESPONSE)
+        finally:
+            server.shutdown()
+    assert words in error.message
+
+
 @pytest.mark.parametrize("http_status", [301, 302, 303, 307, 308])
 def test_does_not_follow_redirects(cache: Cache, mock_server: MockServer, http_status: int) -> None:
     other_server = MockServer()
@@ -195,6 +279,8 @@ def test_does_not_follow_redirects(cache: Cache, mock_server: MockServer, http_s
     [
         pytest.param("30", 29, 30, id="seconds"),
         pytest.param("+40 s", 37, 40, id="date"),
+        pytest.param("Thu, 01 Jan 2015 10:00:50 GMT", 50, 50, id="date-by-the-clock-of-the-server"),
+        pytest.param("Thu, 01 Jan 2015 10:00:00 GMT", 0.3, 1, id="date-that-has-passed"),
         pytest.param("86400", 3599, 3600, id="more-than-an-hour"),
         pytest.param("0", 0.3, 1, id="less-than-the-backoff"),
         pytest.param("soon", 0.3, 1, id="garbage"),
@@ -212,7 +298,8 @@ def test_honours_retry_after(
 ) -> None:
     if retry_after.startswith("+"):
         retry_after = email.utils.formatdate(time.time() + int(retry_after.split()[0]), usegmt=True)
-    mock_server.respond(http_status, error_body(http_status), {"Retry-After": retry_after})
+    date = {"Date": "Thu, 01 Jan 2015 10:00:00 GMT"} if "2015" in retry_after else {}  # else that of the mock server
+    mock_server.respond(http_status, error_body(http_status), {"Retry-After": retry_after, **date})
 
     error = cache.get().expect(status)
 

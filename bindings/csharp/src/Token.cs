@@ -23,7 +23,10 @@ namespace BankHub
             ExpiresAt = DateTimeOffset.FromUnixTimeSeconds(Marshal.ReadInt64(native, ExpiresAtOffset));
         }
 
-        /// <summary>The text to send after "Authorization: Bearer ". It is a secret.</summary>
+        /// <summary>
+        /// The text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E). It
+        /// is a secret.
+        /// </summary>
         public string Value { get; }
 
         /// <summary>Never 0; grows with every new token of its cache.</summary>

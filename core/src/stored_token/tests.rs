@@ -59,7 +59,11 @@ fn encodes_without_moving_the_token() {
 #[test]
 fn refuses_bytes_that_are_not_a_token() {
     let plain = StoredToken::encode(&stored(), "id");
-    for length in 0..27 {
+    for length in 0..=27 {
         assert!(StoredToken::decode(&plain[..length]).is_none(), "{length} bytes");
+    }
+    for value in ["a b", "a\r\nX-Injected: 1", "\u{e9}", &"x".repeat(policy::TOKEN_BYTES_MAX + 1)] {
+        let token = Token { value: Secret::new(value.to_owned()), ..stored() };
+        assert!(StoredToken::decode(&StoredToken::encode(&token, "id")).is_none(), "{value:.20}");
     }
 }

@@ -11,7 +11,8 @@ class Token:
     """One access token."""
 
     value: str = field(repr=False)
-    """The text to send after "Authorization: Bearer ". It is a secret."""
+    """The text to send after "Authorization: Bearer ": 1 to 4,095 characters of visible ASCII (0x21 to 0x7E). A
+    secret."""
     generation: int
     """Never 0; grows with every new token of its cache."""
     expires_at: datetime
