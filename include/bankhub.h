@@ -122,7 +122,7 @@ typedef struct bankhub_config {
    */
   const char *client_secret;
   /**
-   * "https://host[:port][/path]", without user info, query and fragment. Plain http is accepted for loopback only,
+   * `https://host[:port][/path]`, without user info, query and fragment. Plain http is accepted for loopback only,
    * unless `flags` has BANKHUB_ALLOW_HTTP. NULL: BANKHUB_SANDBOX_URL.
    */
   const char *base_url;
@@ -132,12 +132,12 @@ typedef struct bankhub_config {
    */
   const char *ca_file;
   /**
-   * An HTTP proxy, "http://[user:password@]host[:port]". NULL: HTTPS_PROXY and NO_PROXY decide. "": no proxy.
+   * An HTTP proxy, `http://[user:password@]host[:port]`. NULL: HTTPS_PROXY and NO_PROXY decide. "": no proxy.
    */
   const char *proxy;
   /**
-   * Where processes with the same id, secret and base URL share one token: "file:/DIR",
-   * "redis://[[user]:password@]host[:port][/database]", or "rediss://…" for TLS. DIR (Unix only) must be a directory
+   * Where processes with the same id, secret and base URL share one token: `file:/DIR`,
+   * `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS. DIR (Unix only) must be a directory
    * that this user owns, mode 0700, and not a symbolic link; it is created if it does not exist. A store that fails
    * makes no call fail: `last_error` in bankhub_stats says what is wrong. NULL: the token is not shared.
    */

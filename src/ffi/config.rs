@@ -22,16 +22,16 @@ pub struct bankhub_config {
     pub client_id: *const c_char,
     /// Required. Not empty, no control characters.
     pub client_secret: *const c_char,
-    /// "https://host[:port][/path]", without user info, query and fragment. Plain http is accepted for loopback only,
+    /// `https://host[:port][/path]`, without user info, query and fragment. Plain http is accepted for loopback only,
     /// unless `flags` has BANKHUB_ALLOW_HTTP. NULL: BANKHUB_SANDBOX_URL.
     pub base_url: *const c_char,
     /// A PEM file with certificates to trust in addition to the platform's roots. bankhub_token_new reads it. NULL:
     /// none.
     pub ca_file: *const c_char,
-    /// An HTTP proxy, "http://[user:password@]host[:port]". NULL: HTTPS_PROXY and NO_PROXY decide. "": no proxy.
+    /// An HTTP proxy, `http://[user:password@]host[:port]`. NULL: HTTPS_PROXY and NO_PROXY decide. "": no proxy.
     pub proxy: *const c_char,
-    /// Where processes with the same id, secret and base URL share one token: "file:/DIR",
-    /// "redis://[[user]:password@]host[:port][/database]", or "rediss://…" for TLS. DIR (Unix only) must be a directory
+    /// Where processes with the same id, secret and base URL share one token: `file:/DIR`,
+    /// `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS. DIR (Unix only) must be a directory
     /// that this user owns, mode 0700, and not a symbolic link; it is created if it does not exist. A store that fails
     /// makes no call fail: `last_error` in bankhub_stats says what is wrong. NULL: the token is not shared.
     pub store: *const c_char,

@@ -73,6 +73,7 @@ GO_TEST = ["go", "test", "-race", "-count=1", "-json", "./..."]
 # the variable, or it compiles some dependencies again: the test programs get it from cargo's runner.
 CARGO_TEST = ["cargo", "--config", 'target."cfg(all())".runner = ["env", "RUSTC_BOOTSTRAP=1"]', "test", "--workspace"]
 DOC_TEST = ["env", f"RUSTDOC={ROOT}/scripts/rustdoc", "cargo", "test", "--workspace", "--doc"]
+DOC = ["env", "RUSTDOCFLAGS=-D warnings", "cargo", "doc", "--quiet", "--workspace", "--no-deps"]
 JSON = ["--no-fail-fast", "--", "-Zunstable-options", "--format", "json"]
 
 MONO_TESTS = ["mono", "build/test-csharp.exe", f"--junitxml={REPORT}"]
@@ -137,6 +138,8 @@ STEPS = [
     Step("rustfmt", ["cargo", "fmt", "--all", "--check"], "rust"),
     Step("clippy", CLIPPY, "rust"),
     Step("rust-tests", [*CARGO_TEST, "--lib", "--bins", "--tests", "--examples", *JSON], "rust", libtest),
+    Step("cargo-doc", DOC, "rust"),
+    Step("cargo-doc-private", [*DOC, "--document-private-items", "--no-default-features"], "rust"),
     Step("rust-docs", [*DOC_TEST, *JSON], "rust", libtest),
     Step("library", [*CARGO_TEST, "--test", "library", *JSON], "rust", libtest, builds="library"),
     header("header-c99", "bankhub.h", "cc", "-std=c99", "-xc", groups="headers c", needs=""),
