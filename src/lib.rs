@@ -13,6 +13,14 @@
 //! # Ok::<(), bankhub::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! - `no-trace-log`, a default: the whole program has no TRACE record of the `log` crate, because those of the HTTP
+//!   client hold secrets. Without it, keep `ureq` and `ureq_proto` below TRACE.
+//! - `rustls-ring`, a default: TLS by ring. Without it, TLS is by the provider that the program has installed for
+//!   rustls, or by the only one that its rustls has.
+//! - `wiping-allocator`: the allocator of the program overwrites memory before it gives it back.
+//!
 //! Other languages use the same cache through the C ABI of `include/bankhub.h`.
 
 #![deny(clippy::disallowed_methods)]

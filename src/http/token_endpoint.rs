@@ -17,6 +17,7 @@ use super::{bare_host, basic_authorization, port_of};
 use crate::config::Config;
 use crate::net::Stream;
 use crate::net::connect::connect;
+use crate::net::roots::check_ca_file;
 use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem};
 use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork};
@@ -47,10 +48,12 @@ impl TokenEndpoint {
         let through = proxy.as_ref().map(|proxy| format!(", through the proxy {}:{},", proxy.host, proxy.port));
         let host = url.host().unwrap_or_default();
         let target = format!("{host}{}", through.unwrap_or_default());
-        let tls = Tls::new(config)?;
         let tls = match url.scheme_str() {
-            Some("https") => Some((tls, server_name(host)?)),
-            _ => None,
+            Some("https") => Some((Tls::new(config)?, server_name(host)?)),
+            _ => {
+                check_ca_file(config)?;
+                None
+            }
         };
         let endpoint = Self {
             target,

@@ -2,7 +2,8 @@
 
 mod certificate;
 pub(crate) mod connect;
-mod roots;
+mod crypto_provider;
+pub(crate) mod roots;
 pub(crate) mod tls;
 
 use std::io::{self, ErrorKind, Read, Write};

@@ -86,6 +86,11 @@ impl Roots {
     }
 }
 
+/// A wrong `ca_file` is an error also where no TLS is used yet.
+pub(crate) fn check_ca_file(config: &Config) -> Result<(), Error> {
+    config.ca_file.as_deref().map_or(Ok(()), |path| read_ca_file(path).map(drop))
+}
+
 /// Those of `ca_file` in addition to the platform's.
 fn together(platform: Arc<Certificates>, ca_file: Option<&Path>) -> Result<Arc<Certificates>, Error> {
     Ok(match ca_file {

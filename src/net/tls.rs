@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, SignatureScheme, StreamOwned};
 
 use super::certificate::{Verifier, is_authority, lacks_issuer};
+use super::crypto_provider::crypto_provider;
 use super::roots::Roots;
 use super::{Stream, TcpBounded};
 use crate::config::Config;
@@ -42,7 +43,7 @@ struct CertificateRequest {
 impl Tls {
     /// Reads the platform's roots and `ca_file`.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        Ok(Self { roots: Roots::read(config)?, provider: Arc::new(rustls::crypto::ring::default_provider()) })
+        Ok(Self { roots: Roots::read(config)?, provider: crypto_provider()? })
     }
 
     /// The certificate must be valid for the name, a host name or an IP address.
@@ -75,7 +76,7 @@ impl Tls {
     fn client_config(&self, certificate_request: Arc<CertificateRequest>) -> Arc<ClientConfig> {
         let verifier = Verifier::new(self.roots.certificates(), self.provider.signature_verification_algorithms);
         let versions = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = versions.with_safe_default_protocol_versions().expect("ring has what TLS 1.2 and 1.3 need");
+        let builder = versions.with_safe_default_protocol_versions().expect("crypto_provider has tried it");
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         Arc::new(builder.with_client_cert_resolver(certificate_request))
     }
