@@ -39,11 +39,29 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 const BACKOFF_UNAVAILABLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A refused secret or an unknown response: a human has to repair it.
 const BACKOFF_REFUSED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// A token that is rejected as soon as it is issued: a route that always answers 401, or a revocation in progress.
-const REJECTION_SPACING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The first spacing and the longest. Some revocations in a row must cost no call. A route that always answers 401
+/// looks the same, and must not cost a request for every call.
+const REJECTION_SPACING: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+
+/// The spacing grows by this part of it even if tokens live for longer than that: an API that rejects each token after
+/// ten seconds gets 130 requests in an hour, and one that rejects each after half a second gets none for 13 s.
+const REJECTION_SPACING_GROWTH_DIVISOR: u32 = 16;
+
+/// For how long callers wait before the request for a replacement. If it takes longer, they get the rejected token
+/// meanwhile, because most of them may call a route that accepts it.
+pub(crate) const REJECTION_WAIT_MAX: Duration = Duration::from_millis(300);
+
+/// The same if the endpoint has issued the rejected token again: the callers have waited before, and in all they must
+/// not wait longer than [`REJECTION_WAIT_MAX`].
+pub(crate) const REISSUE_WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// A rejection this soon after the token was issued says more about the API than about the token.
 const EARLY_REJECTION_MAX: Duration = Duration::from_secs(60);
+
+/// A token that lives this long ends the row. Less, and a route that always answers 401, and is called in bursts, would
+/// get the quick requests at the beginning of a row too often.
+const REJECTION_ROW_END: Duration = Duration::from_secs(30 * 60);
 
 /// See [`adoption_margin`].
 const ADOPTION_MARGIN_MAX: Duration = Duration::from_secs(1);
@@ -92,15 +110,23 @@ pub(crate) fn backoff(refused: bool, failures: u32, retry_after: Option<Duration
     pause.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-/// Whether the rejection of a token of this age is early.
-pub(crate) fn is_early_rejection(age: Duration, ttl: Duration) -> bool {
-    age <= EARLY_REJECTION_MAX.min(ttl / 2)
+/// Whether the rejection of a token that has lived for so long is early.
+pub(crate) fn is_early_rejection(lived: Duration, ttl: Duration) -> bool {
+    lived <= EARLY_REJECTION_MAX.min(ttl / 2)
 }
 
-/// The time between two fetches after `early` tokens in a row were rejected early.
-pub(crate) fn rejection_spacing(early: u32) -> Duration {
+/// Whether a token that has lived for so long ends a row of rejections.
+pub(crate) fn ends_rejection_row(lived: Duration) -> bool {
+    lived >= REJECTION_ROW_END
+}
+
+/// The spacing that follows in a row of rejections: longer by the time that the token did not live of this one, and so
+/// twice as long if it was rejected at once. Before it exceeds the time that callers wait, it is just that long once.
+pub(crate) fn next_rejection_spacing(spacing: Duration, lived: Duration) -> Duration {
     let (first, most) = REJECTION_SPACING;
-    exponential(first, early - 1, most)
+    let most = if spacing < REJECTION_WAIT_MAX { REJECTION_WAIT_MAX } else { most };
+    let growth = spacing.saturating_sub(lived).max(spacing / REJECTION_SPACING_GROWTH_DIVISOR);
+    (spacing + growth).clamp(first, most)
 }
 
 /// A token in the store is adopted if it expires later than the current token by more than this.

@@ -1,10 +1,10 @@
-//! Which tokens an API has rejected with 401, and how many of them soon after they were issued.
+//! Which tokens an API has rejected with 401, and how far apart the requests are after several rejections in a row.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use crate::policy;
 use crate::secret::Secret;
-use crate::time::Instant;
 use crate::token::Token;
 
 /// More than one process can reject while one of them is still in the store.
@@ -12,24 +12,39 @@ pub(crate) const REMEMBERED: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Rejections {
-    /// Tokens in a row, the newest last, that were rejected soon after they were issued.
-    pub(crate) early_in_a_row: u32,
+    /// How long after the request for the current token the next one is sent at the earliest, if that token is
+    /// rejected. Zero: no row of rejections has begun.
+    spacing: Duration,
     /// Digests of the last rejected tokens, so that none is adopted from the store again.
     digests: VecDeque<u64>,
 }
 
 impl Rejections {
-    /// Records a rejection. Returns how many early ones came right before it.
-    pub(crate) fn record(&mut self, token: &Token, now: Instant) -> u32 {
+    /// Records the rejection of a token that was the current one for `lived`. Returns the spacing between the request
+    /// for it and the next one.
+    pub(crate) fn record(&mut self, token: &Token, lived: Duration) -> Duration {
         self.digests.push_front(token.value.digest());
         self.digests.truncate(REMEMBERED);
-        let early = policy::is_early_rejection(token.age(now), token.ttl);
-        if !early {
-            self.early_in_a_row = 0;
+        if policy::ends_rejection_row(lived) {
+            self.end_row();
         }
-        let before = self.early_in_a_row;
-        self.early_in_a_row += u32::from(early);
-        before
+        let spacing = self.spacing;
+        if spacing.is_zero() || policy::is_early_rejection(lived, token.ttl) {
+            self.spacing = policy::next_rejection_spacing(spacing, lived);
+        }
+        spacing
+    }
+
+    /// The endpoint has issued the rejected token again. Returns the spacing between its request and the next one.
+    pub(crate) fn record_reissue(&mut self) -> Duration {
+        let spacing = self.spacing;
+        self.spacing = policy::next_rejection_spacing(spacing, Duration::ZERO);
+        spacing
+    }
+
+    /// A token has lived on without a rejection.
+    pub(crate) fn end_row(&mut self) {
+        self.spacing = Duration::ZERO;
     }
 
     pub(crate) fn contains(&self, value: &Secret) -> bool {

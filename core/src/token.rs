@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::policy;
 use crate::secret::Secret;
-use crate::time::{Instant, Timestamp};
+use crate::time::Timestamp;
 
 /// An access token. Its ttl counts from the moment when its request was sent.
 #[derive(Clone, Debug)]
@@ -47,9 +47,5 @@ impl Token {
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let stale_at = self.stale_at();
         now.boottime >= stale_at.boottime || now.realtime >= stale_at.realtime
-    }
-
-    pub(crate) fn age(&self, now: Instant) -> Duration {
-        now.saturating_since(self.sent_at.boottime)
     }
 }

@@ -91,10 +91,11 @@ pub extern "C" fn bankhub_token_generation(token: *const bankhub_token) -> u64 {
 /// Reports that an API answered 401 to a request that carried the token `rejected`. Never blocks: it does not wait for
 /// the replacement.
 ///
-/// If `rejected` is the current token, that token is replaced. The replacement is fetched at once, or after a backoff
-/// if the tokens before it were rejected too; during that backoff bankhub_token_get still returns the token. Any other
-/// text, an empty text and NULL change nothing and are counted as ignored: a hundred callers that report the same token
-/// cause one fetch. Fails with BANKHUB_INVALID_ARGUMENT (the handle is NULL), BANKHUB_CLOSED or BANKHUB_INTERNAL.
+/// If `rejected` is the current token, that token is replaced. The replacement is requested at once or, if the tokens
+/// before it were rejected too, after a pause of up to 60 seconds. bankhub_token_get waits if at most 300 milliseconds
+/// of the pause are left; otherwise it returns the rejected token meanwhile. Any other text, an empty text and NULL
+/// change nothing and are counted as ignored: a hundred callers that report the same token cause one fetch. Fails with
+/// BANKHUB_INVALID_ARGUMENT (the handle is NULL), BANKHUB_CLOSED or BANKHUB_INTERNAL.
 ///
 /// `rejected` is NULL or NUL-terminated. `error` is NULL or writable.
 #[unsafe(no_mangle)]

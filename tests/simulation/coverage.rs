@@ -91,8 +91,8 @@ const COLUMN_NAMES: [&str; COLUMNS] = [
 ];
 
 /// The states, and for each column in turn whether it is reached there: `x` by some seed of every run of the test, `-`
-/// so rarely that only a longer run may see it, `.` never. A token is withdrawn without a fetch only within one
-/// operation. A caller who finds its cache closed may meet any state of the next one.
+/// so rarely that only a longer run may see it, `.` never. While it is withdrawn in a backoff, an operation is not yet
+/// complete. A caller who finds its cache closed may meet any state of the next one.
 const TABLE: [(&str, &str); 16] = [
     ("no token, idle", "x...........x....xxxxxxx"),
     ("no token, in backoff", "x...........x.x..xxxx-xx"),
@@ -102,7 +102,7 @@ const TABLE: [(&str, &str); 16] = [
     ("a good token, in backoff", "x.........xxxx...xxxx-xx"),
     ("a good token, a fetch in flight", ".xxxxxxxxxxxxx...xxxx-xx"),
     ("a good token, an overdue request", ".-xxx---x.xxxx...xxxx-xx"),
-    ("a withdrawn token, idle", "x......................."),
+    ("a withdrawn token, idle", "x.........xxx..xxxxxx-xx"),
     ("a withdrawn token, in backoff", "x......................."),
     ("a withdrawn token, a fetch in flight", ".xxxxxxxxxxxx..xxxxxx-xx"),
     ("a withdrawn token, an overdue request", "...-.................-.."),

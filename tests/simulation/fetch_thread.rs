@@ -72,7 +72,8 @@ impl Simulator {
                 let sent_at = self.thread(cache).sent_at;
                 let response = TokenResponse { value: Secret::new(token_value(number)), ttl };
                 let next = self.step(cache, Event::Response(Ok(response)), now);
-                (next, TraceEvent::TokenIssued { number, ttl, sent_at })
+                let withdrawn = self.caches[cache].state.published().is_none();
+                (next, TraceEvent::TokenIssued { number, ttl, sent_at, withdrawn })
             }
             EndpointResponse::Failure { status, retry_after } => {
                 let failure = Failure { error: Error::new(status, "it failed"), retry_after };

@@ -95,13 +95,24 @@ pub(crate) fn backoff(status: Status, failures: u32, retry_after: Option<Duratio
     Window { least: longest / 2, most: longest }.later_of(Window::exactly(asked))
 }
 
-pub(crate) fn is_early_rejection(age: Duration, ttl: Duration) -> bool {
-    age <= (60 * SECOND).min(ttl / 2)
+/// How long callers wait at most before the request for a replacement.
+pub(crate) const REJECTION_WAIT_MAX: Duration = Duration::from_millis(300);
+/// The same if the endpoint has issued the rejected token again.
+pub(crate) const REISSUE_WAIT_MAX: Duration = Duration::from_millis(200);
+/// A token that lives this long ends a row of rejections.
+pub(crate) const REJECTION_ROW_END: Duration = Duration::from_secs(1_800);
+
+pub(crate) fn is_early_rejection(lived: Duration, ttl: Duration) -> bool {
+    lived <= (60 * SECOND).min(ttl / 2)
 }
 
-/// How far apart fetches are after so many tokens in a row were rejected early.
-pub(crate) fn rejection_spacing(early: u32) -> Duration {
-    exponential(SECOND, early, 60 * SECOND)
+/// How far apart requests are after a token of a row, if they were so far apart before it.
+pub(crate) fn next_rejection_spacing(spacing: Duration, lived: Duration) -> Duration {
+    if spacing.is_zero() {
+        return SECOND / 10;
+    }
+    let next = (2 * spacing).saturating_sub(lived).max(spacing + spacing / 16);
+    next.min(if spacing < REJECTION_WAIT_MAX { REJECTION_WAIT_MAX } else { 60 * SECOND })
 }
 
 /// How much later than the current token another process's must expire to be adopted.

@@ -35,6 +35,7 @@ pub(crate) enum TraceEvent {
         number: u64,
         ttl: Duration,
         sent_at: Timestamp,
+        withdrawn: bool,
     },
     RequestFailed {
         status: Status,

@@ -82,9 +82,40 @@ fn rejection_is_early_within_a_minute_or_half_the_ttl() {
 }
 
 #[test]
-fn spaces_rejections_from_1_s_doubling_to_60_s() {
-    for (early, expected) in [(1, 1.0), (2, 2.0), (6, 32.0), (7, 60.0), (u32::MAX, 60.0)] {
-        check(rejection_spacing(early), expected);
+fn spaces_rejections_from_100_ms_doubling_to_60_s_and_once_just_as_far_as_callers_wait() {
+    let mut spacing = Duration::ZERO;
+    for expected in [0.1, 0.2, 0.3, 0.6, 1.2, 2.4, 4.8, 9.6, 19.2, 38.4, 60.0, 60.0] {
+        spacing = next_rejection_spacing(spacing, Duration::ZERO);
+        check(spacing, expected);
+    }
+    check(REJECTION_WAIT_MAX, 0.3);
+}
+
+#[test]
+fn spacing_grows_by_the_time_that_a_token_lacked_and_at_least_by_a_sixteenth() {
+    for (spacing, age, expected) in [
+        (0.1, 0.04, 0.16),
+        (1.6, 0.4, 2.8),
+        (1.6, 1.5, 1.7),
+        (1.6, 1.6, 1.7),
+        (1.6, 59.0, 1.7),
+        (0.299, 59.0, 0.3),
+        (59.0, 59.0, 60.0),
+    ] {
+        check(next_rejection_spacing(s(spacing), s(age)), expected);
+    }
+}
+
+#[test]
+fn waits_after_a_reissue_are_within_the_longest_wait() {
+    check(REISSUE_WAIT_MAX, 0.2);
+    check(REISSUE_WAIT_MAX + next_rejection_spacing(Duration::ZERO, Duration::ZERO), 0.3);
+}
+
+#[test]
+fn a_token_that_lives_for_half_an_hour_ends_the_row() {
+    for (age, ends) in [(1_799.9, false), (1_800.0, true)] {
+        assert_eq!(ends_rejection_row(s(age)), ends, "{age} s");
     }
 }
 

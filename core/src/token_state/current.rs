@@ -1,5 +1,7 @@
 //! The current token: when it is refreshed, whether it is rejected, and which token may replace it.
 
+use core::time::Duration;
+
 use crate::jitter::Jitter;
 use crate::policy;
 use crate::time::Instant;
@@ -10,35 +12,46 @@ use super::Settings;
 pub(super) struct CurrentToken {
     pub(super) token: Token,
     pub(super) generation: u64,
+    /// When it became the current token of this process.
+    pub(super) since: Instant,
     pub(super) refresh_at: Instant,
     /// An API answered 401 to it.
     pub(super) rejected: bool,
-    /// It is rejected, and callers wait for the replacement that is being fetched.
+    /// It is rejected, and callers wait for its replacement.
     pub(super) withdrawn: bool,
 }
 
 impl CurrentToken {
-    pub(super) fn new(token: Token, generation: u64, settings: &Settings, jitter: Jitter) -> Self {
+    pub(super) fn new(token: Token, generation: u64, since: Instant, settings: &Settings, jitter: Jitter) -> Self {
         let ahead = policy::refresh_ahead(token.ttl, settings.refresh_ahead, jitter);
         let refresh_at = token.stale_at().boottime - ahead;
-        Self { token, generation, refresh_at, rejected: false, withdrawn: false }
+        Self { token, generation, since, refresh_at, rejected: false, withdrawn: false }
     }
 
-    /// `early_before`: early rejections right before this one. Callers wait for a replacement only if it may be fetched
-    /// now, and only after the first: an API that rejects every token must not make all callers wait each time.
-    pub(super) fn reject(&mut self, early_before: u32, may_fetch: bool, now: Instant) {
+    pub(super) fn lived(&self, now: Instant) -> Duration {
+        now.saturating_since(self.since)
+    }
+
+    /// Callers wait for a replacement only if it may be requested soon: an API that rejects every token must not make
+    /// all callers wait each time.
+    pub(super) fn reject(&mut self, spacing: Duration, may_fetch: bool, now: Instant) {
         self.rejected = true;
-        self.withdrawn = early_before == 0 && may_fetch;
-        match early_before {
-            0 => self.refresh_at = now,
-            early => self.space_refresh(early),
-        }
+        self.space_refresh(spacing, now);
+        self.withdrawn = may_fetch && self.refresh_at <= now + policy::REJECTION_WAIT_MAX;
+    }
+
+    /// The endpoint has issued it again although it is rejected. Those who have waited for the request wait for another
+    /// one only if that was quick.
+    pub(super) fn reject_again(&mut self, spacing: Duration, was_withdrawn: bool, now: Instant) {
+        self.rejected = true;
+        self.space_refresh(spacing, now);
+        self.withdrawn = was_withdrawn && spacing <= policy::REISSUE_WAIT_MAX && now < self.refresh_at;
     }
 
     /// Never later than it would be without the rejections: a short-lived token may expire before the spacing is over,
     /// and then its callers would have to wait.
-    pub(super) fn space_refresh(&mut self, early_in_a_row: u32) {
-        let spaced_at = self.token.sent_at.boottime + policy::rejection_spacing(early_in_a_row);
+    fn space_refresh(&mut self, spacing: Duration, now: Instant) {
+        let spaced_at = now.max(self.token.sent_at.boottime + spacing);
         self.refresh_at = self.refresh_at.min(spaced_at);
     }
 

@@ -79,7 +79,7 @@ impl TokenState {
             Some(token) if self.is_improved_by(&token, now) => {
                 // A backoff stays, even with a token of another process.
                 let backoff = self.backoff.take().filter(|_| reads_only);
-                self.replace_current(token, jitter);
+                self.replace_current(token, now.boottime, jitter);
                 self.backoff = backoff.map(|backoff| crate::backoff::Backoff { recovered: true, ..backoff });
                 Verdict::FetchEnded
             }
@@ -154,7 +154,7 @@ impl TokenState {
         self.counts.successes += 1;
         self.counts.consecutive_failures = 0;
         self.counts.last_success_at = unix_seconds(now.realtime);
-        self.replace_current(token, jitter);
+        self.replace_current(token, now.boottime, jitter);
         AfterRequest::End
     }
 
@@ -208,31 +208,28 @@ impl TokenState {
     }
 
     /// Ends the fetch with a token.
-    fn replace_current(&mut self, token: Token, jitter: Jitter) {
+    fn replace_current(&mut self, token: Token, now: Instant, jitter: Jitter) {
         self.fetch = None;
         self.backoff = None;
         match self.current.take() {
-            Some(current) if current.token.value == token.value => self.extend_current(&current, token, jitter),
+            Some(current) if current.token.value == token.value => self.extend_current(&current, token, now, jitter),
             before => {
-                // Only tokens that were rejected right after each other count: this one was not rejected.
                 if before.is_some_and(|current| !current.rejected) {
-                    self.rejections.early_in_a_row = 0;
+                    self.rejections.end_row();
                 }
                 self.generation += 1;
-                self.current = Some(CurrentToken::new(token, self.generation, &self.settings, jitter));
+                self.current = Some(CurrentToken::new(token, self.generation, now, &self.settings, jitter));
             }
         }
     }
 
     /// The endpoint issued the current token again: it is not new, and neither is its generation.
-    fn extend_current(&mut self, current: &CurrentToken, token: Token, jitter: Jitter) {
+    fn extend_current(&mut self, current: &CurrentToken, token: Token, now: Instant, jitter: Jitter) {
         let sent_at = token.sent_at.boottime;
-        let mut extended = CurrentToken::new(token, current.generation, &self.settings, jitter);
+        let mut extended = CurrentToken::new(token, current.generation, current.since, &self.settings, jitter);
         if current.rejected {
-            self.rejections.early_in_a_row += 1;
             self.next_store_read_at = sent_at + policy::store_poll_pause(jitter);
-            extended.rejected = true;
-            extended.space_refresh(self.rejections.early_in_a_row);
+            extended.reject_again(self.rejections.record_reissue(), current.withdrawn, now);
         }
         self.current = Some(extended);
     }

@@ -39,7 +39,7 @@ pub enum Poll<'s> {
     StartFetch,
     /// Nothing yet: poll again when the fetch in flight has changed something, or else at this point in time.
     Wait {
-        /// When the fetch in flight is overdue.
+        /// When the fetch in flight is overdue; without one, when a rejected token may be replaced.
         until: Instant,
     },
     /// This error.
@@ -134,7 +134,8 @@ impl TokenState {
 
     /// Adopts the current token of a parent process.
     pub fn inherit(&mut self, token: Token, jitter: Jitter) {
-        self.current = Some(CurrentToken::new(token, self.generation, &self.settings, jitter));
+        let since = token.sent_at.boottime;
+        self.current = Some(CurrentToken::new(token, self.generation, since, &self.settings, jitter));
     }
 
     /// The answer to a caller who asks now.
@@ -177,8 +178,8 @@ impl TokenState {
         };
         self.counts.rejections += 1;
         if !current.rejected {
-            let early_before = self.rejections.record(&current.token, now_boottime);
-            current.reject(early_before, may_fetch, now_boottime);
+            let spacing = self.rejections.record(&current.token, current.lived(now_boottime));
+            current.reject(spacing, may_fetch, now_boottime);
             self.next_store_read_at = now_boottime;
         }
         if self.begin_fetch_if_wanted(now) { Invalidation::StartFetch } else { Invalidation::Recorded }
@@ -283,7 +284,7 @@ impl TokenState {
         if let Some(current) = self.current.take_if(|current| current.token.is_stale(now))
             && !current.rejected
         {
-            self.rejections.early_in_a_row = 0;
+            self.rejections.end_row();
         }
         // Callers who are told that a fetch is overdue are told so until it ends.
         if !self.is_overdue() {

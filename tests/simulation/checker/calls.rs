@@ -29,7 +29,14 @@ impl Checker {
 
     pub(super) fn caller_waits(&self) {
         assert!(!self.may_serve(), "a caller waits in spite of a token");
-        assert!(self.fetch.as_ref().is_some_and(|fetch| !fetch.is_overdue), "a caller waits for nothing");
+        assert!(self.polls_again_at().is_some(), "a caller waits for nothing");
+    }
+
+    /// When a waiting caller polls again, at the latest: when the request in flight is overdue, or a rejected token may
+    /// be replaced.
+    pub(super) fn polls_again_at(&self) -> Option<Instant> {
+        let withdrawn = self.token.filter(|token| token.standing == Standing::Withdrawn && self.fetch.is_none());
+        self.overdue_at().or(withdrawn.map(|token| token.refresh_at.most)).or(self.replaced_at)
     }
 
     pub(super) fn last_failure(&self) -> Option<Status> {

@@ -21,6 +21,7 @@ impl Checker {
 
     pub(super) fn fetch_began(&mut self, now: Instant) {
         assert!(self.fetch.is_none(), "two fetches in flight");
+        self.replaced_at = None;
         self.fetch = Some(CurrentFetch {
             began_at: now,
             requests: 0,
@@ -70,7 +71,14 @@ impl Checker {
         self.end_fetch(status, None, now);
     }
 
-    pub(super) fn token_issued(&mut self, number: u64, ttl: Duration, sent_at: Timestamp, now: Timestamp) {
+    pub(super) fn token_issued(
+        &mut self,
+        number: u64,
+        ttl: Duration,
+        sent_at: Timestamp,
+        withdrawn: bool,
+        now: Timestamp,
+    ) {
         assert!(std::mem::take(&mut self.request_in_flight), "a response belongs to a request");
         if reference_policy::is_stale(sent_at, ttl, now) {
             self.coverage.reach(self.row(), Column::StaleTokenIssued);
@@ -87,20 +95,20 @@ impl Checker {
         self.backoff = None;
         let refresh_at = self.refresh_window(sent_at, ttl);
         let generation = self.generation;
-        let mut token = NewestToken { number, generation, sent_at, ttl, refresh_at, standing: Standing::Good };
+        let (since, standing) = (now.boottime, Standing::Good);
+        let mut token = NewestToken { number, generation, sent_at, since, ttl, refresh_at, standing };
         match self.token.filter(|before| before.number == number) {
             Some(before) if before.standing == Standing::Good => {
                 self.coverage.reach(row, Column::SameTokenIssued);
+                token.since = before.since;
             }
-            Some(_) => {
+            Some(before) => {
                 self.coverage.reach(row, Column::SameTokenIssued);
-                self.early_rejections += 1;
-                token.standing = Standing::Rejected;
-                token.refresh_at = self.spaced(&token);
+                self.reissued(&before, &mut token, withdrawn, now.boottime);
             }
             None => {
                 if self.token.is_some_and(|before| before.standing == Standing::Good) {
-                    self.early_rejections = 0;
+                    self.rejection_spacing = Duration::ZERO;
                 }
                 self.generation += 1;
                 token.generation = self.generation;
@@ -153,28 +161,41 @@ impl Checker {
         if token.standing != Standing::Good {
             return;
         }
-        let is_early = reference_policy::is_early_rejection(now.saturating_since(token.sent_at.boottime), token.ttl);
-        if !is_early {
-            self.early_rejections = 0;
+        let lived = now.saturating_since(token.since);
+        if lived >= reference_policy::REJECTION_ROW_END {
+            self.rejection_spacing = Duration::ZERO;
         }
-        if self.early_rejections > 0 || is_overdue || now < may_fetch_at.least {
-            assert!(!withdrawn, "the newest token is served though rejected, while no fetch may replace it");
-        } else if now >= may_fetch_at.most {
-            assert!(withdrawn, "a rejection withdraws the token");
+        token.refresh_at = self.spaced(&token, now);
+        let soon = now + reference_policy::REJECTION_WAIT_MAX;
+        if is_overdue || now < may_fetch_at.least || soon < token.refresh_at.least {
+            assert!(!withdrawn, "the newest token is served though rejected, while no fetch may replace it soon");
+        } else if now >= may_fetch_at.most && soon >= token.refresh_at.most {
+            assert!(withdrawn, "a rejection withdraws a token that may be replaced soon");
         }
         token.standing = if withdrawn { Standing::Withdrawn } else { Standing::Rejected };
-        token.refresh_at = match self.early_rejections {
-            0 => Window::exactly(now),
-            _ => self.spaced(&token),
-        };
         self.token = Some(token);
-        self.early_rejections += u32::from(is_early);
+        if self.rejection_spacing.is_zero() || reference_policy::is_early_rejection(lived, token.ttl) {
+            self.rejection_spacing = reference_policy::next_rejection_spacing(self.rejection_spacing, lived);
+        }
     }
 
-    /// When a token is refreshed that was rejected after others were.
-    fn spaced(&self, token: &NewestToken) -> Window<Instant> {
-        let spacing = reference_policy::rejection_spacing(self.early_rejections);
-        token.refresh_at.earlier_of(Window::exactly(token.sent_at.boottime + spacing))
+    /// The rejected token was issued again.
+    fn reissued(&mut self, before: &NewestToken, token: &mut NewestToken, withdrawn: bool, now: Instant) {
+        token.refresh_at = self.spaced(token, now);
+        let may_wait = before.standing == Standing::Withdrawn
+            && self.rejection_spacing <= reference_policy::REISSUE_WAIT_MAX
+            && now < token.refresh_at.most;
+        let must_wait = may_wait && now < token.refresh_at.least;
+        assert!(!withdrawn || may_wait, "callers wait on for a token that was issued again");
+        assert!(withdrawn || !must_wait, "callers get a rejected token again that may be replaced soon");
+        token.standing = if withdrawn { Standing::Withdrawn } else { Standing::Rejected };
+        self.rejection_spacing = reference_policy::next_rejection_spacing(self.rejection_spacing, Duration::ZERO);
+    }
+
+    /// When a rejected token is refreshed.
+    fn spaced(&self, token: &NewestToken, now: Instant) -> Window<Instant> {
+        let spaced_at = now.max(token.sent_at.boottime + self.rejection_spacing);
+        token.refresh_at.earlier_of(Window::exactly(spaced_at))
     }
 
     fn count_failure(&mut self, now: Timestamp) {

@@ -21,8 +21,10 @@ pub(crate) struct Checker {
     settings: Settings,
     token: Option<NewestToken>,
     generation: u64,
-    /// Tokens in a row that were rejected early.
-    early_rejections: u32,
+    /// How far apart requests are because tokens were rejected in a row; zero: no row has begun.
+    rejection_spacing: Duration,
+    /// When callers poll again who have waited to replace a token that is stale by now.
+    replaced_at: Option<Instant>,
     fetch: Option<CurrentFetch>,
     backoff: Option<CurrentBackoff>,
     request_in_flight: bool,
@@ -42,6 +44,8 @@ struct NewestToken {
     number: u64,
     generation: u64,
     sent_at: Timestamp,
+    /// When it became the current one; in a child, when it was requested.
+    since: Instant,
     ttl: Duration,
     refresh_at: Window<Instant>,
     standing: Standing,
@@ -79,7 +83,8 @@ impl Checker {
             settings,
             token: None,
             generation: 0,
-            early_rejections: 0,
+            rejection_spacing: Duration::ZERO,
+            replaced_at: None,
             fetch: None,
             backoff: None,
             request_in_flight: false,
@@ -107,7 +112,9 @@ impl Checker {
             TraceEvent::FetchDidNotStart => self.end_fetch(Status::Internal, None, now.boottime),
             TraceEvent::RequestBegan => self.request_began(now),
             TraceEvent::RetryTooLate => self.retry_too_late(now),
-            TraceEvent::TokenIssued { number, ttl, sent_at } => self.token_issued(number, ttl, sent_at, now),
+            TraceEvent::TokenIssued { number, ttl, sent_at, withdrawn } => {
+                self.token_issued(number, ttl, sent_at, withdrawn, now)
+            }
             TraceEvent::RequestFailed { status, retry_after, retry_pause } => {
                 self.request_failed(status, retry_after, retry_pause, now)
             }
@@ -182,8 +189,9 @@ impl Checker {
         if let Some(token) = self.token.filter(|token| reference_policy::is_stale(token.sent_at, token.ttl, now)) {
             self.coverage.reach(self.row(), Column::Expired);
             if token.standing == Standing::Good {
-                self.early_rejections = 0;
+                self.rejection_spacing = Duration::ZERO;
             }
+            self.replaced_at = self.polls_again_at();
             self.token = None;
         }
         if self.overdue_at().is_some_and(|overdue_at| now.boottime >= overdue_at) {
@@ -213,6 +221,7 @@ impl Checker {
         self.last_published = None;
         self.token = inherited.map(|token| NewestToken {
             standing: Standing::Good,
+            since: token.sent_at.boottime,
             refresh_at: self.refresh_window(token.sent_at, token.ttl),
             generation: self.generation,
             ..token

@@ -35,7 +35,7 @@ impl Checker {
     /// Callers who wait are not woken now: they poll again at this time, the latest of them.
     pub(crate) fn callers_sleep_on(&self, until: Instant) {
         self.caller_waits();
-        let overdue_at = self.overdue_at().expect("a caller waits for a fetch that is not overdue");
-        assert!(until <= overdue_at, "a caller sleeps until {until:?}, and the fetch is overdue at {overdue_at:?}");
+        let latest = self.polls_again_at().expect("a caller waits for something");
+        assert!(until <= latest, "a caller sleeps until {until:?}, and must poll again at {latest:?}");
     }
 }

@@ -83,8 +83,19 @@ impl TestCache {
 
     #[track_caller]
     fn succeed(&mut self, value: &str, ttl: f64) {
-        let token = token(value, ttl, self.now);
+        self.succeed_sent_at(value, ttl, self.now);
+    }
+
+    #[track_caller]
+    fn succeed_sent_at(&mut self, value: &str, ttl: f64, sent_at: Timestamp) {
+        let token = token(value, ttl, sent_at);
         assert_eq!(self.state.request_succeeded(token, self.now, EVEN), AfterRequest::End);
+    }
+
+    /// For how long a caller waits before it polls again.
+    fn until(&mut self) -> f64 {
+        let Poll::Wait { until } = self.state.poll(self.now) else { panic!("a caller does not wait") };
+        until.saturating_since(self.now.boottime).as_secs_f64()
     }
 
     fn fail(&mut self, status: Status) -> AfterRequest {

@@ -206,9 +206,33 @@ fn reads_the_store_in_the_background_while_it_serves_a_rejected_token() {
     cache.check_published("b", 2);
     assert!(!cache.begin(), "a good token needs no read");
     let invalidation = cache.state.invalidate("b", cache.now);
-    assert_eq!(invalidation, Invalidation::StartFetch, "at once, although the next request is a second apart");
+    assert_eq!(invalidation, Invalidation::StartFetch, "at once, although no request may follow");
     assert!(!cache.begin_request());
     cache.check_published("b", 2);
+}
+
+#[test]
+fn reads_the_store_at_once_while_callers_wait_until_a_request_may_be_sent() {
+    for token_of_another_process in [false, true] {
+        let mut cache = TestCache::sharing();
+        cache.get();
+        cache.succeed("a", 600.0);
+        assert_eq!(cache.reject("a"), BEGINS);
+        cache.succeed("b", 600.0);
+        cache.pass(0.01);
+        assert_eq!(cache.state.invalidate("b", cache.now), Invalidation::StartFetch);
+        assert_eq!(cache.get(), WAITS, "for the read");
+        if token_of_another_process {
+            assert_eq!(cache.read("c", 600.0, 0.0), Verdict::FetchEnded);
+            cache.check_published("c", 3);
+        } else {
+            assert_eq!(cache.read("b", 600.0, 0.01), Verdict::FetchEnded);
+            assert_eq!(cache.get(), WAITS, "without a fetch");
+            assert_eq!(cache.until(), 0.09);
+            cache.pass(0.09);
+            assert_eq!(cache.get(), BEGINS, "with a request");
+        }
+    }
 }
 
 #[test]
