@@ -12,16 +12,15 @@ pub(crate) const REMEMBERED: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Rejections {
-    /// How long after the request for the current token the next one is sent at the earliest, if that token is
-    /// rejected. Zero: no row of rejections has begun.
+    /// How long the current token is kept at least if it is rejected. Zero: no row of rejections has begun.
     spacing: Duration,
     /// Digests of the last rejected tokens, so that none is adopted from the store again.
     digests: VecDeque<u64>,
 }
 
 impl Rejections {
-    /// Records the rejection of a token that was the current one for `lived`. Returns the spacing between the request
-    /// for it and the next one.
+    /// Records the rejection of a token that was the current one for `lived`. Returns the spacing
+    /// between its arrival and the request for the next one.
     pub(crate) fn record(&mut self, token: &Token, lived: Duration) -> Duration {
         self.digests.push_front(token.value.digest());
         self.digests.truncate(REMEMBERED);

@@ -41,7 +41,19 @@ pub(crate) struct CallRecord {
     /// How often it was woken, or began to wait: the timer of an earlier wait has no effect.
     pub(crate) wakes: u32,
     pub(crate) is_second: bool,
+    /// Whether the API accepted the token of an ordinary caller.
+    pub(crate) is_accepted: bool,
+    /// How long it took to end.
+    pub(crate) took: Duration,
     pub(crate) outcome: Option<CallOutcome>,
+}
+
+impl CallRecord {
+    /// Whether an ordinary caller failed in the end: it got no token, or the API answered 401 again. An HTTP adapter
+    /// repeats a call once.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.outcome != Some(CallOutcome::Token) || self.is_second && !self.is_accepted
+    }
 }
 
 /// How a call ended.
@@ -65,6 +77,8 @@ impl Simulator {
             deadline: Instant::MAX,
             wakes: 0,
             is_second,
+            is_accepted: false,
+            took: Duration::ZERO,
             outcome: None,
         });
         let now = self.clock.now();
@@ -73,11 +87,12 @@ impl Simulator {
     }
 
     pub(crate) fn call_succeeded(&mut self, call: usize, number: u64) {
-        self.check_duration(call);
-        self.calls[call].outcome = Some(CallOutcome::Token);
+        self.end_call(call, CallOutcome::Token);
+        let is_accepted = self.endpoint.accepts(number);
+        self.calls[call].is_accepted = is_accepted;
         let CallRecord { cache, kind, timeout, is_second, .. } = self.calls[call];
         let (number, delay) = match kind {
-            CallerKind::Ordinary if self.endpoint.accepts(number) => return,
+            CallerKind::Ordinary if is_accepted => return,
             CallerKind::Ordinary | CallerKind::AlwaysRejected => (number, SECOND / 100),
             CallerKind::ReportsLate(delay) => (number, delay),
             CallerKind::ReportsForeign => (FOREIGN, Duration::ZERO),
@@ -99,8 +114,7 @@ impl Simulator {
 
     /// The call has failed, as the event says.
     pub(crate) fn call_failed(&mut self, event: TraceEvent, call: usize, now: Timestamp) {
-        self.check_duration(call);
-        self.calls[call].outcome = Some(CallOutcome::NoToken);
+        self.end_call(call, CallOutcome::NoToken);
         let CallRecord { kind, timeout, is_second, .. } = self.calls[call];
         if kind == CallerKind::Persistent {
             self.check_recovery();
@@ -118,10 +132,12 @@ impl Simulator {
         self.observe(event, now);
     }
 
-    fn check_duration(&self, call: usize) {
+    fn end_call(&mut self, call: usize, outcome: CallOutcome) {
         let CallRecord { began, stalled, timeout, .. } = self.calls[call];
         let (took, stalled) = (self.clock.running - began, self.stalled - stalled);
         assert!(took <= timeout + stalled, "call {call} took {took:?}, more than {timeout:?} and {stalled:?} stalled");
+        self.calls[call].took = took;
+        self.calls[call].outcome = Some(outcome);
     }
 
     fn check_recovery(&self) {

@@ -68,6 +68,8 @@ pub(crate) const LOOKUP_HANGS_MAX: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Endpoint {
     /// `None`: another one for every request.
     pub(crate) mode: Option<EndpointMode>,
+    /// How long a request takes that is not slow; `None`: another time for every request.
+    pub(crate) latency: Option<Duration>,
     usual_ttl: Duration,
     /// Whether a new token ends the one before it.
     ends_old: bool,
@@ -82,7 +84,14 @@ impl Endpoint {
     }
 
     pub(crate) fn healthy(ttl: Duration, ends_old: bool) -> Self {
-        Self { mode: Some(EndpointMode::Healthy), usual_ttl: ttl, ends_old, newest: 0, oldest_accepted: 0 }
+        Self {
+            mode: Some(EndpointMode::Healthy),
+            latency: None,
+            usual_ttl: ttl,
+            ends_old,
+            newest: 0,
+            oldest_accepted: 0,
+        }
     }
 
     pub(crate) fn usual_ttl(&self) -> Duration {
@@ -105,6 +114,7 @@ impl Endpoint {
 
     fn respond(&mut self, mode: EndpointMode, timeout: Duration, random: &mut Random) -> (EndpointResponse, Duration) {
         let quick = random.between(SECOND / 1_000, SECOND / 2).min(timeout / 2);
+        let quick = self.latency.unwrap_or(quick);
         match mode {
             EndpointMode::Healthy => (self.issue(self.usual_ttl), quick),
             EndpointMode::Slow => (self.issue(self.usual_ttl), random.between(timeout / 8, timeout + SECOND)),

@@ -13,6 +13,7 @@ mod fetch_thread;
 mod fleet;
 mod random;
 mod reference_policy;
+mod revocations;
 mod scenarios;
 mod seeds;
 mod simulator;

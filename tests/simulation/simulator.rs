@@ -68,10 +68,12 @@ pub(crate) struct MachineMode {
     pub(crate) is_restless: bool,
     /// Every second thread cannot start.
     pub(crate) lacks_threads: bool,
+    /// No thread waits for a processor.
+    pub(crate) is_prompt: bool,
 }
 
 impl MachineMode {
-    pub(crate) const CALM: Self = Self { is_restless: false, lacks_threads: false };
+    pub(crate) const CALM: Self = Self { is_restless: false, lacks_threads: false, is_prompt: false };
 }
 
 impl Simulator {
@@ -130,7 +132,11 @@ impl Simulator {
 
     /// As soon as a thread gets the processor, or a lock.
     pub(crate) fn soon(&mut self, event: SimulatorEvent) {
-        let long = if self.random.one_in(200) { self.random.between(SECOND / 1_000, SECOND) } else { Duration::ZERO };
+        let long = if !self.machine.is_prompt && self.random.one_in(200) {
+            self.random.between(SECOND / 1_000, SECOND)
+        } else {
+            Duration::ZERO
+        };
         let delay = long + Duration::from_nanos(self.random.below(100_000));
         self.stalled += delay;
         self.after(delay, event);

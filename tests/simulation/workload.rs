@@ -34,7 +34,11 @@ impl Simulator {
 
     /// One phase, and after a while the next.
     pub(crate) fn begin_phase(&mut self) {
-        self.machine = MachineMode { is_restless: self.random.one_in(2), lacks_threads: self.random.one_in(8) };
+        self.machine = MachineMode {
+            is_restless: self.random.one_in(2),
+            lacks_threads: self.random.one_in(8),
+            ..MachineMode::CALM
+        };
         let until_refresh = self.until_refresh().filter(|_| self.random.one_in(2));
         self.endpoint.mode = match self.random.below(20) {
             0..8 => Some(EndpointMode::Healthy),

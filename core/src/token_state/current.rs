@@ -36,23 +36,22 @@ impl CurrentToken {
     /// all callers wait each time.
     pub(super) fn reject(&mut self, spacing: Duration, may_fetch: bool, now: Instant) {
         self.rejected = true;
-        self.space_refresh(spacing, now);
+        self.refresh_no_later_than(now.max(self.since + spacing));
         self.withdrawn = may_fetch && self.refresh_at <= now + policy::REJECTION_WAIT_MAX;
     }
 
     /// The endpoint has issued it again although it is rejected. Those who have waited for the request wait for another
-    /// one only if that was quick.
+    /// one only if that was quick: so the spacing begins with the request.
     pub(super) fn reject_again(&mut self, spacing: Duration, was_withdrawn: bool, now: Instant) {
         self.rejected = true;
-        self.space_refresh(spacing, now);
+        self.refresh_no_later_than(now.max(self.token.sent_at.boottime + spacing));
         self.withdrawn = was_withdrawn && spacing <= policy::REISSUE_WAIT_MAX && now < self.refresh_at;
     }
 
-    /// Never later than it would be without the rejections: a short-lived token may expire before the spacing is over,
-    /// and then its callers would have to wait.
-    fn space_refresh(&mut self, spacing: Duration, now: Instant) {
-        let spaced_at = now.max(self.token.sent_at.boottime + spacing);
-        self.refresh_at = self.refresh_at.min(spaced_at);
+    /// A rejected token is not refreshed later than it would be otherwise: it may expire before the spacing is over, and
+    /// then its callers would have to wait.
+    fn refresh_no_later_than(&mut self, at: Instant) {
+        self.refresh_at = self.refresh_at.min(at);
     }
 
     /// Whether a token of another process is worth adopting instead.

@@ -165,7 +165,7 @@ impl Checker {
         if lived >= reference_policy::REJECTION_ROW_END {
             self.rejection_spacing = Duration::ZERO;
         }
-        token.refresh_at = self.spaced(&token, now);
+        token.refresh_at = self.spaced(&token, token.since, now);
         let soon = now + reference_policy::REJECTION_WAIT_MAX;
         if is_overdue || now < may_fetch_at.least || soon < token.refresh_at.least {
             assert!(!withdrawn, "the newest token is served though rejected, while no fetch may replace it soon");
@@ -181,7 +181,7 @@ impl Checker {
 
     /// The rejected token was issued again.
     fn reissued(&mut self, before: &NewestToken, token: &mut NewestToken, withdrawn: bool, now: Instant) {
-        token.refresh_at = self.spaced(token, now);
+        token.refresh_at = self.spaced(token, token.sent_at.boottime, now);
         let may_wait = before.standing == Standing::Withdrawn
             && self.rejection_spacing <= reference_policy::REISSUE_WAIT_MAX
             && now < token.refresh_at.most;
@@ -192,9 +192,9 @@ impl Checker {
         self.rejection_spacing = reference_policy::next_rejection_spacing(self.rejection_spacing, Duration::ZERO);
     }
 
-    /// When a rejected token is refreshed.
-    fn spaced(&self, token: &NewestToken, now: Instant) -> Window<Instant> {
-        let spaced_at = now.max(token.sent_at.boottime + self.rejection_spacing);
+    /// When a rejected token is refreshed; its spacing begins at `start`.
+    fn spaced(&self, token: &NewestToken, start: Instant, now: Instant) -> Window<Instant> {
+        let spaced_at = now.max(start + self.rejection_spacing);
         token.refresh_at.earlier_of(Window::exactly(spaced_at))
     }
 
