@@ -79,6 +79,17 @@ def test_a_revocation_costs_one_token_request(http_client: HttpClient, mock_serv
     assert mock_server.token_requests() == 2
 
 
+def test_four_revocations_in_a_row_fail_no_call(http_client: HttpClient, mock_server: MockServer) -> None:
+    assert http_client.send(resource(mock_server, "company")).status == 200
+    for _ in range(4):
+        http_client.start(CALLS, resource(mock_server, "company"))
+        mock_server.revoke()
+        assert [reply.status for reply in http_client.join()] == [200] * CALLS
+        # Some calls may all have been answered before the revocation.
+        assert http_client.send(resource(mock_server, "company")).status == 200
+    assert mock_server.token_requests() == 5
+
+
 def test_a_route_that_always_rejects_affects_no_other(http_client: HttpClient, mock_server: MockServer) -> None:
     rounds, calls = 3, 16
     for _ in range(rounds):
@@ -89,8 +100,8 @@ def test_a_route_that_always_rejects_affects_no_other(http_client: HttpClient, m
     counters = mock_server.counters()
     assert counters.unauthorized <= rounds * calls * 2, "a rejected call is repeated at most once"
     assert counters.resource_requests - counters.unauthorized == rounds * calls, "a call that succeeds is not repeated"
-    # The first token, its replacement, and then one each after 1 s, 2 s and 4 s.
-    assert counters.token_requests <= 5
+    # The first token, its replacement, and then one each after 0.1, 0.2, 0.3, 0.6, 1.2, 2.4 and 4.8 s.
+    assert counters.token_requests <= 9
 
 
 def test_reports_a_second_401(http_client: HttpClient, mock_server: MockServer) -> None:

@@ -11,6 +11,12 @@ from support.mock_server import MockServer
 from support.waiting import at_most, wait_until
 
 ROUNDS = 40
+REVOCATIONS = 4
+"""In a row, and not one call fails."""
+WAIT_MS = 300
+"""The longest wait before the request for a replacement."""
+REQUEST_MS = 500
+"""Far more than a request to the mock server takes."""
 
 
 def test_replaces_the_current_token(cache: Cache, mock_server: MockServer) -> None:
@@ -128,10 +134,32 @@ def test_an_empty_cache_ignores_reports(cache: Cache, mock_server: MockServer) -
     assert mock_server.token_requests() == 1
 
 
+def test_revocations_in_a_row_cost_one_short_wait_each(cache: Cache, mock_server: MockServer) -> None:
+    token = cache.get().ok().value
+    for revocations in range(1, REVOCATIONS + 1):
+        mock_server.revoke()
+        cache.invalidate(token).ok()
+        with at_most(WAIT_MS + REQUEST_MS, f"the token after revocation {revocations}"):
+            token = cache.get().ok().value
+        assert mock_server.resource(token) == 200
+        assert mock_server.token_requests() == 1 + revocations
+
+
+def test_replaces_in_the_background_after_many_rejections_in_a_row(cache: Cache, mock_server: MockServer) -> None:
+    for _ in range(REVOCATIONS):
+        cache.invalidate(cache.get().ok().value).ok()
+    token = cache.get().ok().value
+    cache.invalidate(token).ok()
+    with at_most(WAIT_MS, "the rejected token"):
+        assert cache.get().ok().value == token
+    wait_until(lambda: cache.get().ok().value != token, within_s=5, what="another token")
+
+
 def test_does_not_hammer_a_server_that_rejects_every_token(cache: Cache, mock_server: MockServer) -> None:
     for _ in range(ROUNDS):
-        token = cache.get().ok().value
+        with at_most(WAIT_MS + REQUEST_MS, "a token"):
+            token = cache.get().ok().value
         cache.invalidate(token).ok()
 
-    # One request for the first token, and one for its rejection. Later requests are at least a second apart.
-    assert mock_server.token_requests() <= 4
+    # The first token and its replacement; three more after 100, 200 and 300 ms; the next is another 600 ms away.
+    assert mock_server.token_requests() <= 6

@@ -51,6 +51,7 @@ fn revoke_after(pauses: &[Duration]) -> Simulator {
     let mut now = Duration::ZERO;
     for (token, pause) in pauses.iter().enumerate() {
         while simulator.slot.is_none_or(|slot| slot.generation <= token as u64) {
+            assert!(now < end, "no token is issued in time after {token} revocations: {pauses:?}");
             now += MS;
             simulator.run_until(now);
         }
@@ -97,11 +98,11 @@ fn regular_revocations_lose_no_call_for_a_while() {
     }
 }
 
-/// Of tokens that live for half a second, 60 to 130 in an hour must do.
+/// Each token lives for half a second, and about a hundred must be enough for an hour.
 #[test]
 fn many_revocations_lose_no_more_calls_than_they_must() {
     let (lost, calls) = revoke_every(SECOND / 2, 47, SECOND / 20);
-    assert!(lost * 10 <= calls * 4, "{lost} of {calls} calls are lost");
+    assert!(3 * lost <= calls, "{lost} of {calls} calls are lost");
 }
 
 /// Calls of a route that answers 401 to every token.
