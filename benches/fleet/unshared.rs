@@ -75,7 +75,7 @@ impl Unshared {
     fn get(&self, process: &mut Process, now: Duration, calls: &mut Calls) -> (Duration, Option<TokenNumber>) {
         let begins = process.poll(now);
         let token = process.token();
-        let fetched_at = if begins { self.fetch(process, now, calls) } else { now };
+        let fetched_at = self.fetch_or_wait(begins, process, now, calls);
         if token.is_some() { (now, token) } else { (fetched_at, process.token()) }
     }
 
@@ -88,8 +88,21 @@ impl Unshared {
         calls: &mut Calls,
     ) -> (Duration, Option<TokenNumber>) {
         let begins = process.invalidate(rejected, now) || process.poll(now);
-        let at = if begins { self.fetch(process, now, calls) } else { now };
+        let at = self.fetch_or_wait(begins, process, now, calls);
         (at, process.token().filter(|token| *token != rejected))
+    }
+
+    /// When the caller goes on: after a fetch that has begun, or that begins when a rejected token may be replaced.
+    fn fetch_or_wait(&self, begins: bool, process: &mut Process, now: Duration, calls: &mut Calls) -> Duration {
+        if begins {
+            return self.fetch(process, now, calls);
+        }
+        if process.token().is_some() {
+            return now;
+        }
+        let replaced_at = process.next_check_at();
+        assert!(process.poll(replaced_at), "a caller waits for nothing else");
+        self.fetch(process, replaced_at, calls)
     }
 
     fn fetch(&self, process: &mut Process, now: Duration, calls: &mut Calls) -> Duration {

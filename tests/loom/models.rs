@@ -231,6 +231,42 @@ fn a_token_that_two_callers_report_is_replaced_once() {
     });
 }
 
+/// A cache whose last two tokens were rejected, so that callers wait before the next request.
+fn after_two_rejections(then: impl IntoIterator<Item = StubResponse>) -> Fixture {
+    let first = [StubResponse::Token("a"), StubResponse::Token("b")];
+    let fixture = Fixture::new(first.into_iter().chain(then));
+    for token in ["a", "b"] {
+        assert_eq!(fixture.get(), self::token(token));
+        fixture.cache.invalidate(token).unwrap();
+    }
+    fixture
+}
+
+#[test]
+fn close_wakes_every_caller_who_waits_without_a_fetch() {
+    check_every_order(|| {
+        let fixture = after_two_rejections([]);
+        let others = [fixture.spawn(Fixture::get), fixture.spawn(Fixture::get)];
+        fixture.close();
+        for other in others {
+            assert_eq!(other.join().unwrap(), Err(Status::Closed));
+        }
+        fixture.endpoint
+    });
+}
+
+#[test]
+fn a_caller_who_waits_without_a_fetch_gets_the_token_that_another_fetches() {
+    check_every_order(|| {
+        let fixture = after_two_rejections([StubResponse::Token("c")]);
+        let other = fixture.spawn(Fixture::get);
+        clock::pass(Duration::from_millis(100));
+        assert_eq!(fixture.get(), token("c"));
+        assert_eq!(other.join().unwrap(), token("c"));
+        fixture.endpoint
+    });
+}
+
 #[test]
 fn a_refresh_begins_once_and_nobody_waits_for_it() {
     check_every_order(|| {
