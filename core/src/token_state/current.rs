@@ -48,8 +48,8 @@ impl CurrentToken {
         self.withdrawn = was_withdrawn && spacing <= policy::REISSUE_WAIT_MAX && now < self.refresh_at;
     }
 
-    /// A rejected token is not refreshed later than it would be otherwise: it may expire before the spacing is over, and
-    /// then its callers would have to wait.
+    /// A rejection never delays the refresh: a short-lived token may expire before the spacing is over, and then its
+    /// callers would have to wait.
     fn refresh_no_later_than(&mut self, at: Instant) {
         self.refresh_at = self.refresh_at.min(at);
     }
