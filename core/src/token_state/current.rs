@@ -12,8 +12,8 @@ use super::Settings;
 pub(super) struct CurrentToken {
     pub(super) token: Token,
     pub(super) generation: u64,
-    /// When it became the current token of this process.
-    pub(super) since: Instant,
+    /// When this process got it: for the last time, if it was issued again.
+    arrived_at: Instant,
     pub(super) refresh_at: Instant,
     /// An API answered 401 to it.
     pub(super) rejected: bool,
@@ -22,21 +22,21 @@ pub(super) struct CurrentToken {
 }
 
 impl CurrentToken {
-    pub(super) fn new(token: Token, generation: u64, since: Instant, settings: &Settings, jitter: Jitter) -> Self {
+    pub(super) fn new(token: Token, generation: u64, arrived_at: Instant, settings: &Settings, jitter: Jitter) -> Self {
         let ahead = policy::refresh_ahead(token.ttl, settings.refresh_ahead, jitter);
         let refresh_at = token.stale_at().boottime - ahead;
-        Self { token, generation, since, refresh_at, rejected: false, withdrawn: false }
+        Self { token, generation, arrived_at, refresh_at, rejected: false, withdrawn: false }
     }
 
     pub(super) fn lived(&self, now: Instant) -> Duration {
-        now.saturating_since(self.since)
+        now.saturating_since(self.arrived_at)
     }
 
     /// Callers wait for a replacement only if it may be requested soon: an API that rejects every token must not make
     /// all callers wait each time.
     pub(super) fn reject(&mut self, spacing: Duration, may_fetch: bool, now: Instant) {
         self.rejected = true;
-        self.refresh_no_later_than(now.max(self.since + spacing));
+        self.refresh_no_later_than(self.arrived_at + spacing);
         self.withdrawn = may_fetch && self.refresh_at <= now + policy::REJECTION_WAIT_MAX;
     }
 
@@ -44,7 +44,7 @@ impl CurrentToken {
     /// one only if that was quick: so the spacing begins with the request.
     pub(super) fn reject_again(&mut self, spacing: Duration, was_withdrawn: bool, now: Instant) {
         self.rejected = true;
-        self.refresh_no_later_than(now.max(self.token.sent_at.boottime + spacing));
+        self.refresh_no_later_than(self.token.sent_at.boottime + spacing);
         self.withdrawn = was_withdrawn && spacing <= policy::REISSUE_WAIT_MAX && now < self.refresh_at;
     }
 

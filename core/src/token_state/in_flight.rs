@@ -211,12 +211,13 @@ impl TokenState {
     fn replace_current(&mut self, token: Token, now: Instant, jitter: Jitter) {
         self.fetch = None;
         self.backoff = None;
-        match self.current.take() {
+        let before = self.current.take();
+        if before.as_ref().is_some_and(|current| !current.rejected) {
+            self.rejections.end_row();
+        }
+        match before {
             Some(current) if current.token.value == token.value => self.extend_current(&current, token, now, jitter),
-            before => {
-                if before.is_some_and(|current| !current.rejected) {
-                    self.rejections.end_row();
-                }
+            _ => {
                 self.generation += 1;
                 self.current = Some(CurrentToken::new(token, self.generation, now, &self.settings, jitter));
             }
@@ -226,7 +227,7 @@ impl TokenState {
     /// The endpoint issued the current token again: it is not new, and neither is its generation.
     fn extend_current(&mut self, current: &CurrentToken, token: Token, now: Instant, jitter: Jitter) {
         let sent_at = token.sent_at.boottime;
-        let mut extended = CurrentToken::new(token, current.generation, current.since, &self.settings, jitter);
+        let mut extended = CurrentToken::new(token, current.generation, now, &self.settings, jitter);
         if current.rejected {
             self.next_store_read_at = sent_at + policy::store_poll_pause(jitter);
             extended.reject_again(self.rejections.record_reissue(), current.withdrawn, now);

@@ -134,8 +134,8 @@ impl TokenState {
 
     /// Adopts the current token of a parent process.
     pub fn inherit(&mut self, token: Token, jitter: Jitter) {
-        let since = token.sent_at.boottime;
-        self.current = Some(CurrentToken::new(token, self.generation, since, &self.settings, jitter));
+        let arrived_at = token.sent_at.boottime; // nothing better is known
+        self.current = Some(CurrentToken::new(token, self.generation, arrived_at, &self.settings, jitter));
     }
 
     /// The answer to a caller who asks now.

@@ -95,21 +95,20 @@ impl Checker {
         self.backoff = None;
         let refresh_at = self.refresh_window(sent_at, ttl);
         let generation = self.generation;
-        let (since, standing) = (now.boottime, Standing::Good);
-        let mut token = NewestToken { number, generation, sent_at, since, ttl, refresh_at, standing };
+        let (arrived_at, standing) = (now.boottime, Standing::Good);
+        let mut token = NewestToken { number, generation, sent_at, arrived_at, ttl, refresh_at, standing };
+        if self.token.is_some_and(|before| before.standing == Standing::Good) {
+            self.rejection_spacing = Duration::ZERO;
+        }
         match self.token.filter(|before| before.number == number) {
             Some(before) if before.standing == Standing::Good => {
                 self.coverage.reach(row, Column::SameTokenIssued);
-                token.since = before.since;
             }
             Some(before) => {
                 self.coverage.reach(row, Column::SameTokenIssued);
                 self.reissued(&before, &mut token, withdrawn, now.boottime);
             }
             None => {
-                if self.token.is_some_and(|before| before.standing == Standing::Good) {
-                    self.rejection_spacing = Duration::ZERO;
-                }
                 self.generation += 1;
                 token.generation = self.generation;
             }
@@ -161,11 +160,11 @@ impl Checker {
         if token.standing != Standing::Good {
             return;
         }
-        let lived = now.saturating_since(token.since);
+        let lived = now.saturating_since(token.arrived_at);
         if lived >= reference_policy::REJECTION_ROW_END {
             self.rejection_spacing = Duration::ZERO;
         }
-        token.refresh_at = self.spaced(&token, token.since, now);
+        token.refresh_at = self.spaced(&token, token.arrived_at);
         let soon = now + reference_policy::REJECTION_WAIT_MAX;
         if is_overdue || now < may_fetch_at.least || soon < token.refresh_at.least {
             assert!(!withdrawn, "the newest token is served though rejected, while no fetch may replace it soon");
@@ -181,7 +180,7 @@ impl Checker {
 
     /// The rejected token was issued again.
     fn reissued(&mut self, before: &NewestToken, token: &mut NewestToken, withdrawn: bool, now: Instant) {
-        token.refresh_at = self.spaced(token, token.sent_at.boottime, now);
+        token.refresh_at = self.spaced(token, token.sent_at.boottime);
         let may_wait = before.standing == Standing::Withdrawn
             && self.rejection_spacing <= reference_policy::REISSUE_WAIT_MAX
             && now < token.refresh_at.most;
@@ -193,9 +192,8 @@ impl Checker {
     }
 
     /// When a rejected token is refreshed; its spacing begins at `start`.
-    fn spaced(&self, token: &NewestToken, start: Instant, now: Instant) -> Window<Instant> {
-        let spaced_at = now.max(start + self.rejection_spacing);
-        token.refresh_at.earlier_of(Window::exactly(spaced_at))
+    fn spaced(&self, token: &NewestToken, start: Instant) -> Window<Instant> {
+        token.refresh_at.earlier_of(Window::exactly(start + self.rejection_spacing))
     }
 
     fn count_failure(&mut self, now: Timestamp) {

@@ -44,8 +44,8 @@ struct NewestToken {
     number: u64,
     generation: u64,
     sent_at: Timestamp,
-    /// When it became the current one; in a child, when it was requested.
-    since: Instant,
+    /// In a child, when it was requested.
+    arrived_at: Instant,
     ttl: Duration,
     refresh_at: Window<Instant>,
     standing: Standing,
@@ -221,7 +221,7 @@ impl Checker {
         self.last_published = None;
         self.token = inherited.map(|token| NewestToken {
             standing: Standing::Good,
-            since: token.sent_at.boottime,
+            arrived_at: token.sent_at.boottime,
             refresh_at: self.refresh_window(token.sent_at, token.ttl),
             generation: self.generation,
             ..token

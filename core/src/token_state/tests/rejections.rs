@@ -143,7 +143,7 @@ fn adopts_no_rejected_token_until_it_is_forgotten() {
 }
 
 #[test]
-fn a_token_that_expires_unrejected_ends_the_series() {
+fn a_token_that_expires_unrejected_ends_the_row() {
     let mut cache = TestCache::new();
     cache.get();
     cache.succeed("a", 600.0);
@@ -152,7 +152,7 @@ fn a_token_that_expires_unrejected_ends_the_series() {
     cache.pass(570.0);
     assert_eq!(cache.get(), BEGINS);
     cache.succeed("c", 600.0);
-    assert_eq!(cache.reject("c"), BEGINS, "withdrawn, as the first of a series");
+    assert_eq!(cache.reject("c"), BEGINS, "withdrawn, as the first of a row");
 }
 
 #[test]
@@ -174,6 +174,19 @@ fn spaces_fetches_further_each_time_the_rejected_token_is_issued_again() {
         cache.pass(0.01);
         assert_eq!(cache.get(), outcome, "{spacing} s have passed");
     }
+}
+
+#[test]
+fn serves_a_rejected_token_on_if_it_is_issued_again() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.fail_fetch();
+    cache.pass(1.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.get(), SERVED, "although its replacement may be requested in 100 ms");
 }
 
 /// Each token is rejected as soon as it arrives, by a caller who then asks for another.
@@ -215,6 +228,67 @@ fn callers_wait_if_a_token_has_lived_until_shortly_before_its_spacing_is_over() 
         cache.pass(age);
         assert_eq!(cache.reject("c"), outcome, "rejected after {age} s, when the spacing is 0.6 s");
     }
+}
+
+/// A slow endpoint must not make a token seem to have lived for longer.
+#[test]
+fn a_token_lives_from_its_arrival() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    for (token, spacing) in [("b", 0.1), ("c", 0.2), ("d", 0.3)] {
+        let sent_at = cache.now;
+        cache.pass(5.0);
+        cache.succeed_sent_at(token, 600.0, sent_at);
+        assert_eq!(cache.reject(token), WAITS);
+        assert_eq!(cache.until(), spacing);
+        cache.pass(spacing);
+        assert_eq!(cache.get(), BEGINS);
+    }
+}
+
+#[test]
+fn a_token_that_is_issued_again_without_a_rejection_ends_the_row_and_lives_on() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("b", 600.0);
+    cache.pass(520.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.succeed("b", 600.0);
+    assert_eq!(cache.reject("b"), BEGINS);
+    cache.succeed("c", 600.0);
+    assert_eq!(cache.reject("c"), WAITS);
+    assert_eq!(cache.until(), 0.1, "the first spacing of a row");
+}
+
+#[test]
+fn spacing_does_not_grow_when_a_token_is_not_rejected_early() {
+    let mut cache = TestCache::new();
+    cache.get();
+    for (token, lived) in [("a", 0.0), ("b", 61.0), ("c", 61.0), ("d", 61.0)] {
+        cache.succeed(token, 600.0);
+        cache.pass(lived);
+        assert_eq!(cache.reject(token), BEGINS);
+    }
+    cache.succeed("e", 600.0);
+    assert_eq!(cache.reject("e"), WAITS);
+    assert_eq!(cache.until(), 0.1);
+}
+
+#[test]
+fn a_token_that_is_refreshed_unrejected_ends_the_row() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("a", 600.0);
+    assert_eq!(cache.reject("a"), BEGINS);
+    cache.succeed("b", 600.0);
+    cache.pass(520.0);
+    assert_eq!(cache.get(), REFRESHES);
+    cache.succeed("c", 600.0);
+    assert_eq!(cache.reject("c"), BEGINS, "as the first of a row");
 }
 
 #[test]
