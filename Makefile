@@ -3,6 +3,7 @@
 PYTHON = python3
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
 export PKG_CONFIG_PATH := $(CURDIR)/build/install/lib/pkgconfig
+export CGO_LDFLAGS := -Wl,-rpath,$(CURDIR)/build/install/lib
 # All of this links with what is in target/release. Other files may be where build.build-dir of cargo says.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport CARGO_BUILD_TARGET
@@ -157,7 +158,7 @@ benches: build/bench-first-token $(call unless,go,build/comparison-go build/benc
 .PHONY: cargo
 cargo: build/setup.mk library
 	scripts/cargo build --release --workspace --examples --bins
-	DESTDIR= scripts/install build/install
+	DESTDIR= scripts/install build/install >/dev/null
 
 build/driver-c build/driver-cpp: $(wildcard tests/conformance/drivers/*.h)
 build/driver-c: tests/conformance/drivers/driver.c

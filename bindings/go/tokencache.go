@@ -1,3 +1,7 @@
+// Gets the token from the library, and keeps the last one.
+
+//go:build cgo
+
 // Package bankhub keeps one valid SePay Bank Hub access token for a program: it fetches the token, refreshes it before
 // it expires, and replaces it when an API answers 401.
 //

@@ -1,5 +1,7 @@
 // Adds the token of a cache to the requests of net/http.
 
+//go:build cgo
+
 package bankhub
 
 import (

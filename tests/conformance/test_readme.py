@@ -162,7 +162,9 @@ EXAMPLES: Mapping[str, tuple[str, Callable[[Path], Command]]] = {
 
 
 def build(command: Command, folder: Path) -> None:
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(BUILD / "install" / "lib" / "pkgconfig")}
+    installed = BUILD / "install" / "lib"
+    go = {"PKG_CONFIG_PATH": str(installed / "pkgconfig"), "CGO_LDFLAGS": f"-Wl,-rpath,{installed}"}
+    environment = {**os.environ, **go}
     run = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_LIMIT_S, check=False
     )

@@ -134,7 +134,7 @@ def installed(workspace: Workspace) -> Path:
     return prefix
 
 
-@pytest.fixture(params=["shared", "static"])
+@pytest.fixture(params=["shared", "static", "static-pie"])
 def linked(request: pytest.FixtureRequest, installed: Path) -> str:
     """How the program is linked. The linker prefers a shared library, so static removes it."""
     if request.param == "static":
@@ -199,7 +199,7 @@ def test_make_install(workspace: Workspace) -> None:
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in root.rglob("*"))
     path = str(root / prefix.relative_to("/") / "lib" / "pkgconfig")
     flags = shlex.split(workspace.run("pkg-config", "--libs", "bankhub", PKG_CONFIG_PATH=path))
-    assert flags == [f"-L{prefix}/lib", "-lbankhub", f"-Wl,-rpath,{prefix}/lib"]
+    assert flags == [f"-L{prefix}/lib", "-lbankhub"], "no rpath, with which a static-pie program crashes before main"
 
 
 def test_static_library_exports_our_symbols_only(installed: Path, workspace: Workspace) -> None:
@@ -226,21 +226,52 @@ def test_c_program_without_shared_libraries(workspace: Workspace, installed: Pat
     assert workspace.run("./program") == TOKEN_LENGTH
 
 
+def flags(workspace: Workspace, linked: str, *kinds: str) -> list[str]:
+    """What the documentation tells users to link with."""
+    static = [] if linked == "shared" else ["--static"]
+    more = [f"-Wl,-rpath,{workspace.folder}/prefix/lib"] if linked == "shared" else []
+    return [*workspace.run("pkg-config", *static, *kinds, "bankhub").split(), *more]
+
+
 def test_c_program(workspace: Workspace, linked: str) -> None:
-    options = ["--static"] if linked == "static" else []
-    flags = workspace.run("pkg-config", *options, "--cflags", "--libs", "bankhub").split()
-    workspace.run("cc", workspace.write("program.c", C_PROGRAM), "-o", "program", *flags)
+    options = ["-static-pie"] if linked == "static-pie" else []
+    more = flags(workspace, linked, "--cflags", "--libs")
+    workspace.run("cc", *options, workspace.write("program.c", C_PROGRAM), "-o", "program", *more)
     check_program(workspace, linked)
 
 
 def test_go_program(workspace: Workspace, linked: str) -> None:
+    go_module(workspace)
+    options = []
+    if linked == "static-pie":
+        options = ["-buildmode=pie", "-ldflags", "-linkmode external -extldflags -static-pie"]
+    else:
+        workspace.environment["CGO_LDFLAGS"] = " ".join(flags(workspace, linked, "--libs"))
+    workspace.run("go", "build", *options, "-o", "program", ".")
+    check_program(workspace, linked)
+
+
+def go_module(workspace: Workspace) -> None:
     shutil.copytree(ROOT / "bindings" / "go", workspace.folder / "go")
     workspace.write("go.mod", GO_MODULE)
     workspace.write("main.go", GO_PROGRAM)
-    if linked == "static":
-        workspace.environment["CGO_LDFLAGS"] = workspace.run("pkg-config", "--static", "--libs", "bankhub").strip()
-    workspace.run("go", "build", "-o", "program", ".")
-    check_program(workspace, linked)
+
+
+@pytest.mark.parametrize("without", [{"CGO_ENABLED": "0"}, {"PATH": ""}, {"GOARCH": "riscv64"}], ids=str)
+def test_go_says_that_it_needs_cgo(workspace: Workspace, without: dict[str, str]) -> None:
+    """Go switches cgo off by itself where it finds no C compiler, and for another machine."""
+    go_module(workspace)
+    build = subprocess.run(
+        [shutil.which("go") or "go", "build", "bankhub.invalid/bankhub"],
+        cwd=workspace.folder,
+        env={**workspace.environment, **without},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    package, *lines = build.stderr.splitlines()
+    assert package == "# bankhub.invalid/bankhub"
+    assert len(lines) == 1 and "bankhub needs cgo: set CGO_ENABLED=1, and CC to a C compiler" in lines[0]
 
 
 def check_program(workspace: Workspace, linked: str) -> None:

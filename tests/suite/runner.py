@@ -160,6 +160,7 @@ def environment() -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
         "BANKHUB_LIBRARY": str(ROOT / "target/release/libbankhub.so"),
         "PKG_CONFIG_PATH": str(ROOT / "build/install/lib/pkgconfig"),
+        "CGO_LDFLAGS": f"-Wl,-rpath,{ROOT}/build/install/lib",
         "PYTHONPATH": f"{package}:{suite}",
         "MYPYPATH": package,
     }
