@@ -2,8 +2,10 @@
 
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Threading;
 
 namespace BankHub
 {
@@ -43,17 +45,24 @@ namespace BankHub
         {
             if (value == null)
                 return 0;
+            if (value == Timeout.InfiniteTimeSpan)
+                return Count(TimeoutMax, unit);
             if (value <= TimeSpan.Zero || value > TimeoutMax)
-                throw Invalid($"{name} is {value}; expected more than 0 and at most {TimeoutMax}");
+                throw Invalid($"{name} is {value}; expected more than 0 and at most {TimeoutMax}, or infinite");
             return Count(value.Value, unit);
         }
 
         /// <summary>Checks how long a call may wait.</summary>
-        public static TimeSpan Timeout(TimeSpan value)
+        public static void CheckTimeout(TimeSpan value)
         {
-            if (value < TimeSpan.Zero || value > TimeoutMax)
-                throw Invalid($"timeout is {value}; expected 0 to {TimeoutMax}");
-            return value;
+            if (value != Timeout.InfiniteTimeSpan && (value < TimeSpan.Zero || value > TimeoutMax))
+                throw Invalid($"timeout is {value}; expected 0 to {TimeoutMax}, or infinite");
+        }
+
+        /// <summary>How much is left of a timeout.</summary>
+        public static TimeSpan Left(TimeSpan timeout, Stopwatch waited)
+        {
+            return timeout == Timeout.InfiniteTimeSpan ? TimeoutMax : timeout - waited.Elapsed;
         }
 
         /// <summary>Counts the units in a value. It rounds up, so that only zero becomes 0.</summary>

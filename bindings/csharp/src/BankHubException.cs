@@ -8,14 +8,23 @@ namespace BankHub
     /// <summary>Why a call failed. The message is one sentence for an operator, without any secret.</summary>
     public sealed class BankHubException : Exception
     {
-        internal BankHubException(BankHubStatus status, string message) : base(message)
+        /// <summary>For a substitute of a cache in a test.</summary>
+        public BankHubException(
+            BankHubStatus status, string message, int? httpStatus = null, TimeSpan? retryAfter = null) : base(message)
         {
             Status = status;
+            HttpStatus = httpStatus;
+            RetryAfter = retryAfter;
         }
 
-        internal BankHubException(in Abi.bankhub_error native) : base(Text(native.message))
+        internal BankHubException(BankHubException other)
+            : this(other.Status, other.Message, other.HttpStatus, other.RetryAfter)
         {
-            Status = (BankHubStatus)native.status;
+        }
+
+        internal BankHubException(in Abi.bankhub_error native)
+            : this((BankHubStatus)native.status, Text(native.message))
+        {
             if (native.http_status != 0)
                 HttpStatus = native.http_status;
             if (native.retry_after_ms != 0)

@@ -1,8 +1,6 @@
 // Adds the token of a cache to the requests of HttpClient.
 
 using System;
-using System.Collections.Generic;
-using System.Linq;
 using System.Net;
 using System.Net.Http;
 using System.Net.Http.Headers;
@@ -15,25 +13,33 @@ namespace BankHub
     /// <remarks>
     /// <para>
     /// When an API answers 401, the handler reports the token. It sends the request once more if there is another token
-    /// and the content can be sent again: bytes, text, a form, or several of these, but not a stream. Otherwise the
-    /// caller gets the 401; a second 401 is also returned to the caller. A request that has an Authorization header is
-    /// sent unchanged. Any number of threads may use the handler. It never disposes the cache.
+    /// and the content can be sent again: every content that can write itself twice, but not a stream that can be read
+    /// only once, unless it is buffered. Otherwise the caller gets the 401; a second 401 is also returned. A request
+    /// that has an Authorization header is sent unchanged. Any number of threads may use the handler. It never disposes
+    /// the cache.
     /// </para>
     /// <para>If there is no token, the handler throws the BankHubException and does not send the request.</para>
-    /// <para>The synchronous HttpClient.Send of .NET 5 and later sends without a token: use SendAsync.</para>
+    /// <para>The synchronous HttpClient.Send of .NET 5 and later sends no token: use SendAsync.</para>
     /// </remarks>
     public sealed class BankHubHandler : DelegatingHandler
     {
-        private readonly TokenCache cache;
+        /// <summary>How long the default inner handler uses a connection, so that it sees a change in DNS.</summary>
+        private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
 
-        /// <summary>Uses an inner handler that follows no redirect, because .NET would drop the token.</summary>
-        public BankHubHandler(TokenCache cache)
-            : this(cache, new HttpClientHandler { AllowAutoRedirect = false })
+        private readonly ITokenCache cache;
+        private readonly object mutex = new object();
+
+        /// <summary>
+        /// Uses the inner handler that a factory sets. If none is set, the first request sets one. It follows no
+        /// redirect, because .NET would drop the token. It uses a connection for 2 minutes, where .NET can limit that.
+        /// </summary>
+        public BankHubHandler(ITokenCache cache)
+            : this(cache, null)
         {
         }
 
-        /// <summary>Uses the given inner handler. Null: it is set later, for example by a factory.</summary>
-        public BankHubHandler(TokenCache cache, HttpMessageHandler innerHandler)
+        /// <summary>Uses the given inner handler. Null: as the other constructor.</summary>
+        public BankHubHandler(ITokenCache cache, HttpMessageHandler innerHandler)
         {
             this.cache = cache ?? throw new ArgumentNullException(nameof(cache));
             if (innerHandler != null)
@@ -44,13 +50,16 @@ namespace BankHub
         protected override async Task<HttpResponseMessage> SendAsync(
             HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            SetInnerHandler();
             var uri = request.RequestUri;
             // Not the property: it is null for a header that .NET cannot parse.
-            if (!cache.IsOwnOrigin(uri) || request.Headers.Contains("Authorization"))
+            if (!IsOwnOrigin(uri) || request.Headers.Contains("Authorization"))
                 return await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            var content = request.Content;
             try
             {
                 var token = await cache.GetAsync(cancellationToken).ConfigureAwait(false);
+                request.Content = WatchedContent.Watch(content);
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
                 var response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
                 if (!Rejects(response, request, uri))
@@ -70,7 +79,37 @@ namespace BankHub
             finally
             {
                 request.Headers.Authorization = null; // restores the caller's request
+                if (request.Content != content)
+                    request.Content = content;
             }
+        }
+
+        private void SetInnerHandler()
+        {
+            lock (mutex)
+                if (InnerHandler == null)
+                    InnerHandler = DefaultInnerHandler();
+        }
+
+        private static HttpMessageHandler DefaultInnerHandler()
+        {
+            // By reflection, because netstandard does not have the type.
+            var type = typeof(HttpClientHandler).Assembly.GetType("System.Net.Http.SocketsHttpHandler");
+            if (type == null || !type.IsPublic)
+                return new HttpClientHandler { AllowAutoRedirect = false };
+            var handler = (HttpMessageHandler)Activator.CreateInstance(type);
+            type.GetProperty(nameof(HttpClientHandler.AllowAutoRedirect))?.SetValue(handler, false);
+            type.GetProperty("PooledConnectionLifetime")?.SetValue(handler, ConnectionLifetime);
+            return handler;
+        }
+
+        // Whether the URI has the origin of the base URL, so that it may receive the token.
+        private bool IsOwnOrigin(Uri uri)
+        {
+            const UriComponents origin = UriComponents.SchemeAndServer;
+            const StringComparison comparison = StringComparison.OrdinalIgnoreCase;
+            return uri != null && uri.IsAbsoluteUri
+                && Uri.Compare(uri, cache.BaseUrl, origin, UriFormat.Unescaped, comparison) == 0;
         }
 
         // An inner handler may have followed a redirect without the token. Such a 401 does not concern the token.
@@ -84,7 +123,8 @@ namespace BankHub
         private async Task<string> Replace(string rejected, HttpContent content, CancellationToken cancellationToken)
         {
             Report(rejected);
-            if (!CanBeSentAgain(content))
+            if (content is WatchedContent watched
+                && !await watched.WritesAgain(cancellationToken).ConfigureAwait(false))
                 return null;
             try
             {
@@ -99,12 +139,6 @@ namespace BankHub
         {
             try { cache.Invalidate(rejected); }
             catch (BankHubException) { }
-        }
-
-        private static bool CanBeSentAgain(HttpContent content)
-        {
-            return content == null || content is ByteArrayContent
-                || content is IEnumerable<HttpContent> parts && parts.All(CanBeSentAgain);
         }
     }
 }

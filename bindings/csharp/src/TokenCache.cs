@@ -14,7 +14,7 @@ namespace BankHub
     /// Any number of threads may call every member at once, Dispose included. The garbage collector closes a cache that
     /// the program no longer uses.
     /// </remarks>
-    public sealed class TokenCache : IDisposable
+    public sealed class TokenCache : ITokenCache, IDisposable
     {
         /// <summary>How long a call waits inside the library before it checks its CancellationToken again.</summary>
         private static readonly TimeSpan CancellationCheckInterval = TimeSpan.FromMilliseconds(100);
@@ -25,8 +25,7 @@ namespace BankHub
         private readonly Library library = Library.Loaded;
         private readonly IntPtr handle; // a number, not an address: after Dispose, calls return Closed
         private readonly TimeSpan getTimeout;
-        private readonly Uri baseUrl;
-        private readonly SemaphoreSlim asyncWaiter = new SemaphoreSlim(1);
+        private readonly Waiters waiters;
         private volatile Token last; // the last token that the library returned, so that most calls copy nothing
 
         /// <summary>Sends no request, but reads CAFile, the system's trusted roots and the proxy variables.</summary>
@@ -37,6 +36,7 @@ namespace BankHub
             if (options == null)
                 throw new ArgumentNullException(nameof(options));
             getTimeout = options.GetTimeout;
+            waiters = new Waiters(Copy);
             using (var arguments = new Arguments())
             {
                 var config = new bankhub_config
@@ -56,8 +56,9 @@ namespace BankHub
                 };
                 Check(library.TokenNew(ref config, out handle, out var error), error);
             }
-            if (!Uri.TryCreate(options.BaseUrl ?? TokenCacheOptions.SandboxUrl, UriKind.Absolute, out baseUrl))
+            if (!Uri.TryCreate(options.BaseUrl ?? TokenCacheOptions.SandboxUrl, UriKind.Absolute, out var baseUrl))
                 throw Arguments.Invalid("base_url is not a URL that .NET can parse; use https://host[:port][/path]");
+            BaseUrl = baseUrl;
         }
 
         /// <summary>
@@ -77,6 +78,9 @@ namespace BankHub
             });
         }
 
+        /// <inheritdoc/>
+        public Uri BaseUrl { get; }
+
         /// <summary>Returns the text to send after "Authorization: Bearer ".</summary>
         /// <remarks>
         /// A valid token is returned at once. Otherwise the call waits for the one token request that serves all
@@ -88,7 +92,7 @@ namespace BankHub
             return GetToken().Value;
         }
 
-        /// <summary><see cref="Get()"/> with a timeout of its own. Zero: it does not wait.</summary>
+        /// <summary><see cref="Get()"/> with a timeout of its own, or none. Zero: it does not wait.</summary>
         /// <remarks>A cancellation ends only a wait: a valid token is returned even after it.</remarks>
         /// <exception cref="OperationCanceledException">Within 100 ms after the cancellation.</exception>
         public string Get(TimeSpan timeout, CancellationToken cancellationToken = default)
@@ -97,11 +101,18 @@ namespace BankHub
         }
 
         /// <summary><see cref="Get()"/> for callers that must not block.</summary>
-        /// <remarks>Completes at once if there is a valid token. All waiting callers share one thread.</remarks>
+        /// <remarks>
+        /// Completes at once if there is a valid token. All waiting callers share one thread, which is not one of the
+        /// pool. What follows an await may run on a thread of this library, unless it has a context of its own.
+        /// </remarks>
         public Task<string> GetAsync(CancellationToken cancellationToken = default)
         {
-            var token = Current();
-            return token != null ? Task.FromResult(token.Value) : WaitAsync(cancellationToken);
+            try { return Task.FromResult((Current() ?? Copy(TimeSpan.Zero)).Value); }
+            catch (BankHubException e) when (e.Status != BankHubStatus.DeadlineExceeded)
+            {
+                return Task.FromException<string>(e);
+            }
+            catch (BankHubException) { return waiters.Add(getTimeout, cancellationToken); }
         }
 
         /// <summary>Like <see cref="Get()"/>, but also returns the generation and when it expires.</summary>
@@ -113,7 +124,7 @@ namespace BankHub
         /// <summary><see cref="GetToken()"/> with a timeout of its own. Zero: it does not wait.</summary>
         public Token GetToken(TimeSpan timeout, CancellationToken cancellationToken = default)
         {
-            Arguments.Timeout(timeout);
+            Arguments.CheckTimeout(timeout);
             return Current() ?? Wait(timeout, cancellationToken);
         }
 
@@ -148,6 +159,8 @@ namespace BankHub
             var native = new bankhub_stats { size = (UIntPtr)Marshal.SizeOf<bankhub_stats>() };
             var status = library.TokenStats(handle, ref native);
             GC.KeepAlive(this);
+            if (status == BANKHUB_CLOSED)
+                throw new BankHubException(BankHubStatus.Closed, "the token cache was closed; make a new one");
             if (status != BANKHUB_OK)
                 throw new BankHubException((BankHubStatus)status, Marshal.PtrToStringAnsi(library.StatusName(status)));
             return new TokenCacheStats(native);
@@ -170,14 +183,6 @@ namespace BankHub
                 library.TokenFree(handle);
         }
 
-        // Whether the URI has the origin of the base URL, so that it may receive the token.
-        internal bool IsOwnOrigin(Uri uri)
-        {
-            const UriComponents origin = UriComponents.SchemeAndServer;
-            return uri != null && uri.IsAbsoluteUri
-                && Uri.Compare(uri, baseUrl, origin, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
-        }
-
         // The current token, without a wait; null if there is none.
         private Token Current()
         {
@@ -194,35 +199,15 @@ namespace BankHub
         private Token Wait(TimeSpan timeout, CancellationToken cancellationToken)
         {
             var waited = Stopwatch.StartNew();
-            var interval = cancellationToken.CanBeCanceled ? CancellationCheckInterval : timeout;
             while (true)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var left = timeout - waited.Elapsed;
+                var left = Arguments.Left(timeout, waited);
+                var interval = cancellationToken.CanBeCanceled ? CancellationCheckInterval : left;
                 try { return Copy(left < interval ? left : interval); }
                 // Only the interval has passed, not the timeout.
-                catch (BankHubException e) when (e.Status == BankHubStatus.DeadlineExceeded && left > interval) { }
-            }
-        }
-
-        // One caller at a time waits inside the library, on a thread. The others wait for the semaphore, on no thread.
-        private async Task<string> WaitAsync(CancellationToken cancellationToken)
-        {
-            var waited = Stopwatch.StartNew();
-            Func<Token> wait = () => Wait(getTimeout - waited.Elapsed, cancellationToken);
-            var entered = false;
-            try
-            {
-                entered = await asyncWaiter.WaitAsync(getTimeout, cancellationToken).ConfigureAwait(false);
-                var token = Current() ?? await Task.Run(wait, cancellationToken).ConfigureAwait(false);
-                return token.Value;
-            }
-            // As a TaskCanceledException, by which programs recognise the timeout of HttpClient.
-            catch (OperationCanceledException) { return await Task.FromCanceled<string>(cancellationToken); }
-            finally
-            {
-                if (entered)
-                    asyncWaiter.Release();
+                catch (BankHubException e) when (e.Status == BankHubStatus.DeadlineExceeded
+                    && (left > interval || timeout == Timeout.InfiniteTimeSpan)) { }
             }
         }
 

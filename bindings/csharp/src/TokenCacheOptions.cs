@@ -1,10 +1,15 @@
 // The settings of a cache. The library checks them.
 
 using System;
+using System.Threading;
 
 namespace BankHub
 {
     /// <summary>The settings of a <see cref="TokenCache"/>. Null means the default.</summary>
+    /// <remarks>
+    /// Assign a string to a SecretText. Every time may be <see cref="Timeout.InfiniteTimeSpan"/>: no limit, or as early
+    /// as possible for RefreshAhead. Other times are more than 0, and at most 24 days.
+    /// </remarks>
     public sealed class TokenCacheOptions
     {
         /// <summary>Base URL of the Bank Hub's sandbox, the default.</summary>
@@ -17,7 +22,7 @@ namespace BankHub
         public string ClientId { get; set; }
 
         /// <summary>Required; not empty, no control characters.</summary>
-        public string ClientSecret { get; set; }
+        public SecretText ClientSecret { get; set; }
 
         /// <summary>"https://host[:port][/path]"; default <see cref="SandboxUrl"/>.</summary>
         public string BaseUrl { get; set; }
@@ -26,10 +31,10 @@ namespace BankHub
         public string CAFile { get; set; }
 
         /// <summary>"http://[user:password@]host[:port]"; "": no proxy; default: HTTPS_PROXY and NO_PROXY.</summary>
-        public string Proxy { get; set; }
+        public SecretText Proxy { get; set; }
 
         /// <summary>Where processes share the token: "file:/DIR", "redis://…", "rediss://…"; default: none.</summary>
-        public string Store { get; set; }
+        public SecretText Store { get; set; }
 
         /// <summary>For connect and TLS handshake; default 5 s.</summary>
         public TimeSpan? ConnectTimeout { get; set; }

@@ -11,16 +11,35 @@ static class ArgumentTests
         Expect.Throws<ArgumentNullException>(() => new TokenCache(null));
     }
 
-    public static void RefusesNegativeAndEndlessTimeout()
+    public static void RefusesNegativeTimeout()
     {
         using (var cache = new TokenCache(new TokenCacheOptions { ClientId = "id", ClientSecret = "secret" }))
         {
-            foreach (var timeout in new[] { Timeout.InfiniteTimeSpan, TimeSpan.FromTicks(-1), TimeSpan.MaxValue })
+            foreach (var timeout in new[] { TimeSpan.FromTicks(-1), TimeSpan.FromMilliseconds(-2), TimeSpan.MaxValue })
             {
                 var error = Expect.Fails(BankHubStatus.InvalidArgument, () => cache.Get(timeout));
                 Expect.Contains("timeout is " + timeout, error.Message);
             }
             Expect.Equal(0UL, cache.Stats().Requests);
+        }
+    }
+
+    public static void AcceptsInfiniteTime()
+    {
+        using (var mockServer = new MockServer())
+        {
+            var options = mockServer.Options;
+            options.ConnectTimeout = options.RequestTimeout = options.RefreshAhead = Timeout.InfiniteTimeSpan;
+            options.GetTimeout = Timeout.InfiniteTimeSpan;
+            foreach (var get in new Func<TokenCache, string>[]
+            {
+                cache => cache.Get(),
+                cache => cache.GetAsync().Result,
+                cache => cache.Get(Timeout.InfiniteTimeSpan),
+                cache => cache.GetToken(Timeout.InfiniteTimeSpan, new CancellationTokenSource().Token).Value,
+            })
+                using (var cache = new TokenCache(options))
+                    Expect.Equal(40, get(cache).Length);
         }
     }
 

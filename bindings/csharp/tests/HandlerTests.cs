@@ -1,7 +1,6 @@
 // Tests the handler, except for what the conformance suite tests for all languages.
 
 using System;
-using System.Collections.Generic;
 using System.IO;
 using System.Net;
 using System.Net.Http;
@@ -78,23 +77,10 @@ static class HandlerTests
         }
     }
 
-    public static void ResendsContentButNoStream()
-    {
-        var text = new StringContent("text");
-        var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["key"] = "value" });
-        var stream = new StreamContent(new MemoryStream(new byte[4]));
-        Expect.Equal(2, TimesSent(null));
-        Expect.Equal(2, TimesSent(text));
-        Expect.Equal(2, TimesSent(form));
-        Expect.Equal(2, TimesSent(new MultipartFormDataContent { text, form }));
-        Expect.Equal(1, TimesSent(stream));
-        Expect.Equal(1, TimesSent(new MultipartFormDataContent { text, stream }));
-    }
-
     public static void DisposesRejection()
     {
         var rejection = new DisposableContent();
-        TimesSent(null, rejection);
+        Reject(rejection);
         Expect.True(rejection.Disposed, "the first response is disposed");
     }
 
@@ -150,24 +136,14 @@ static class HandlerTests
         });
     }
 
-    // How often a request is sent if every response is a 401.
-    static int TimesSent(HttpContent content, HttpContent firstBody = null)
+    static void Reject(HttpContent body)
     {
-        var times = 0;
         Try((mockServer, cache) =>
         {
-            var inner = new Inner(request =>
-            {
-                times++;
-                var response = new HttpResponseMessage(HttpStatusCode.Unauthorized);
-                if (times == 1 && firstBody != null)
-                    response.Content = firstBody;
-                return response;
-            });
+            var inner = new Inner(_ => new HttpResponseMessage(HttpStatusCode.Unauthorized) { Content = body });
             using (var client = new HttpMessageInvoker(new BankHubHandler(cache, inner)))
-                Send(client, new HttpRequestMessage(HttpMethod.Post, mockServer.Url) { Content = content });
+                Send(client, new HttpRequestMessage(HttpMethod.Get, mockServer.Url));
         });
-        return times;
     }
 
     static void Send(HttpMessageInvoker client, HttpRequestMessage request)
@@ -180,21 +156,6 @@ static class HandlerTests
         using (var mockServer = new MockServer())
         using (var cache = new TokenCache(mockServer.Options))
             test(mockServer, cache);
-    }
-
-    sealed class Inner : HttpMessageHandler
-    {
-        readonly Func<HttpRequestMessage, HttpResponseMessage> respond;
-
-        public Inner(Func<HttpRequestMessage, HttpResponseMessage> respond)
-        {
-            this.respond = respond;
-        }
-
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken _)
-        {
-            return Task.Run(() => respond(request));
-        }
     }
 
     sealed class DisposableContent : ByteArrayContent

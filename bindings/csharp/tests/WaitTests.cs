@@ -134,6 +134,124 @@ static class WaitTests
         }
     }
 
+    // All threads of the pool block until they have the token.
+    public static void NeedsNoThreadOfPool()
+    {
+        const int callers = 30, latencyMilliseconds = 300;
+        using (var mockServer = new MockServer(latencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
+        {
+            Func<Task<string>> get = async () => await cache.GetAsync().ConfigureAwait(false);
+            WithSmallestPool(() =>
+            {
+                var blocked = Enumerable.Range(0, callers).Select(_ => Task.Run(() => get().Result)).ToArray();
+                Expect.Within(10 * latencyMilliseconds, () => Task.WaitAll(blocked));
+            });
+        }
+    }
+
+    static void WithSmallestPool(Action test)
+    {
+        ThreadPool.GetMinThreads(out var least, out var leastPorts);
+        ThreadPool.GetMaxThreads(out var most, out var mostPorts);
+        ThreadPool.SetMinThreads(1, 1);
+        Expect.True(ThreadPool.SetMaxThreads(Environment.ProcessorCount, mostPorts), "the pool is small");
+        try
+        {
+            test();
+        }
+        finally
+        {
+            ThreadPool.SetMaxThreads(most, mostPorts);
+            ThreadPool.SetMinThreads(least, leastPorts);
+        }
+    }
+
+    public static void DelaysNobodyWhereContinuationBlocks()
+    {
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
+        using (var end = new ManualResetEventSlim())
+        {
+            Action<Task<string>> block = _ => end.Wait();
+            Func<Task> wait = () => cache.GetAsync().ContinueWith(block, TaskContinuationOptions.ExecuteSynchronously);
+            var blocked = new[] { wait(), wait() };
+            var others = Enumerable.Range(0, 10).Select(_ => cache.GetAsync()).ToArray();
+            Expect.Within(LatencyMilliseconds + PromptMilliseconds, () => Task.WaitAll(others));
+            end.Set();
+            Task.WaitAll(blocked);
+        }
+    }
+
+    public static void LetsContinuationWaitForNextToken()
+    {
+        using (var mockServer = new MockServer(LatencyMilliseconds / 10))
+        using (var cache = new TokenCache(mockServer.Options))
+        {
+            Func<Task<string>, string> replace = token =>
+            {
+                cache.Invalidate(token.Result);
+                return cache.GetAsync().Result;
+            };
+            var first = cache.GetAsync();
+            var next = first.ContinueWith(replace, TaskContinuationOptions.ExecuteSynchronously);
+            Expect.True(next.Wait(Long), "it does not wait for itself");
+            Expect.True(next.Result != first.Result, "it gets the next token");
+        }
+    }
+
+    // Those that come later wait on after it.
+    public static void EndsAsyncWaitAtItsOwnTimeout()
+    {
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        {
+            var options = mockServer.Options;
+            options.GetTimeout = TimeSpan.FromMilliseconds(LatencyMilliseconds * 3 / 4);
+            using (var cache = new TokenCache(options))
+            {
+                var elapsed = Stopwatch.StartNew();
+                var first = cache.GetAsync();
+                Thread.Sleep(LatencyMilliseconds * 13 / 20);
+                var second = cache.GetAsync();
+                FailsAtDeadline(first);
+                Expect.True(elapsed.Elapsed >= options.GetTimeout, "the first waits until its timeout");
+                Expect.True(!second.IsCompleted, "the second waits on");
+                Expect.Equal(40, Result(second).Length);
+            }
+        }
+    }
+
+    public static void GivesEachAsyncCallerItsOwnException()
+    {
+        using (var mockServer = new MockServer())
+        {
+            var options = mockServer.Options;
+            options.ClientSecret = "another";
+            options.BaseUrl = mockServer.Url;
+            using (var cache = new TokenCache(options))
+            {
+                var errors = new[] { cache.GetAsync(), cache.GetAsync() }.Select(task =>
+                    Expect.Fails(BankHubStatus.Unauthenticated, () => Result(task))).ToArray();
+                Expect.True(errors[0] != errors[1], "there are two exceptions");
+                Expect.Equal(errors[0].Message, errors[1].Message);
+            }
+        }
+    }
+
+    public static void LeavesNoThreadAfterCancellation()
+    {
+        using (var mockServer = new MockServer(LatencyMilliseconds))
+        using (var cache = new TokenCache(mockServer.Options))
+        using (var source = new CancellationTokenSource())
+        {
+            var task = cache.GetAsync(source.Token);
+            Expect.Soon(() => cache.Stats().Waiters == 1, "a call waits");
+            source.Cancel();
+            Expect.Equal(TaskStatus.Canceled, task.Status);
+            Expect.Within(PromptMilliseconds, () => Expect.Soon(() => cache.Stats().Waiters == 0, "no thread waits"));
+        }
+    }
+
     public static void AppliesGetTimeoutToEveryAsyncCaller()
     {
         using (var mockServer = new MockServer(LatencyMilliseconds))

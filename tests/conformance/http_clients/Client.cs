@@ -151,7 +151,7 @@ static class Client
         var text = word.Substring(word.IndexOf('=') + 1);
         if (word.StartsWith("text="))
             return new StringContent(text);
-        return new StreamContent(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text)));
+        return new StreamContent(new OneTimeStream(System.Text.Encoding.UTF8.GetBytes(text)));
     }
 
     static string Line(string word, params object[] pairs)
@@ -159,6 +159,16 @@ static class Client
         for (var i = 0; i < pairs.Length; i += 2)
             word += " " + pairs[i] + "=" + Uri.EscapeDataString(pairs[i + 1].ToString());
         return word;
+    }
+
+    // .NET can send a stream again that can seek.
+    sealed class OneTimeStream : MemoryStream
+    {
+        public OneTimeStream(byte[] bytes) : base(bytes)
+        {
+        }
+
+        public override bool CanSeek => false;
     }
 
     sealed class SlowContent : HttpContent
