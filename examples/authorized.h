@@ -14,7 +14,8 @@ enum { UNAUTHORIZED = 401, HELD_BYTES_MAX = CURL_MAX_WRITE_SIZE };
 
 /* One request of one thread. Set everything else on `curl` as usual: method, body and timeout. The timeout is that of
  * each attempt; the wait for a token ends by the timeout of the cache. For a request that has an Authorization header,
- * use curl_easy_perform instead. */
+ * use curl_easy_perform instead. With libcurl's cookies on (CURLOPT_COOKIEFILE), those of a 401 go along with the
+ * second request. */
 struct authorized {
   CURL *curl;
   const bankhub_token *cache;

@@ -26,7 +26,8 @@ class Authorized {
 
   /// Set everything else on `curl` as usual: method, body and timeout. The timeout is that of each attempt; the wait
   /// for a token ends by the timeout of the cache. For a request that has an Authorization header, use
-  /// curl_easy_perform instead.
+  /// curl_easy_perform instead. With libcurl's cookies on (CURLOPT_COOKIEFILE), those of a 401 go along with the second
+  /// request.
   ///
   /// `repeatable`: whether the body can be sent again: no body or POSTFIELDS, but no read callback.
   ///

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +30,9 @@ func (c *TokenCache) HTTPClient() *http.Client {
 // if there is another token and GetBody can supply the body again. Otherwise the caller gets the 401; a second 401 is
 // also returned to the caller. If there is no token, the request is not sent and the error is an [*Error]. A request
 // that has an Authorization header is sent unchanged.
+//
+// The cookies that a 401 sets go along with the second request, and the response to it has them too, so that the Jar of
+// an [http.Client] stores them.
 func (c *TokenCache) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -60,11 +65,19 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	io.CopyN(io.Discard, response.Body, drainMax)
 	response.Body.Close()
+	cookies := response.Header["Set-Cookie"]
+	addCookies(retry, response)
 	response, err = t.base.RoundTrip(retry)
-	if err == nil && response.StatusCode == http.StatusUnauthorized {
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusUnauthorized {
 		t.cache.Invalidate(strings.TrimPrefix(retry.Header.Get("Authorization"), "Bearer "))
 	}
-	return response, err
+	if len(cookies) > 0 && response.Header != nil {
+		response.Header["Set-Cookie"] = slices.Concat(cookies, response.Header["Set-Cookie"])
+	}
+	return response, nil
 }
 
 // CloseIdleConnections makes [http.Client.CloseIdleConnections] work.
@@ -95,6 +108,25 @@ func (t *transport) retry(request *http.Request, rejected Token) *http.Request {
 		}
 	}
 	return retry
+}
+
+// addCookies adds the cookies that the response sets for the URL of the request. They replace those of the same name. A
+// RoundTripper has no jar, and the client's own sees only the response that it gets.
+func addCookies(request *http.Request, response *http.Response) {
+	set := response.Cookies()
+	if len(set) == 0 {
+		return
+	}
+	jar, _ := cookiejar.New(nil) // never fails
+	jar.SetCookies(request.URL, set)
+	own := request.Cookies()
+	request.Header.Del("Cookie")
+	isSet := func(cookie *http.Cookie) bool {
+		return slices.ContainsFunc(set, func(other *http.Cookie) bool { return other.Name == cookie.Name })
+	}
+	for _, cookie := range append(slices.DeleteFunc(own, isSet), jar.Cookies(request.URL)...) {
+		request.AddCookie(cookie)
+	}
 }
 
 // withToken returns a copy with the token, because a RoundTripper must not change the caller's request.

@@ -5,9 +5,13 @@ package bankhub
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -78,6 +82,83 @@ func TestTransportSendsBodyAgainAndClosesRejection(t *testing.T) {
 	}
 	if rejection.closed != 1 {
 		t.Errorf("the body of the 401 was closed %d times; want 1", rejection.closed)
+	}
+}
+
+// newCookieServer answers 401 to the first token, and sets cookies. It reports the cookies of each request.
+func newCookieServer(t *testing.T, rejection, success []string) (string, *[]string) {
+	var tokens int
+	var seen []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/token" {
+			tokens++
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"access_token":"token%d","ttl":60000}`, tokens)
+			return
+		}
+		seen = append(seen, r.Header.Get("Cookie"))
+		status, cookies := http.StatusOK, success
+		if r.Header.Get("Authorization") == "Bearer token1" {
+			status, cookies = http.StatusUnauthorized, rejection
+		}
+		w.Header()["Set-Cookie"] = cookies
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, &seen
+}
+
+func TestTransportSendsCookiesOfRejectionAlong(t *testing.T) {
+	rejection := []string{"route=a; Path=/", "old=; Max-Age=0", "other=x; Path=/v2", "foreign=x; Domain=evil.test"}
+	for _, row := range []struct{ name, own, want string }{
+		{"without a cookie", "", "route=a"},
+		{"with its own cookies", "old=1; route=b; c=2", "c=2; route=a"},
+	} {
+		url, seen := newCookieServer(t, rejection, []string{"last=z"})
+		cache, err := New(Config{ClientID: "id", ClientSecret: "secret", BaseURL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cache.Close)
+		request, _ := http.NewRequest("GET", url+"/v1/company", nil)
+		if row.own != "" {
+			request.Header.Set("Cookie", row.own)
+		}
+		response, err := cache.Transport(nil).RoundTrip(request)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: got %v, %v", row.name, response, err)
+		}
+		response.Body.Close()
+		if got := strings.Join(*seen, " | "); got != row.own+" | "+row.want {
+			t.Errorf("%s: the server saw %q", row.name, got)
+		}
+		if got := request.Header.Get("Cookie"); got != row.own {
+			t.Errorf("%s: the caller's request now has %q", row.name, got)
+		}
+		if got := response.Header["Set-Cookie"]; !slices.Equal(got, append(rejection, "last=z")) {
+			t.Errorf("%s: the caller gets %q", row.name, got)
+		}
+	}
+}
+
+func TestTransportLetsJarStoreCookiesOfRejection(t *testing.T) {
+	url, seen := newCookieServer(t, []string{"route=a", "both=1"}, []string{"both=2"})
+	cache, err := New(Config{ClientID: "id", ClientSecret: "secret", BaseURL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cache.Close)
+	client := cache.HTTPClient()
+	client.Jar, _ = cookiejar.New(nil)
+	for range 2 {
+		response, err := client.Get(url + "/v1/company")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	if got := strings.Join(*seen, " | "); got != " | route=a; both=1 | route=a; both=2" {
+		t.Errorf("the server saw %q", got)
 	}
 }
 

@@ -1,6 +1,11 @@
 // Tests examples/authorized.h and examples/authorized.hpp, except for what the conformance suite tests for all HTTP
 // adapters. Reads the credentials from the environment. The last line counts the checks.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <iostream>
+#include <thread>
 
 #include "authorized.h"
 #include "authorized.hpp"
@@ -24,12 +29,12 @@ class C {
  public:
   static constexpr const char *name = "C: ";
 
-  C() {
+  explicit C(const std::string &base = base_url) {
     bankhub_config config = {};
     config.size = sizeof config;
     config.client_id = std::getenv("BANKHUB_CLIENT_ID");
     config.client_secret = std::getenv("BANKHUB_CLIENT_SECRET");
-    config.base_url = base_url.c_str();
+    config.base_url = base.c_str();
     bankhub_token_new(&config, &cache_, nullptr);
   }
   ~C() { bankhub_token_free(cache_); }
@@ -48,12 +53,22 @@ class Cpp {
  public:
   static constexpr const char *name = "C++: ";
 
+  explicit Cpp(const std::string &base = base_url) : cache_(config(base)) {}
+
   CURLcode perform(CURL *curl, const std::string &base, const std::string &url) {
     return Authorized(cache_, base).perform(curl, url, true, [](std::string_view) {});
   }
 
  private:
-  bankhub::TokenCache cache_ = bankhub::TokenCache::from_env();
+  static bankhub::Config config(const std::string &base) {
+    bankhub::Config config;
+    config.client_id = std::getenv("BANKHUB_CLIENT_ID");
+    config.client_secret = std::getenv("BANKHUB_CLIENT_SECRET");
+    config.base_url = base;
+    return config;
+  }
+
+  bankhub::TokenCache cache_;
 };
 
 static long status(const Handle &curl) {
@@ -96,6 +111,63 @@ static void test() {
   expect(code == CURLE_HTTP_RETURNED_ERROR, Language::name + std::string("returns an error for a second 401"));
 }
 
+// A server that answers 401 with a cookie to the first token, and 200 to the cookie with another token.
+class CookieServer {
+ public:
+  CookieServer() {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    if (bind(listener_, reinterpret_cast<sockaddr *>(&address), length) || listen(listener_, 8)) std::abort();
+    getsockname(listener_, reinterpret_cast<sockaddr *>(&address), &length);
+    url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~CookieServer() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+
+  std::string url;
+
+ private:
+  void serve() const {
+    int tokens = 0;
+    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0; close(client)) {
+      std::string request;
+      for (char part[1024]; request.find("\r\n\r\n") == std::string::npos;) {
+        const auto bytes = read(client, part, sizeof part);
+        if (bytes <= 0) break;
+        request.append(part, static_cast<std::size_t>(bytes));
+      }
+      std::string body, head = "HTTP/1.1 401 No\r\nSet-Cookie: route=a\r\n";
+      if (request.find(" /v1/token ") != std::string::npos) {
+        head = "HTTP/1.1 201 OK\r\n";
+        body = "{\"access_token\":\"token" + std::to_string(++tokens) + "\",\"ttl\":60000}";
+      } else if (request.find("token1") == std::string::npos && request.find("Cookie: route=a") != std::string::npos) {
+        head = "HTTP/1.1 200 OK\r\n";
+      }
+      head += "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+      if (write(client, head.data(), head.size()) < 0) std::abort();
+    }
+  }
+
+  const int listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  std::thread thread_;
+};
+
+template <class Language>
+static void test_cookies() {
+  const CookieServer server;
+  Language language(server.url);
+  const Handle curl(curl_easy_init(), curl_easy_cleanup);
+  curl_easy_setopt(curl.get(), CURLOPT_COOKIEFILE, "");
+  language.perform(curl.get(), server.url, server.url + "/v1/company");
+  expect(status(curl) == 200, Language::name + std::string("sends the cookie of the 401 along"));
+}
+
 static void test_exceptions() {
   const auto cache = bankhub::TokenCache::from_env();
   const Handle curl(curl_easy_init(), curl_easy_cleanup);
@@ -114,6 +186,8 @@ int main() {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   test<C>();
   test<Cpp>();
+  test_cookies<C>();
+  test_cookies<Cpp>();
   test_exceptions();
   curl_global_cleanup();
   std::cout << passed << " passed, " << failed << " failed\n";
