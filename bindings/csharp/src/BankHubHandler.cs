@@ -123,8 +123,7 @@ namespace BankHub
         private async Task<string> Replace(string rejected, HttpContent content, CancellationToken cancellationToken)
         {
             Report(rejected);
-            if (content is WatchedContent watched
-                && !await watched.WritesAgain(cancellationToken).ConfigureAwait(false))
+            if (!await WatchedContent.CanBeSentAgain(content, cancellationToken).ConfigureAwait(false))
                 return null;
             try
             {

@@ -29,13 +29,17 @@ namespace BankHub
                 Headers.TryAddWithoutValidation(header.Key, header.Value);
         }
 
-        /// <summary>The content itself if it can be sent again without a doubt.</summary>
+        /// <summary>The content itself if its type tells whether it can be sent again.</summary>
         public static HttpContent Watch(HttpContent content) =>
-            content == null || content is ByteArrayContent ? content : new WatchedContent(content);
+            content == null || content is ByteArrayContent || content is StreamContent
+                ? content : new WatchedContent(content);
 
-        public async Task<bool> WritesAgain(CancellationToken cancellationToken)
+        public static Task<bool> CanBeSentAgain(HttpContent content, CancellationToken cancellationToken) =>
+            content is WatchedContent watched ? watched.WritesAgain(cancellationToken) : CanSeek(content);
+
+        private async Task<bool> WritesAgain(CancellationToken cancellationToken)
         {
-            if (content is StreamContent || !isStarted)
+            if (!isStarted)
                 return await CanSeek(content).ConfigureAwait(false);
             var counting = new CountingStream(Stream.Null, cancellationToken);
             try { await content.CopyToAsync(counting).ConfigureAwait(false); }

@@ -65,7 +65,7 @@ static class ContentTests
     {
         Try((mockServer, cache) =>
         {
-            var content = new StreamContent(new MemoryStream(Bytes(Text)));
+            var content = new Written(WriteText) { Length = Text.Length };
             content.Headers.ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue("text/x");
             using (var client = new HttpClient(new BankHubHandler(cache)))
             using (var request = new HttpRequestMessage(HttpMethod.Post, mockServer.Url + "/v1/mock/echo"))
@@ -167,9 +167,11 @@ static class ContentTests
         public override bool CanSeek => false;
     }
 
-    // As a program may write one. JsonContent is of this kind: it does not know its length.
+    // As a program may write one. JsonContent is of this kind, and does not know its length.
     sealed class Written : HttpContent
     {
+        public long? Length;
+
         readonly Func<Stream, Task> write;
 
         public Written(Func<Stream, Task> write)
@@ -181,8 +183,8 @@ static class ContentTests
 
         protected override bool TryComputeLength(out long length)
         {
-            length = 0;
-            return false;
+            length = Length ?? 0;
+            return Length != null;
         }
     }
 }
