@@ -202,6 +202,13 @@ def test_make_install(workspace: Workspace) -> None:
     assert flags == [f"-L{prefix}/lib", "-lbankhub"], "no rpath, with which a static-pie program crashes before main"
 
 
+def test_make_install_says_how_programs_find_the_library(workspace: Workspace) -> None:
+    prefix = workspace.folder / "prefix"
+    said = workspace.run(ROOT / "scripts" / "install", prefix)
+    assert said.rstrip().endswith(f"link shared programs with -Wl,-rpath,{prefix}/lib too")
+    assert not workspace.run(ROOT / "scripts" / "install", "/usr", DESTDIR=str(workspace.folder / "root"))
+
+
 def test_static_library_exports_our_symbols_only(installed: Path, workspace: Workspace) -> None:
     lines = workspace.run(
         "nm", "--extern-only", "--defined-only", "-P", installed / "lib" / "libbankhub.a"
