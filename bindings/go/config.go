@@ -6,6 +6,7 @@ package bankhub
 import "C"
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,8 +24,8 @@ const getTimeoutDefault = 30 * time.Second
 // Config has the settings of a [TokenCache]. The first two fields are required. The zero value of any other field means
 // its default.
 //
-// A Config that is printed or logged hides its secrets, unless it is in an unexported field of another struct: fmt
-// cannot call its methods there.
+// A Config that is printed, logged or written as JSON hides its secrets, unless it is in an unexported field of another
+// struct: fmt cannot call its methods there.
 type Config struct {
 	ClientID     string // required; no ':' and no control characters
 	ClientSecret string // required; no control characters
@@ -63,13 +64,24 @@ func FromEnv() (*TokenCache, error) {
 
 // Format implements [fmt.Formatter]. Every verb prints *** for a field that is or may contain a secret.
 func (c Config) Format(f fmt.State, verb rune) {
-	type config Config // has no Format, which would call itself
+	fmt.Fprintf(f, fmt.FormatString(f, verb), c.masked())
+}
+
+// MarshalJSON implements [json.Marshaler]. It writes *** for a field that is or may contain a secret. To unmarshal a
+// Config reads all fields.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(c.masked())
+}
+
+type maskedConfig Config // has no methods, which would call themselves
+
+func (c Config) masked() maskedConfig {
 	for _, secret := range []*string{&c.ClientSecret, &c.Proxy, &c.Store} {
 		if *secret != "" {
 			*secret = "***"
 		}
 	}
-	fmt.Fprintf(f, fmt.FormatString(f, verb), config(c))
+	return maskedConfig(c)
 }
 
 // LogValue implements [slog.LogValuer], for handlers that do not use fmt.

@@ -1,4 +1,4 @@
-// Tests that no way of printing shows a secret.
+// Tests that no way of printing or of writing JSON shows a secret.
 
 package bankhub
 
@@ -34,6 +34,20 @@ func TestHidesSecretsOfConfig(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%+v", config); !strings.Contains(text, "ClientID:the-id ClientSecret:***") {
 		t.Errorf("%%+v does not show the other fields: %s", text)
+	}
+}
+
+func TestHidesSecretsOfConfigInJSON(t *testing.T) {
+	config := Config{ClientID: "the-id", ClientSecret: "p4ssw0rd", Proxy: "p4ssw0rd", Store: "p4ssw0rd"}
+	for _, value := range []any{config, &config, map[string]any{"config": config}} {
+		text, err := json.Marshal(value)
+		if err != nil || strings.Contains(string(text), "p4ssw0rd") || !strings.Contains(string(text), "the-id") {
+			t.Errorf("got %s, %v", text, err)
+		}
+	}
+	var read Config
+	if err := json.Unmarshal([]byte(`{"ClientSecret":"p4ssw0rd"}`), &read); err != nil || read.ClientSecret != "p4ssw0rd" {
+		t.Errorf("a Config cannot be read from JSON: %v", err)
 	}
 }
 
