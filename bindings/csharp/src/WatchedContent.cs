@@ -39,12 +39,18 @@ namespace BankHub
 
         private async Task<bool> WritesAgain(CancellationToken cancellationToken)
         {
-            if (!isStarted)
-                return await CanSeek(content).ConfigureAwait(false);
-            var counting = new CountingStream(Stream.Null, cancellationToken);
-            try { await content.CopyToAsync(counting).ConfigureAwait(false); }
+            if (!isStarted || length == null)
+                return !isStarted && await CanSeek(content).ConfigureAwait(false);
+            var counting = new CountingStream(Stream.Null);
+            try
+            {
+                var copied = content.CopyToAsync(counting);
+                await Task.WhenAny(copied, Task.Delay(Timeout.Infinite, cancellationToken)).ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                await copied.ConfigureAwait(false);
+            }
             catch (Exception) when (!cancellationToken.IsCancellationRequested) { return false; } // of any type
-            return length == null || length == counting.Count;
+            return length == counting.Count;
         }
 
         // Whether the streams can be read again. Those of a content that is buffered can.
@@ -59,7 +65,7 @@ namespace BankHub
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext context)
         {
             isStarted = true;
-            var counting = new CountingStream(stream, CancellationToken.None);
+            var counting = new CountingStream(stream);
             await content.CopyToAsync(counting, context).ConfigureAwait(false);
             length = counting.Count;
         }
@@ -74,13 +80,8 @@ namespace BankHub
         private sealed class CountingStream : Stream
         {
             private readonly Stream target;
-            private readonly CancellationToken cancellationToken;
 
-            public CountingStream(Stream target, CancellationToken cancellationToken)
-            {
-                this.target = target;
-                this.cancellationToken = cancellationToken;
-            }
+            public CountingStream(Stream target) => this.target = target;
 
             public long Count { get; private set; }
 
@@ -97,20 +98,14 @@ namespace BankHub
 
             public override void Write(byte[] buffer, int offset, int count)
             {
-                Add(count);
+                Count += count;
                 target.Write(buffer, offset, count);
             }
 
             public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancelled)
             {
-                Add(count);
-                return target.WriteAsync(buffer, offset, count, cancelled);
-            }
-
-            private void Add(int count)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
                 Count += count;
+                return target.WriteAsync(buffer, offset, count, cancelled);
             }
         }
     }
