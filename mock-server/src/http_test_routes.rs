@@ -19,6 +19,7 @@ use crate::state::ServerState;
 pub fn router() -> Router<Arc<ServerState>> {
     Router::new()
         .route("/v1/mock/unauthorized", any(unauthorized))
+        .route("/v1/mock/cookie", get(cookie))
         .route("/v1/mock/echo", post(echo))
         .route("/v1/mock/redirect", any(redirect))
         .route("/v1/mock/slow", get(slow))
@@ -29,6 +30,30 @@ pub fn router() -> Router<Arc<ServerState>> {
 async fn unauthorized(State(state): State<Arc<ServerState>>) -> Response {
     state.count_unauthorized();
     unauthenticated()
+}
+
+#[derive(Deserialize)]
+struct Cookie {
+    value: String,
+}
+
+/// 401 with a cookie, until a request brings the cookie back: a gateway in front of an API does that.
+async fn cookie(
+    State(state): State<Arc<ServerState>>,
+    headers: HeaderMap,
+    Query(Cookie { value }): Query<Cookie>,
+) -> Response {
+    let wanted = format!("mock={value}");
+    let given = headers.get(header::COOKIE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    if given.split("; ").any(|pair| pair == wanted) {
+        return given.to_owned().into_response();
+    }
+    state.count_unauthorized();
+    let set = format!("{wanted}; Path=/v1/; HttpOnly");
+    match HeaderValue::try_from(set) {
+        Ok(set) => ([(header::SET_COOKIE, set)], unauthenticated()).into_response(),
+        Err(_) => (StatusCode::BAD_REQUEST, "value is the value of a cookie\n").into_response(),
+    }
 }
 
 async fn echo(headers: HeaderMap, body: Body) -> Response {

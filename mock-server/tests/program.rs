@@ -292,12 +292,27 @@ fn http_test_routes_require_a_token() {
     assert_eq!(mock_server.get("/v1/mock/slow?ms=0", "Bearer x").0, 401);
     assert_eq!(mock_server.get("/v1/mock/slow?ms=0", &bearer).0, 200);
     assert_eq!(mock_server.get("/v1/mock/unauthorized", &bearer), (401, UNAUTHENTICATED.to_owned()));
+    assert_eq!(mock_server.get("/v1/mock/cookie?value=1", &bearer), (401, UNAUTHENTICATED.to_owned()));
     assert_eq!(mock_server.post("/v1/mock/echo", &bearer, "twice"), (200, "twice".to_owned()));
     assert_eq!(mock_server.get("/v1/mock/stream?chunks=3&every_ms=1", &bearer).1, "chunk\n".repeat(3));
     assert_eq!(mock_server.post("/v1/mock/arrival", &bearer, "12345").1, r#"{"length":5,"spread_ms":0}"#);
     assert_eq!(mock_server.get("/v1/mock/redirect?to=/v1/company&status=200", &bearer).0, 400);
     mock_server.get("/v1/mock/redirect?to=/v1/company", &bearer);
     assert_eq!(mock_server.counters()["last_resource_request"]["path"], "/v1/company");
+}
+
+#[test]
+fn wants_the_cookie_of_its_401() {
+    let mock_server = MockServer::start(&[]);
+    let url = format!("{}/v1/mock/cookie?value=1", mock_server.url);
+    let bearer = format!("Bearer {}", mock_server.token());
+    let with_token =
+        |cookie: &str| mock_server.agent.get(&url).header("Authorization", &bearer).header("Cookie", cookie);
+    let response = with_token("mock=2").call().expect("a response");
+    assert_eq!(response.status(), 401);
+    assert_eq!(response.headers()["set-cookie"], "mock=1; Path=/v1/; HttpOnly");
+    let response = with_token("other=1; mock=1").call().expect("a response");
+    assert_eq!(response.status(), 200);
 }
 
 #[test]
