@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import httpx
 import pytest
@@ -74,6 +75,72 @@ def test_reports_second_rejection(tokens: TokenCache, mock_server: MockServer, r
     }
     assert adapters[rejection]() == 401
     assert tokens.stats().rejections == 2
+
+
+class Fake:
+    """What a user's test may pass instead of a cache."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.rejected: list[str] = []
+
+    def get(self, timeout: Optional[float] = None) -> str:
+        return f"token{len(self.rejected)}"
+
+    async def aget(self, timeout: Optional[float] = None) -> str:
+        return self.get(timeout)
+
+    def invalidate(self, token: str) -> None:
+        self.rejected.append(token)
+
+
+@pytest.mark.parametrize("adapter", ["requests", "httpx", "httpx-async"])
+def test_accepts_fake(mock_server: MockServer, adapter: str) -> None:
+    fake = Fake(mock_server.url)
+    assert get(f"{mock_server.url}/v1/company", adapter, fake) == 401
+    assert fake.rejected == ["token0", "token1"]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "get_timeout", "waits"),
+    [
+        (0.2, None, 0.2),
+        (httpx.Timeout(0.1, read=0.3), None, 0.3),
+        (None, 0.2, 0.2),
+        (httpx.Timeout(0.1, pool=None), 0.3, 0.3),
+        (5, 0.2, 0.2),
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_httpx_timeout_ends_wait(
+    mock_server: MockServer, timeout: Any, get_timeout: Optional[float], waits: float, is_async: bool
+) -> None:
+    mock_server.settings(latency_ms=10_000)
+    credentials = mock_server.client_id, mock_server.client_secret
+    with TokenCache(*credentials, base_url=mock_server.url, get_timeout=get_timeout) as tokens:
+        start = time.monotonic()
+        with pytest.raises(bankhub.DeadlineExceeded):
+            get(f"{mock_server.url}/v1/company", "httpx-async" if is_async else "httpx", tokens, timeout=timeout)
+        assert waits <= time.monotonic() - start < waits + 1
+
+
+def test_httpx_timeout_ends_wait_after_401(rejected: TokenCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=10_000)
+    start = time.monotonic()
+    assert get(f"{mock_server.url}/v1/company", "httpx", rejected, timeout=0.5) == 401
+    assert time.monotonic() - start < 2
+
+
+def get(url: str, adapter: str, tokens: Any, **options: Any) -> int:
+    async def aget() -> int:
+        async with httpx.AsyncClient(auth=bankhub.httpx.BankHubAuth(tokens)) as client:
+            return (await client.get(url, **options)).status_code
+
+    if adapter == "requests":
+        return requests.get(url, auth=bankhub.requests.BankHubAuth(tokens), timeout=5).status_code
+    if adapter == "httpx":
+        return httpx.get(url, auth=bankhub.httpx.BankHubAuth(tokens), **options).status_code
+    return asyncio.run(aget())
 
 
 @pytest.mark.parametrize("adapter", ["requests", "httpx", "httpx-async"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import math
 import pickle
 import threading
 import time
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
 
@@ -74,7 +78,7 @@ def test_applies_get_timeout_without_timeout(mock_server: MockServer) -> None:
         assert 0.3 <= time.monotonic() - start < 1.3
 
 
-@pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf, 4_294_967.295])
+@pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf, 4_294_967.295, 10**400, Decimal(-1)])
 @pytest.mark.parametrize("call", [TokenCache.get, TokenCache.token])
 def test_refuses_invalid_timeout(tokens: TokenCache, call: Callable[[TokenCache, float], Any], seconds: float) -> None:
     for _ in range(2):  # without a token, and with one
@@ -83,10 +87,64 @@ def test_refuses_invalid_timeout(tokens: TokenCache, call: Callable[[TokenCache,
         tokens.get()
 
 
-@pytest.mark.parametrize("seconds", [4_294_967.294, 5])
-def test_accepts_longest_timeout(tokens: TokenCache, seconds: float) -> None:
-    assert tokens.get(seconds)
-    assert tokens.token(seconds)
+class Float32:
+    """Like a number of numpy, which is no float of Python."""
+
+    def __float__(self) -> float:
+        return 1.5
+
+
+class Array:
+    """Like an array of numpy."""
+
+    def __float__(self) -> float:
+        raise TypeError("only length-1 arrays can be converted")
+
+
+class Index:
+    def __index__(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize("seconds", [4_294_967.294, 5, Decimal("1.5"), Fraction(1, 2), Float32(), Index()])
+def test_accepts_number_as_timeout(tokens: TokenCache, seconds: Any) -> None:
+    for _ in range(2):  # without a token, and with one
+        assert tokens.get(seconds)
+        assert asyncio.run(tokens.aget(seconds))
+        assert tokens.token(seconds)
+    cache(get_timeout=seconds, refresh_ahead=seconds).close()
+
+
+@pytest.mark.parametrize("seconds", ["1", b"1", True, False, timedelta(seconds=1), 1j, [1], Array()])
+def test_refuses_other_type_as_timeout(tokens: TokenCache, seconds: Any) -> None:
+    for _ in range(2):  # without a token, and with one
+        with pytest.raises(TypeError, match=r"^timeout is of type .*; expected a number of seconds$"):
+            tokens.get(seconds)
+        with pytest.raises(TypeError, match=r"^timeout is of type "):
+            asyncio.run(tokens.aget(seconds))
+        tokens.get()
+    for setting in ("connect_timeout", "request_timeout", "get_timeout", "refresh_ahead"):
+        with pytest.raises(TypeError, match=rf"^{setting} is of type "):
+            cache(**{setting: seconds})
+
+
+def test_uses_default_get_timeout(mock_server: MockServer) -> None:
+    settings = {"base_url": mock_server.url, "get_timeout": None}
+    with TokenCache(mock_server.client_id, mock_server.client_secret, **settings) as tokens:  # type: ignore[arg-type]
+        assert tokens.get()
+        assert tokens.get_timeout == 30
+
+
+@pytest.mark.parametrize("value", ["false", "", 1, 0, None])
+def test_refuses_other_type_as_flag(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^allow_http is of type .*; expected bool$"):
+        cache(allow_http=value)
+
+
+@pytest.mark.parametrize("value", [b"ca.pem", 1, True])
+def test_refuses_other_type_as_path(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^ca_file is of type "):
+        cache(ca_file=value)
 
 
 @pytest.mark.parametrize("setting", ["connect_timeout", "request_timeout", "get_timeout", "refresh_ahead"])

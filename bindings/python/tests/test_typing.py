@@ -7,6 +7,9 @@ import sys
 import venv
 from pathlib import Path
 
+import httpx
+import pytest
+
 import bankhub
 
 PROGRAM = """
@@ -40,14 +43,59 @@ tokens.generation = 1  # type: ignore[misc]
 token.value = ""  # type: ignore[misc]
 """
 
+FAKES = """
+from typing import Optional, Union
 
-def test_passes_mypy_strict(tmp_path: Path) -> None:
+import bankhub
+import bankhub.httpx
+import bankhub.requests
+import httpx
+import requests
+
+
+class Fake:
+    base_url = "http://api.test"
+
+    def get(self, timeout: Optional[float] = None) -> str:
+        return "token"
+
+    def invalidate(self, token: str) -> None:
+        pass
+
+
+class AsyncFake(Fake):
+    async def aget(self, timeout: Optional[float] = None) -> str:
+        raise bankhub.Unavailable("the server is down", retry_after=1.5)
+
+
+def first_header(tokens: Union[bankhub.TokenCache, Fake]) -> str:
+    source: bankhub.TokenSource = tokens
+    return "Bearer " + source.get()
+
+
+def clients(tokens: Union[bankhub.TokenCache, AsyncFake]) -> None:
+    source: bankhub.AsyncTokenSource = tokens
+    requests.Session().auth = bankhub.requests.BankHubAuth(source)
+    httpx.Client(auth=bankhub.httpx.BankHubAuth(tokens))
+    httpx.AsyncClient(auth=bankhub.httpx.BankHubAuth(source))
+
+
+bankhub.requests.BankHubAuth(Fake())
+# A type checker must refuse these.
+bankhub.requests.BankHubAuth("token")  # type: ignore[arg-type]
+bankhub.httpx.BankHubAuth(Fake())  # type: ignore[arg-type]
+"""
+
+
+@pytest.mark.parametrize("text", [PROGRAM, FAKES], ids=["program", "fakes"])
+def test_passes_mypy_strict(tmp_path: Path, text: str) -> None:
     environment = tmp_path / "venv"
     venv.create(environment, symlinks=True, with_pip=False)
     (site_packages,) = environment.glob("lib/*/site-packages")
-    (site_packages / "bankhub.pth").write_text(str(Path(bankhub.__file__).parents[1]))
+    packages = [Path(module.__file__ or "").parents[1] for module in (bankhub, httpx)]
+    (site_packages / "bankhub.pth").write_text("\n".join(map(str, packages)))
     program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(text)
     mypy = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--python-executable", environment / "bin/python", program],
         env={},

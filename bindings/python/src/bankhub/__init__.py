@@ -25,10 +25,12 @@ from ._errors import (
 from ._stats import Stats
 from ._token import Token
 from ._token_cache import TokenCache
+from ._token_source import AsyncTokenSource, TokenSource
 
 __all__ = [
     "PRODUCTION_URL",
     "SANDBOX_URL",
+    "AsyncTokenSource",
     "BadResponse",
     "BankHubError",
     "Closed",
@@ -39,6 +41,7 @@ __all__ = [
     "Stats",
     "Token",
     "TokenCache",
+    "TokenSource",
     "Unauthenticated",
     "Unavailable",
 ]

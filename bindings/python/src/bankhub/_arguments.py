@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 
 from ._abi import BANKHUB_TIMEOUT_DEFAULT
 from ._errors import InvalidArgument
@@ -22,17 +24,43 @@ def text(name: str, value: str | None) -> bytes | None:
     return value.encode(errors="surrogatepass")
 
 
+def path(name: str, value: str | os.PathLike[str] | None) -> bytes | None:
+    """A path for C."""
+    return text(name, value.__fspath__() if isinstance(value, os.PathLike) else value)
+
+
+def flag(name: str, value: bool) -> bool:
+    """Only True and False: a text such as "false" would count as true."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is of type {type(value).__name__}; expected bool")
+    return value
+
+
 def timeout(seconds: float) -> float:
     """Checks how long a call may wait."""
-    if not 0 <= seconds <= SECONDS_MAX:
-        raise InvalidArgument(f"timeout is {seconds}; expected 0 to {SECONDS_MAX} seconds")
-    return seconds
+    number = _number("timeout", seconds)
+    if not 0 <= number <= SECONDS_MAX:
+        raise InvalidArgument(f"timeout is {number}; expected 0 to {SECONDS_MAX} seconds")
+    return number
+
+
+def _number(name: str, seconds: float) -> float:
+    """Takes every kind of number, such as Decimal and those of numpy, but neither a text nor a truth value."""
+    is_number = hasattr(seconds, "__float__") or hasattr(seconds, "__index__")
+    with contextlib.suppress(TypeError, ValueError):  # an array of numpy; a NaN of Decimal that signals
+        if is_number and not isinstance(seconds, bool):
+            try:
+                return float(seconds)
+            except OverflowError:
+                return math.inf
+    raise TypeError(f"{name} is of type {type(seconds).__name__}; expected a number of seconds")
 
 
 def duration(name: str, seconds: float | None, per_second: int) -> int:
     """A field of bankhub_config, where 0 means the default. It rounds up, so that only None becomes 0."""
     if seconds is None:
         return 0
-    if not 0 < seconds <= SECONDS_MAX:
-        raise InvalidArgument(f"{name} is {seconds}; expected more than 0 and at most {SECONDS_MAX} seconds")
-    return math.ceil(seconds * per_second)
+    number = _number(name, seconds)
+    if not 0 < number <= SECONDS_MAX:
+        raise InvalidArgument(f"{name} is {number}; expected more than 0 and at most {SECONDS_MAX} seconds")
+    return math.ceil(number * per_second)

@@ -42,6 +42,8 @@ from ._token import Token
 SIGNAL_CHECK_INTERVAL_S = 0.1
 """How long a call waits inside the library before Python can handle a signal, such as that of Ctrl-C."""
 
+GET_TIMEOUT_S = 30.0
+
 NO_TOKEN = (-1, "")
 """A generation that the library never returns."""
 
@@ -67,7 +69,7 @@ class TokenCache:
         store: str | None = None,
         connect_timeout: float | None = None,
         request_timeout: float | None = None,
-        get_timeout: float = 30.0,
+        get_timeout: float | None = None,
         refresh_ahead: float | None = None,
         allow_http: bool = False,
     ) -> None:
@@ -80,25 +82,25 @@ class TokenCache:
             "rediss://…"; None: not shared.
         connect_timeout: seconds for connect and TLS handshake; None: 5.
         request_timeout: seconds for one token request, from start to last byte; None: 10.
-        get_timeout: the most seconds that a call without a timeout of its own waits.
+        get_timeout: the most seconds that a call without a timeout of its own waits; None: 30.
         refresh_ahead: how many seconds before a token expires it is refreshed; None: a tenth of its ttl.
         allow_http: allows plain http to hosts other than loopback; the secret is then sent unencrypted.
 
-        Raises InvalidArgument, whose message names the wrong argument.
+        Raises InvalidArgument, or TypeError for a value of another type. The message names the wrong argument.
         """
         config = bankhub_config(
             size=sizeof(bankhub_config),
             client_id=arguments.text("client_id", client_id),
             client_secret=arguments.text("client_secret", client_secret),
             base_url=arguments.text("base_url", base_url),
-            ca_file=arguments.text("ca_file", None if ca_file is None else os.fspath(ca_file)),
+            ca_file=arguments.path("ca_file", ca_file),
             proxy=arguments.text("proxy", proxy),
             store=arguments.text("store", store),
             connect_timeout_ms=arguments.duration("connect_timeout", connect_timeout, 1000),
             request_timeout_ms=arguments.duration("request_timeout", request_timeout, 1000),
             get_timeout_ms=arguments.duration("get_timeout", get_timeout, 1000),
             refresh_ahead_s=arguments.duration("refresh_ahead", refresh_ahead, 1),
-            flags=BANKHUB_ALLOW_HTTP if allow_http else 0,
+            flags=BANKHUB_ALLOW_HTTP if arguments.flag("allow_http", allow_http) else 0,
         )
         handle, error = c_void_p(), bankhub_error()
         if bankhub_token_new(byref(config), byref(handle), byref(error)) != BANKHUB_OK:
@@ -106,7 +108,7 @@ class TokenCache:
         self._handle = handle.value
         self._free = weakref.finalize(self, bankhub_token_free, handle.value)
         self._base_url = base_url
-        self._get_timeout = get_timeout
+        self._get_timeout = GET_TIMEOUT_S if get_timeout is None else arguments.timeout(get_timeout)
         self._last = NO_TOKEN
         self._fetch_ends: dict[int, Future[None]] = {}
 
@@ -139,10 +141,12 @@ class TokenCache:
         for at most `timeout` seconds. 0: it does not wait; None: `get_timeout`. The timeout and Ctrl-C end the wait,
         not the request.
 
-        Raises any BankHubError.
+        Raises any BankHubError, and TypeError if `timeout` is not a number.
         """
         generation, value = self._last
-        if timeout is None and bankhub_token_generation(self._handle) == generation:
+        if bankhub_token_generation(self._handle) == generation:
+            if timeout is not None:
+                arguments.timeout(timeout)
             return value
         return self.token(timeout).value
 
@@ -177,7 +181,9 @@ class TokenCache:
         All waiting tasks of all loops share one thread. Cancelling a task ends only the wait of that task.
         """
         generation, value = self._last
-        if timeout is None and bankhub_token_generation(self._handle) == generation:
+        if bankhub_token_generation(self._handle) == generation:
+            if timeout is not None:
+                arguments.timeout(timeout)
             return value
         return (await self.atoken(timeout)).value
 
@@ -221,6 +227,11 @@ class TokenCache:
     def base_url(self) -> str:
         """The base URL of the API, as it was passed to the constructor."""
         return self._base_url
+
+    @property
+    def get_timeout(self) -> float:
+        """For how many seconds a call without a timeout waits."""
+        return self._get_timeout
 
     @property
     def generation(self) -> int:
