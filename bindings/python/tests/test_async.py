@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 
+import anyio
+import httpx
 import pytest
 
 from bankhub import Closed, DeadlineExceeded, InternalError, TokenCache, Unavailable
+from bankhub.httpx import BankHubAuth
 from support.mock_server import MockServer
 from support.waiting import wait_until
 
 LATENCY_MS = 300
+TASKS = 50
 
 
 def test_returns_valid_token_without_thread(tokens: TokenCache) -> None:
@@ -46,6 +52,99 @@ def test_shares_one_thread_among_tasks(tokens: TokenCache, mock_server: MockServ
     assert mock_server.token_requests() == 1
     assert ticks > 10, "the event loop was not blocked"
     wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends after the wait")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_waits_in_either_framework(tokens: TokenCache, mock_server: MockServer, backend: str) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    before, values, ticks = threading.active_count(), list[str](), 0
+
+    async def get() -> None:
+        values.append(await tokens.aget())
+
+    async def tick() -> None:
+        nonlocal ticks
+        while len(values) < TASKS:
+            await anyio.sleep(0.001)
+            ticks += 1
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            for task in [tick] + [get] * TASKS:
+                tasks.start_soon(task)
+            await anyio.sleep(LATENCY_MS / 3000)
+            assert threading.active_count() == before + 1
+
+    anyio.run(main, backend=backend)
+    assert len(set(values)) == mock_server.token_requests() == 1
+    assert ticks > 10, "the event loop was not blocked"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_httpx_works_in_either_framework(tokens: TokenCache, mock_server: MockServer, backend: str) -> None:
+    async def main() -> list[int]:
+        async with httpx.AsyncClient(auth=BankHubAuth(tokens), base_url=mock_server.url) as client:
+            first = await client.get("/v1/company")
+            mock_server.revoke()
+            return [first.status_code, (await client.get("/v1/company")).status_code]
+
+    assert anyio.run(main, backend=backend) == [200, 200]
+    assert mock_server.token_requests() == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_ends_wait_at_timeout_or_error(tokens: TokenCache, mock_server: MockServer, backend: str) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    mock_server.respond(503)
+    with pytest.raises(DeadlineExceeded):
+        anyio.run(tokens.aget, 0.05, backend=backend)
+    with pytest.raises(Unavailable):
+        anyio.run(tokens.aget, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_cancelled_task_leaves_nothing(tokens: TokenCache, mock_server: MockServer, backend: str) -> None:
+    mock_server.settings(latency_ms=20_000)
+    before = threading.active_count()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(TASKS):
+                tasks.start_soon(tokens.aget)
+            await anyio.sleep(0.05)
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    wait_until(lambda: threading.active_count() == before, within_s=5, what="the thread ends with the last wait")
+    assert not tokens._shared_waits
+
+
+CLOSES_LOOP = """
+import asyncio, bankhub, gc, time
+tokens = bankhub.TokenCache.from_env()
+loop = asyncio.new_event_loop()
+task = loop.create_task(tokens.aget())
+task._log_destroy_pending = False  # what asyncio itself says of any such task
+loop.run_until_complete(asyncio.sleep(0.05))
+loop.close()
+if DROP:
+    del task
+    gc.collect()
+while not tokens.generation:
+    time.sleep(0.01)
+while tokens._shared_waits:
+    time.sleep(0.01)
+print(bool(tokens.get()))
+"""
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_closed_loop_prints_nothing(mock_server: MockServer, drop: bool) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    program = CLOSES_LOOP.replace("DROP", str(drop))
+    environment = {**os.environ, **mock_server.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_cancels_only_one_task(tokens: TokenCache, mock_server: MockServer) -> None:

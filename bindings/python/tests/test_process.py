@@ -55,6 +55,70 @@ while not tokens.stats().waiters:
     time.sleep(0.01)
 """
 
+DELETED = """
+import bankhub, builtins, sys, types
+class Deleted:
+    tokens = bankhub.TokenCache.from_env()
+    def __del__(self):
+        print(bool(self.tokens.get()))
+"""
+
+AT_EXIT = {
+    "atexit": """
+import atexit
+atexit.register(lambda: print(bool(tokens.get())))
+import bankhub
+tokens = bankhub.TokenCache.from_env()
+""",
+    "atexit and asyncio": """
+import asyncio, atexit, bankhub
+tokens = bankhub.TokenCache.from_env()
+atexit.register(lambda: print(len(set(asyncio.run(gather()))) == 1))
+async def gather():
+    return await asyncio.gather(*(tokens.aget() for _ in range(20)))
+""",
+    "atexit and requests": """
+import atexit, bankhub, requests
+from bankhub.requests import BankHubAuth
+atexit.register(lambda: print(requests.get(tokens.base_url + "/v1/company", auth=BankHubAuth(tokens)).ok))
+tokens = bankhub.TokenCache.from_env()
+""",
+    "finalize": """
+import bankhub, weakref
+class Object: pass
+kept = Object()
+weakref.finalize(kept, lambda: print(bool(tokens.get())))
+tokens = bankhub.TokenCache.from_env()
+""",
+    "close": """
+import atexit
+atexit.register(lambda: (tokens.close(), thread.join()))
+import bankhub, threading
+tokens = bankhub.TokenCache.from_env()
+def get():
+    try:
+        tokens.get()
+    except bankhub.Closed:
+        print(True)
+thread = threading.Thread(target=get, daemon=True)
+thread.start()
+while not tokens.stats().waiters:
+    pass
+""",
+    "global": DELETED + "deleted = Deleted()",
+    "cycle": DELETED + "deleted = Deleted(); deleted.itself = deleted; function = lambda: deleted",
+    "module": DELETED + "sys.modules['other'] = types.ModuleType('other'); bankhub.other = Deleted()",
+    "builtins": DELETED + "builtins.deleted = Deleted()",
+}
+
+
+@pytest.mark.parametrize("program", AT_EXIT.values(), ids=AT_EXIT)
+def test_gets_token_at_exit(mock_server: MockServer, program: str) -> None:
+    mock_server.settings(latency_ms=300)
+    with start(program, mock_server) as child:
+        output, _ = child.communicate(timeout=CHILD_LIMIT_S)
+        assert (output, child.returncode) == ("True\n", 0)
+
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c_ends_wait_not_fetch(mock_server: MockServer, wait: str) -> None:

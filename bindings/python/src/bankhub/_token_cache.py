@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
-import threading
 import time
 import weakref
-from concurrent.futures import Future
 from ctypes import byref, c_void_p, sizeof
 from datetime import datetime, timezone
 from types import TracebackType
@@ -38,9 +35,15 @@ from ._library import (
 )
 from ._stats import Stats, new_stats
 from ._token import Token
-
-SIGNAL_CHECK_INTERVAL_S = 0.1
-"""How long a call waits inside the library before Python can handle a signal, such as that of Ctrl-C."""
+from ._waiting import (
+    POLL_INTERVAL_S,
+    SIGNAL_CHECK_INTERVAL_S,
+    THREAD,
+    Runner,
+    SharedWait,
+    current_greenlets,
+    wait_in_task,
+)
 
 GET_TIMEOUT_S = 30.0
 
@@ -48,12 +51,16 @@ NO_TOKEN = (-1, "")
 """A generation that the library never returns."""
 
 
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 0.0)
+
+
 @final
 class TokenCache:
     """Keeps one valid token. Make one per client id and share it: any number of threads may call it at once.
 
-    Use it in a `with` statement, or `close` it. The garbage collector, or the end of the program, closes a cache that
-    is no longer used.
+    Use it in a `with` statement, or `close` it. The garbage collector closes a cache that is no longer used. At the end
+    of the program, functions of atexit and `__del__` may still get a token.
     """
 
     _handle: int | None = None  # NULL, for a traceback that prints a cache whose constructor raised
@@ -107,10 +114,11 @@ class TokenCache:
             raise new_error(error)
         self._handle = handle.value
         self._free = weakref.finalize(self, bankhub_token_free, handle.value)
+        self._free.atexit = False  # type: ignore[misc] # other functions of atexit, and __del__, may still call `get`
         self._base_url = base_url
         self._get_timeout = GET_TIMEOUT_S if get_timeout is None else arguments.timeout(get_timeout)
         self._last = NO_TOKEN
-        self._fetch_ends: dict[int, Future[None]] = {}
+        self._shared_waits: dict[tuple[int, object], SharedWait] = {}
 
     @classmethod
     def from_env(cls) -> TokenCache:
@@ -139,7 +147,7 @@ class TokenCache:
 
         A valid token is returned at once. Otherwise the call waits for the one token request that serves all callers,
         for at most `timeout` seconds. 0: it does not wait; None: `get_timeout`. The timeout and Ctrl-C end the wait,
-        not the request.
+        not the request. While a greenlet of gevent or eventlet waits, the others run.
 
         Raises any BankHubError, and TypeError if `timeout` is not a number.
         """
@@ -152,31 +160,16 @@ class TokenCache:
 
     def token(self, timeout: float | None = None) -> Token:
         """Like `get`, but also returns the generation of the token and when it expires."""
-        end = time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
-        while True:
-            left = end - time.monotonic()
-            try:
-                token = self._copy(min(max(left, 0.0), SIGNAL_CHECK_INTERVAL_S))
-            except DeadlineExceeded:
-                if left <= SIGNAL_CHECK_INTERVAL_S:
-                    raise
-            else:
-                self._last = (token.generation, token.value)
-                return token
-
-    def _copy(self, timeout: float) -> Token:
-        native, error = bankhub_access_token(), bankhub_error()
-        try:
-            milliseconds = math.ceil(timeout * 1000)
-            if bankhub_token_get(self._handle, milliseconds, byref(native), byref(error)) != BANKHUB_OK:
-                raise new_error(error)
-            expires_at = datetime.fromtimestamp(native.expires_at, timezone.utc)
-            return Token(native.value.decode(), native.generation, expires_at)
-        finally:
-            bankhub_access_token_wipe(byref(native))
+        end = self._end(timeout)
+        greenlets = current_greenlets()
+        wait = SIGNAL_CHECK_INTERVAL_S if greenlets is None else 0
+        while (token := self._poll(end, wait)) is None:
+            if greenlets is not None:
+                greenlets.wait(self._shared_wait(greenlets), _left(end))
+        return token
 
     async def aget(self, timeout: float | None = None) -> str:
-        """`get` for a coroutine. It returns a valid token at once, and it never blocks the event loop.
+        """`get` for a coroutine of asyncio or trio. It returns a valid token at once, and never blocks the event loop.
 
         All waiting tasks of all loops share one thread. Cancelling a task ends only the wait of that task.
         """
@@ -189,39 +182,62 @@ class TokenCache:
 
     async def atoken(self, timeout: float | None = None) -> Token:
         """`token` for a coroutine, as `aget` is `get` for one."""
-        end = time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
-        while True:
-            try:
-                return self.token(0)
-            except DeadlineExceeded:
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise
-            fetch_end = asyncio.wrap_future(self._shared_fetch_end())
-            try:
-                await asyncio.wait({fetch_end}, timeout=left)
-            finally:
-                fetch_end.cancel()
+        end = self._end(timeout)
+        while (token := self._poll(end, 0)) is None:
+            await wait_in_task(self._shared_wait(current_greenlets() or THREAD), _left(end))
+        return token
 
-    def _shared_fetch_end(self) -> Future[None]:
-        """A future that is done when there is a token or an error. One thread waits for it on behalf of all tasks."""
-        own: Future[None] = Future()
-        own.set_running_or_notify_cancel()  # so that no task can cancel it for the others
-        # By process, because a forked child does not have the thread.
-        shared = self._fetch_ends.setdefault(os.getpid(), own)
+    def _end(self, timeout: float | None) -> float:
+        return time.monotonic() + (self._get_timeout if timeout is None else arguments.timeout(timeout))
+
+    def _poll(self, end: float, wait: float) -> Token | None:
+        """The token, or None if there may be one before the end. It waits for at most `wait` seconds."""
+        left = _left(end)
+        try:
+            token = self._copy(min(left, wait))
+        except DeadlineExceeded:
+            if left <= wait:
+                raise
+            return None
+        self._last = (token.generation, token.value)
+        return token
+
+    def _copy(self, timeout: float) -> Token:
+        native, error = bankhub_access_token(), bankhub_error()
+        try:
+            milliseconds = math.ceil(timeout * 1000)
+            if bankhub_token_get(self._handle, milliseconds, byref(native), byref(error)) != BANKHUB_OK:
+                raise new_error(error)
+            expires_at = datetime.fromtimestamp(native.expires_at, timezone.utc)
+            return Token(native.value.decode(), native.generation, expires_at)
+        finally:
+            bankhub_access_token_wipe(byref(native))
+
+    def _shared_wait(self, runner: Runner) -> SharedWait:
+        """What all callers that wait now share. One loop polls on behalf of them."""
+        key = (os.getpid(), runner.key)  # a forked child has no such loop
+        own = SharedWait()
+        shared = self._shared_waits.setdefault(key, own)
+
+        def poll_for_callers() -> None:
+            try:
+                with contextlib.suppress(BankHubError):  # each caller polls then, and gets the error itself
+                    while own.has_callers() and self._poll(math.inf, runner.wait_s) is None:
+                        runner.pause()
+            finally:
+                del self._shared_waits[key]  # before the end: a caller that waits after it needs another loop
+                own.end()
+
         if shared is own:
             try:
-                threading.Thread(target=self._wait_for_fetch, args=(own,), name="bankhub-wait", daemon=True).start()
+                runner.spawn(poll_for_callers)
             except RuntimeError as error:
-                del self._fetch_ends[os.getpid()]
+                del self._shared_waits[key]
+                if "interpreter shutdown" in str(error):  # Python 3.12 starts no thread for a function of atexit
+                    own.wait_max_s = POLL_INTERVAL_S  # each caller polls itself
+                    return own
                 raise InternalError(f"no thread could start to wait for the token: {error}") from error
         return shared
-
-    def _wait_for_fetch(self, fetch_end: Future[None]) -> None:
-        with contextlib.suppress(BankHubError):  # each task calls `token` then, and gets the error itself
-            self.token()
-        del self._fetch_ends[os.getpid()]  # before the result: a task that waits after it needs a new thread
-        fetch_end.set_result(None)
 
     @property
     def base_url(self) -> str:
@@ -259,7 +275,8 @@ class TokenCache:
 
     def close(self) -> None:
         """Ends the cache. Waiting calls raise Closed at once, and so does every later call. May be called twice."""
-        self._free()
+        self._free.detach()
+        bankhub_token_free(self._handle)
         self._last = NO_TOKEN
 
     def __enter__(self) -> TokenCache:
