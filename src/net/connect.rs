@@ -21,6 +21,9 @@ pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result
     let mut attempts = Vec::new();
     let mut last_error = io::Error::new(ErrorKind::NotFound, "its name has no address");
     let mut next_attempt_at = clock::now().boottime;
+    // Every address is to be tried before the deadline.
+    let share = deadline.saturating_since(next_attempt_at) / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let delay = ATTEMPT_DELAY.min(share);
     loop {
         let now = clock::now().boottime;
         if now >= deadline {
@@ -34,7 +37,7 @@ pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result
                     Ok(attempt) => attempts.push(attempt),
                     Err(error) => last_error = error,
                 }
-                next_attempt_at = now + ATTEMPT_DELAY;
+                next_attempt_at = now + delay;
                 continue;
             }
             wait_until = wait_until.min(next_attempt_at);

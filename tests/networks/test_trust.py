@@ -14,12 +14,15 @@ import pytest
 
 from support.certificates import Authority
 from support.driver_process import Driver, Reply, Status
+from support.line_process import LineProcess
 from support.mock_server import MockServer
 from support.nginx import Nginx
 from support.recording_proxy import RecordingProxy
 
 from .conftest import StartDriver, cache_of
 
+HTTPTEST = Path(__file__).with_name("httptest.go")
+COMPILE_DEADLINE_S, END_DEADLINE_S = 120, 5
 Serve = Callable[[ssl.SSLContext], str]
 
 
@@ -112,6 +115,14 @@ def test_accepts_a_configured_certificate_of_the_environment(
 ) -> None:
     driver = start_driver({"SSL_CERT_FILE": str(files.self_signed("own"))})
     cache_of(driver, serve(files.context("own"))).get().ok()
+
+
+def test_accepts_the_certificate_of_go_httptest(driver: Driver, tmp_path: Path) -> None:
+    command = ["go", "run", str(HTTPTEST), str(tmp_path / "go.pem")]
+    server = LineProcess(command, dict(os.environ))
+    url = server.read(COMPILE_DEADLINE_S)
+    assert cache_of(driver, url, ca_file=str(tmp_path / "go.pem")).get().ok().value == "from-httptest"
+    server.end(END_DEADLINE_S)
 
 
 def test_a_configured_certificate_must_have_the_name_and_be_valid(driver: Driver, serve: Serve, files: Files) -> None:

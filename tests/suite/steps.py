@@ -162,7 +162,7 @@ STEPS = [
     waiting("store-redis", pytest("--store=redis", *WITH_A_STORE), "with-a-store", needs="pytest redis"),
     waiting("store-file", pytest("--store=file", *WITH_A_STORE), "with-a-store", needs="pytest redis"),
     waiting("proxy", pytest(PROXY), needs="pytest proxy"),
-    waiting("networks", pytest("tests/networks"), needs="pytest networks redis"),
+    waiting("networks", pytest("tests/networks"), needs="pytest networks redis go"),
     waiting("python-tests", pytest("bindings/python/tests"), "python"),
     *other_pythons(),
     Step("csharp-tests", MONO_TESTS, "csharp", junit, needs="csharp", builds="cargo build/test-csharp.exe", waits=True),

@@ -1,6 +1,6 @@
 //! Connections to several addresses, on loopback.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::*;
@@ -29,6 +29,24 @@ fn connects_to_the_one_address_that_accepts() {
     // A broadcast address gives "permission denied" at once, as a route that the administrator has closed.
     let addresses = ["255.255.255.255:1".parse().unwrap(), refusing(), listener.local_addr().unwrap()];
     assert!(connect(&addresses, soon()).is_ok());
+}
+
+#[test]
+fn tries_every_address_within_a_short_timeout() {
+    // Nobody accepts here, and once the queue is full, further packets are dropped.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let queue = fill(&silent);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addresses = [silent.local_addr().unwrap(), listener.local_addr().unwrap()];
+    assert!(connect(&addresses, clock::now().boottime + ATTEMPT_DELAY / 2).is_ok());
+    drop(queue);
+}
+
+/// Connects until the system takes no more connections.
+fn fill(listener: &TcpListener) -> Vec<TcpStream> {
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok();
+    std::iter::from_fn(connect).collect()
 }
 
 #[test]
