@@ -106,7 +106,7 @@ static unsigned long long requests_of_threads(void) {
 static long get_company(const bankhub_access_token *token, long expected) {
   const char *base_url = getenv("BANKHUB_BASE_URL");
   char url[512];
-  snprintf(url, sizeof url, "%s/v1/company", base_url ? base_url : BANKHUB_SANDBOX_URL);
+  snprintf(url, sizeof url, "%s/v1/company", base_url && *base_url ? base_url : BANKHUB_SANDBOX_URL);
   CURL *request = curl_easy_init();
   curl_easy_setopt(request, CURLOPT_URL, url);
   curl_easy_setopt(request, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);

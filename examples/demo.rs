@@ -6,7 +6,8 @@ use std::{env, thread};
 use bankhub::TokenCache;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let base_url = env::var("BANKHUB_BASE_URL").unwrap_or_else(|_| bankhub::SANDBOX_URL.to_owned());
+    let base_url = env::var("BANKHUB_BASE_URL").ok().filter(|url| !url.is_empty());
+    let base_url = base_url.as_deref().unwrap_or(bankhub::SANDBOX_URL);
     let company = format!("{base_url}/v1/company");
 
     let cache = TokenCache::from_env()?;

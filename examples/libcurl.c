@@ -26,7 +26,7 @@ int main(void) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
   struct authorized request = {.curl = curl_easy_init(),
                                .cache = cache,
-                               .base_url = base_url ? base_url : BANKHUB_SANDBOX_URL,
+                               .base_url = base_url && *base_url ? base_url : BANKHUB_SANDBOX_URL,
                                .repeatable = 1,
                                .write = print};
   snprintf(url, sizeof url, "%s/v1/company", request.base_url);

@@ -106,6 +106,7 @@ typedef struct bankhub_access_token {
  * The settings of a handle. bankhub_token_new copies the strings: the caller may free them when it has returned.
  *
  * Start from `{.size = sizeof(bankhub_config)}` and set what you need. Every optional field that is 0 has a default.
+ * An empty string counts as NULL, but for `proxy`.
  */
 typedef struct bankhub_config {
   /**

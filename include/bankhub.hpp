@@ -108,7 +108,8 @@ class TokenCache {
   std::unique_ptr<bankhub_token, Free> handle_;
 };
 
-/// The settings of a cache. The first two are required. Every other field has a default.
+/// The settings of a cache. The first two are required. Every other field has a default, which is also what an empty
+/// text means, but for `proxy`.
 struct Config {
   std::string client_id;                        ///< not empty, no ':' and no control characters
   std::string client_secret;                    ///< not empty, no control characters

@@ -78,26 +78,25 @@ impl Config {
     /// `InvalidArgument` if one of the first two is not set, or one is not UTF-8.
     pub fn from_env() -> Result<Self, Error> {
         let required = |name| variable(name)?.ok_or_else(|| Error::invalid(name, "is not set in the environment"));
-        let mut config = Self::new(required("BANKHUB_CLIENT_ID")?, required("BANKHUB_CLIENT_SECRET")?);
-        if let Some(base_url) = variable("BANKHUB_BASE_URL")? {
-            config.base_url = BaseUrl(base_url);
-        }
-        config.ca_file = variable("BANKHUB_CA_FILE")?.map(PathBuf::from);
-        config.store = variable("BANKHUB_STORE")?.map(Secret::new);
-        Ok(config)
+        let optional = |name| Ok::<_, Error>(variable(name)?.unwrap_or_default());
+        Ok(Self::new(required("BANKHUB_CLIENT_ID")?, required("BANKHUB_CLIENT_SECRET")?)
+            .base_url(optional("BANKHUB_BASE_URL")?)
+            .ca_file(optional("BANKHUB_CA_FILE")?)
+            .store(optional("BANKHUB_STORE")?))
     }
 
     /// `https://host[:port][/path]`, without user info, query and fragment; plain http only to loopback.
-    /// Default: [`SANDBOX_URL`].
+    /// Default, also with an empty text: [`SANDBOX_URL`].
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = BaseUrl(url.into());
+        let url = Some(url.into()).filter(|url| !url.is_empty());
+        self.base_url = BaseUrl(url.unwrap_or_else(|| SANDBOX_URL.to_owned()));
         self
     }
 
     /// A PEM file whose certificates are trusted in addition to the platform's roots. Read once, by
-    /// [`TokenCache::new`](crate::TokenCache::new).
+    /// [`TokenCache::new`](crate::TokenCache::new). Empty: none.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.ca_file = Some(path.into()).filter(|path| !path.as_os_str().is_empty());
         self
     }
 
@@ -109,9 +108,10 @@ impl Config {
 
     /// Shares the token with other processes that have the same id, secret and base URL: through `file:/DIR`, a
     /// directory on this machine that only this user may use, created if it does not exist; or through
-    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default: no sharing.
+    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default, also with an empty
+    /// text: no sharing.
     pub fn store(mut self, store: impl Into<String>) -> Self {
-        self.store = Some(Secret::new(store.into()));
+        self.store = Some(Secret::new(store.into())).filter(|store| !store.expose().is_empty());
         self
     }
 

@@ -13,6 +13,7 @@ pub const BANKHUB_ALLOW_HTTP: u32 = 1;
 /// The settings of a handle. bankhub_token_new copies the strings: the caller may free them when it has returned.
 ///
 /// Start from `{.size = sizeof(bankhub_config)}` and set what you need. Every optional field that is 0 has a default.
+/// An empty string counts as NULL, but for `proxy`.
 #[repr(C)]
 pub struct bankhub_config {
     /// `sizeof(bankhub_config)`. It lets later versions add fields. A smaller size means an older caller: the missing

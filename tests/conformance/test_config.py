@@ -7,8 +7,10 @@ from typing import Optional
 
 import pytest
 
-from support.driver_process import Cache, Driver, Status
-from support.mock_server import CLIENT_ID, CLIENT_SECRET
+from support.driver_process import Cache, Driver, Reply, Status
+from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
+
+from .conftest import Drivers
 
 PASSWORD = "Hj6Gf4Dk8Sl2Pw9Q"
 """A secret for every place that can have one. No message may repeat it."""
@@ -112,6 +114,7 @@ ACCEPTED: list[tuple[str, dict[str, str]]] = [
     ("proxy-with-password", {"proxy": f"http://user:{PASSWORD}@proxy.example:3128"}),
     ("every-number", {name: "1" for name in ("connect_timeout_ms", "request_timeout_ms", "get_timeout_ms")}),
     ("refresh-ahead", {"refresh_ahead_s": "1"}),
+    ("empty-strings", {"base_url": "", "ca_file": "", "store": "", "proxy": ""}),
 ]
 
 
@@ -121,3 +124,53 @@ def test_accepts_without_a_request(driver: Driver, config: dict[str, str]) -> No
 
     stats = cache.stats().ok()
     assert stats.number("requests") == stats.number("fetching") == 0
+
+
+def test_an_empty_base_url_is_that_of_the_sandbox(driver: Driver) -> None:
+    nowhere = "http://127.0.0.1:1"
+    cache = driver.new(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, base_url="", proxy=nowhere)
+
+    error = cache.get().expect(Status.UNAVAILABLE)
+
+    assert error.message.startswith("bankhub-api-sandbox.sepay.vn, through the proxy 127.0.0.1:1,")
+
+
+OPTIONAL = ["BANKHUB_BASE_URL", "BANKHUB_CA_FILE", "BANKHUB_STORE"]
+PROXIES = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+
+
+def from_env(drivers: Drivers, language: str, environment: dict[str, str]) -> Reply:
+    """The reply of a new driver process with this environment."""
+    driver = drivers.start(language, environment=environment)
+    try:
+        return driver.from_env()
+    finally:
+        driver.end()
+
+
+def test_reads_the_environment(drivers: Drivers, language: str, mock_server: MockServer) -> None:
+    """Each variable is used: a wrong value of an optional one is refused."""
+    assert from_env(drivers, language, mock_server.environment).status == Status.OK
+    for name in OPTIONAL:
+        error = from_env(drivers, language, {**mock_server.environment, name: "nowhere"})
+        error.expect(Status.INVALID_ARGUMENT)
+        assert error.message.startswith(name.removeprefix("BANKHUB_").lower())
+
+
+def test_an_empty_variable_counts_as_not_set(drivers: Drivers, language: str, mock_server: MockServer) -> None:
+    empty = dict.fromkeys([*OPTIONAL, *PROXIES], "")
+    assert from_env(drivers, language, {**mock_server.environment, **empty}).status == Status.OK
+
+
+@pytest.mark.parametrize("value", ["", None], ids=["empty", "not-set"])
+@pytest.mark.parametrize("name", ["BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET"])
+def test_names_a_required_variable(
+    drivers: Drivers, language: str, mock_server: MockServer, name: str, value: Optional[str]
+) -> None:
+    environment = {**mock_server.environment, name: value}
+    error = from_env(drivers, language, {name: value for name, value in environment.items() if value is not None})
+    error.expect(Status.INVALID_ARGUMENT)
+    if language == "c":  # a C program reads the variables itself
+        assert error.message.startswith(name.removeprefix("BANKHUB_").lower())
+    else:
+        assert error.message.removeprefix("bankhub: ") == f"{name} is not set in the environment"

@@ -145,6 +145,14 @@ class Driver:
         assert reply.status != Status.OK, f"{self.name} accepts {config}"
         return reply
 
+    def from_env(self) -> Reply:
+        """Makes a cache from the environment of the driver; returns the reply, whatever it is."""
+        name = next(self._names)
+        reply = self.ask("from_env", name)
+        if reply.status == Status.OK:
+            self._open.append(Cache(self, name))
+        return reply
+
     def layout(self) -> Mapping[str, str]:
         return self.ask("layout").fields
 

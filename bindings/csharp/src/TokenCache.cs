@@ -56,7 +56,8 @@ namespace BankHub
                 };
                 Check(library.TokenNew(ref config, out handle, out var error), error);
             }
-            if (!Uri.TryCreate(options.BaseUrl ?? TokenCacheOptions.SandboxUrl, UriKind.Absolute, out var baseUrl))
+            var url = string.IsNullOrEmpty(options.BaseUrl) ? TokenCacheOptions.SandboxUrl : options.BaseUrl;
+            if (!Uri.TryCreate(url, UriKind.Absolute, out var baseUrl))
                 throw Arguments.Invalid("base_url is not a URL that .NET can parse; use https://host[:port][/path]");
             BaseUrl = baseUrl;
         }
@@ -72,9 +73,9 @@ namespace BankHub
             {
                 ClientId = Required("BANKHUB_CLIENT_ID"),
                 ClientSecret = Required("BANKHUB_CLIENT_SECRET"),
-                BaseUrl = Variable("BANKHUB_BASE_URL"),
-                Store = Variable("BANKHUB_STORE"),
-                CAFile = Variable("BANKHUB_CA_FILE"),
+                BaseUrl = Environment.GetEnvironmentVariable("BANKHUB_BASE_URL"),
+                Store = Environment.GetEnvironmentVariable("BANKHUB_STORE"),
+                CAFile = Environment.GetEnvironmentVariable("BANKHUB_CA_FILE"),
             });
         }
 
@@ -234,15 +235,12 @@ namespace BankHub
                 throw new BankHubException(error);
         }
 
-        private static string Variable(string name)
-        {
-            var value = Environment.GetEnvironmentVariable(name);
-            return value == "" ? null : value;
-        }
-
         private static string Required(string name)
         {
-            return Variable(name) ?? throw Arguments.Invalid(name + " is not set in the environment");
+            var value = Environment.GetEnvironmentVariable(name);
+            if (string.IsNullOrEmpty(value))
+                throw Arguments.Invalid(name + " is not set in the environment");
+            return value;
         }
     }
 }

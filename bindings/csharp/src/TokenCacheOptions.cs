@@ -5,7 +5,9 @@ using System.Threading;
 
 namespace BankHub
 {
-    /// <summary>The settings of a <see cref="TokenCache"/>. Null means the default.</summary>
+    /// <summary>
+    /// The settings of a <see cref="TokenCache"/>. Null means the default, and so does "", but for Proxy.
+    /// </summary>
     /// <remarks>
     /// Assign a string to a SecretText. Every time may be <see cref="Timeout.InfiniteTimeSpan"/>: no limit, or as early
     /// as possible for RefreshAhead. Other times are more than 0, and at most 24 days.

@@ -46,6 +46,7 @@ static class Driver
         {
             case "layout": return Layout();
             case "new": Caches[words[1]] = new TokenCache(Options(words.Skip(2))); return "ok";
+            case "from_env": Caches[words[1]] = TokenCache.FromEnvironment(); return "ok";
             case "get": return Get(Caches[words[1]], words[2]);
             case "token": return GetToken(Caches[words[1]], words[2]);
             case "start": Start(Caches[words[1]], int.Parse(words[2]), words[3]); return "ok";

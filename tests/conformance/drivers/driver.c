@@ -66,6 +66,12 @@ static void *get(void *prepared) {
   return call;
 }
 
+static void keep(const char *name, bankhub_status status, bankhub_token *handle) {
+  if (status != BANKHUB_OK || cache_count >= CACHES) return;
+  snprintf(caches[cache_count].name, sizeof caches->name, "%s", name);
+  caches[cache_count++].handle = handle;
+}
+
 static void make(const char *name) {
   static union { bankhub_config config; unsigned char bytes[BUFFER_BYTES]; } buffer;
   bankhub_token *handle = (bankhub_token *)(uintptr_t)JUNK;
@@ -79,12 +85,20 @@ static void make(const char *name) {
   buffer.bytes[sizeof(bankhub_config)] = (unsigned char)number("tail", 0);
   bankhub_status status =
       bankhub_token_new(is_null("config") ? NULL : &buffer.config, is_null("out") ? NULL : &handle, error_or_null);
-  if (status == BANKHUB_OK && cache_count < CACHES) {
-    snprintf(caches[cache_count].name, sizeof caches->name, "%s", name);
-    caches[cache_count++].handle = handle;
-  }
+  keep(name, status, handle);
   put_result(status, &error);
   printf(" handle=%llu", (unsigned long long)(uintptr_t)handle);
+}
+
+static void from_env(const char *name) {
+  bankhub_token *handle;
+  bankhub_error error;
+  bankhub_config config = {.size = sizeof config, .client_id = getenv("BANKHUB_CLIENT_ID"),
+                           .client_secret = getenv("BANKHUB_CLIENT_SECRET"), .base_url = getenv("BANKHUB_BASE_URL"),
+                           .ca_file = getenv("BANKHUB_CA_FILE"), .store = getenv("BANKHUB_STORE")};
+  bankhub_status status = bankhub_token_new(&config, &handle, &error);
+  keep(name, status, handle);
+  put_result(status, &error);
 }
 
 static void join(void) {
@@ -127,6 +141,7 @@ static void reply(const char *verb, bankhub_token *handle) {
   bankhub_error error, *error_or_null = error_for(&error);
   if (!strcmp(verb, "layout")) layout();
   else if (!strcmp(verb, "new")) make(word(1));
+  else if (!strcmp(verb, "from_env")) from_env(word(1));
   else if (!strcmp(verb, "get") || !strcmp(verb, "token")) put_call(get(prepare(&calls[call_count], word(2))));
   else if (!strcmp(verb, "start")) start(atoi(word(2)));
   else if (!strcmp(verb, "join")) join();

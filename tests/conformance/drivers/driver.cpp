@@ -110,6 +110,7 @@ static std::string reply(const std::string &verb, const Words &words) {
   if (verb == "layout") return layout(), "";
   if (verb == "join") return join();
   if (verb == "new") return caches.insert_or_assign(words[0], Cache(config(words))), "ok";
+  if (verb == "from_env") return caches.insert_or_assign(words[0], Cache::from_env()), "ok";
   auto &cache = caches.at(words[0]);
   if (verb == "get" || verb == "token") return get(cache, words[1]);
   if (verb == "start") return start(cache, std::stoi(words[1]), words[2]), "ok";

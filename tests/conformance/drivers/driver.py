@@ -73,6 +73,11 @@ def new(name: str, *settings: str) -> str:
     return result()
 
 
+def from_env(name: str) -> str:
+    caches[name] = bankhub.TokenCache.from_env()
+    return result()
+
+
 def seconds(timeout: str) -> float | None:
     return None if timeout == "default" else int(timeout) / 1000
 
@@ -124,7 +129,8 @@ def close(name: str) -> str:
 
 
 VERBS: dict[str, Callable[..., str]] = {
-    verb.__name__: verb for verb in (layout, new, get, token, start, join, generation, invalidate, stats, close)
+    verb.__name__: verb
+    for verb in (layout, new, from_env, get, token, start, join, generation, invalidate, stats, close)
 }
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ impl Driver {
                 self.caches.insert(name.to_owned(), Arc::new(TokenCache::new(config(settings))?));
                 Ok("ok".to_owned())
             }
+            ["from_env", name] => {
+                self.caches.insert(name.to_owned(), Arc::new(TokenCache::from_env()?));
+                Ok("ok".to_owned())
+            }
             ["get", name, timeout] => plain(&self.caches[name], timeout),
             ["token", name, timeout] => {
                 let token = get(&self.caches[name], timeout)?;

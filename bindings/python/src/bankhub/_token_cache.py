@@ -82,7 +82,7 @@ class TokenCache:
     ) -> None:
         """Sends no request, but reads `ca_file`, the system's trusted roots and the proxy variables of the environment.
 
-        base_url: "https://host[:port][/path]".
+        base_url: "https://host[:port][/path]". An empty string counts as not set, here and in ca_file and store.
         ca_file: a PEM file of certificates to trust in addition to the system's.
         proxy: "http://[user:password@]host[:port]"; "": no proxy; None: from HTTPS_PROXY and NO_PROXY.
         store: where processes share the token: "file:/DIR", "redis://[[user]:password@]host[:port][/database]" or
@@ -115,7 +115,7 @@ class TokenCache:
         self._handle = handle.value
         self._free = weakref.finalize(self, bankhub_token_free, handle.value)
         self._free.atexit = False  # type: ignore[misc] # other functions of atexit, and __del__, may still call `get`
-        self._base_url = base_url
+        self._base_url = base_url or BANKHUB_SANDBOX_URL
         self._get_timeout = GET_TIMEOUT_S if get_timeout is None else arguments.timeout(get_timeout)
         self._last = NO_TOKEN
         self._shared_waits: dict[tuple[int, object], SharedWait] = {}

@@ -44,6 +44,8 @@ func reply(verb string, words []string) string {
 		return layout()
 	case verb == "new":
 		return create(words[0], words[1:])
+	case verb == "from_env":
+		return keep(words[0])(bankhub.FromEnv())
 	case verb == "join":
 		text := result(nil, "count", len(started))
 		for ; len(started) > 0; started = started[1:] {
@@ -90,9 +92,15 @@ func create(name string, settings []string) string {
 		c.AllowHTTP = c.AllowHTTP || setting == "allow_http=1"
 		c.NoProxy = c.NoProxy || setting == "proxy="
 	}
-	var err error
-	caches[name], err = bankhub.New(c)
-	return result(err)
+	return keep(name)(bankhub.New(c))
+}
+
+// keep returns a function that keeps a new cache as name.
+func keep(name string) func(*bankhub.TokenCache, error) string {
+	return func(cache *bankhub.TokenCache, err error) string {
+		caches[name] = cache
+		return result(err)
+	}
 }
 
 func get(cache *bankhub.TokenCache, verb, timeout string) string {
