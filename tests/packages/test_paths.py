@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,25 @@ from support.languages import BUILD, LIBRARIES, ROOT
 
 HOME = Path.home()
 CARGO_HOME = Path(os.environ.get("CARGO_HOME", HOME / ".cargo"))
+CARGO_TOML = """
+[package]
+name = "tiny"
+version = "0.1.0"
+edition = "2024"
+[lib]
+crate-type = ["cdylib"]
+"""
+BUILD_RS = """
+fn main() {
+    let generated = std::path::Path::new(&std::env::var_os("OUT_DIR").unwrap()).join("generated.rs");
+    std::fs::write(generated, "pub fn generated(x: Option<u8>) -> u8 { x.expect(file!()) }").unwrap();
+}
+"""
+LIB_RS = """
+include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+#[unsafe(no_mangle)]
+pub extern "C" fn tiny(x: u8) -> u8 { generated(x.checked_add(1)) }
+"""
 BUILT = ["libbankhub.so", "libbankhub.a", "bankhub-mock-server"]
 
 
@@ -61,6 +81,25 @@ def check_parts(package: Path) -> None:
     with zipfile.ZipFile(package) as parts:
         found = {name: named_folders(parts.read(name)) for name in parts.namelist()}
     assert {name: folders for name, folders in found.items() if folders} == {}
+
+
+def test_same_sources_give_the_same_library_in_any_folder(tmp_path: Path) -> None:
+    libraries = [built_tiny(tmp_path / folder) for folder in ("one", "two with another name")]
+    assert libraries[0] == libraries[1]
+    assert str(tmp_path).encode() not in libraries[0]
+
+
+def built_tiny(folder: Path) -> bytes:
+    """A small library, built as this one is, with a file that its build script writes."""
+    (folder / "src").mkdir(parents=True)
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    (folder / "Cargo.toml").write_text(CARGO_TOML)
+    (folder / "build.rs").write_text(BUILD_RS)
+    (folder / "src" / "lib.rs").write_text(LIB_RS)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target")}
+    command = ["scripts/cargo", "build", "--quiet", "--release", "--offline"]
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+    return (folder / "target" / "release" / "libtiny.so").read_bytes()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
