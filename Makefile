@@ -134,7 +134,7 @@ ALONE = help check setup header library install wheels simulate mutants miri den
 ifneq ($(filter-out $(ALONE),$(MAKECMDGOALS)),)
 include build/setup.mk
 endif
-build/setup.mk: scripts/setup tests/requirements.txt benches/requirements.txt
+build/setup.mk: scripts/setup tests/requirements.txt tests/requirements-pyright.txt benches/requirements.txt
 	scripts/setup
 
 # $(call unless,THINGS,PROGRAMS): the programs, if none of the things is missing.

@@ -76,6 +76,9 @@ DOC_TEST = ["env", f"RUSTDOC={ROOT}/scripts/rustdoc", "cargo", "test", "--worksp
 DOC = ["env", "RUSTDOCFLAGS=-D warnings", "cargo", "doc", "--quiet", "--workspace", "--no-deps"]
 JSON = ["--no-fail-fast", "--", "-Zunstable-options", "--format", "json"]
 
+# --level error: a warning would be a failure, too.
+PYRIGHT = [PYTHON, "-m", "basedpyright", "--pythonpath", PYTHON, "--level", "error", "-p", "bindings/python"]
+
 MONO_TESTS = ["mono", "build/test-csharp.exe", f"--junitxml={REPORT}"]
 
 
@@ -152,6 +155,7 @@ STEPS = [
     Step("go-tests", GO_TEST, "go", go_test, needs="go", builds="cargo", folder="bindings/go"),
     Step("go-oauth2", GO_TEST, "go", go_test, needs="go", builds="cargo", folder="bindings/go/oauth2"),
     Step("mypy", [PYTHON, "-m", "mypy", "--strict", *PYTHON_CODE], "python", needs="pytest"),
+    Step("pyright", PYRIGHT, "python", needs="pyright"),
     Step("ruff", [PYTHON, "-m", "ruff", "check", *PYTHON_CODE], "python", needs="pytest"),
     Step("ruff-format", [PYTHON, "-m", "ruff", "format", "--check", *PYTHON_CODE], "python", needs="pytest"),
     Step("suite", pytest("tests/test_suite.py", "tests/test_demo.py"), "", junit, needs="pytest"),
