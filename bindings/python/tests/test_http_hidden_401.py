@@ -43,6 +43,7 @@ class RaisingTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
         if response.status_code == 401:
+            response.close()
             raise PermissionError("not with this token")
         return response
 
@@ -50,7 +51,10 @@ class RaisingTransport(httpx.HTTPTransport):
 class RewritingTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
-        return httpx.Response(502) if response.status_code == 401 else response
+        if response.status_code == 401:
+            response.close()
+            return httpx.Response(502)
+        return response
 
 
 def hooks(*functions: Callable[..., Any]) -> dict[str, Any]:
