@@ -85,7 +85,14 @@ impl Tls {
 impl TlsStream {
     /// With TLS 1.3 a server refuses a client without a certificate after the handshake.
     fn in_words(&self, error: io::Error) -> io::Error {
-        let is_closed = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+        // Its alert may be lost if it closes the connection while this client still sends.
+        let is_closed = matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+        );
         let problem = match rustls_error(&error) {
             Some(rustls::Error::AlertReceived(_)) if self.wants_certificate() => NO_CLIENT_CERTIFICATE.to_owned(),
             None if is_closed && self.wants_certificate() => NO_CLIENT_CERTIFICATE.to_owned(),

@@ -28,8 +28,6 @@ cannot_cancel = pytest.mark.all_but("c", "cpp", "requests", "httpx", because="on
 
 follows_redirects = pytest.mark.all_but("csharp", because="its handler leaves redirects to the program")
 
-sends_cookies = pytest.mark.all_but("c", "cpp", "go", because="these do not send the cookies of a 401 along yet")
-
 
 @pytest.fixture(params=["port", "host"])
 def other_origin(request: pytest.FixtureRequest, mock_server: MockServer) -> Iterator[MockServer]:
@@ -126,7 +124,6 @@ def test_sends_a_repeatable_body_again(http_client: HttpClient, mock_server: Moc
     assert mock_server.counters().resource_requests == 3
 
 
-@sends_cookies
 def test_sends_the_cookies_of_a_401_along(http_client: HttpClient, mock_server: MockServer) -> None:
     reply = http_client.send(resource(mock_server, "mock/cookie?value=1"))
     assert (reply.status, reply.body) == (200, "mock=1")

@@ -72,12 +72,30 @@ FAULTS = [
     bad("a status that is none", "not HTTP", send("HTTP/1.1 9999 What\r\n\r\n")),
     bad("a flood of headers", "too many headers", send(HEAD), repeat("X-Flood: 0123456789abcdef\r\n", times=GIB // 27)),
     bad("one header without end", "head", send(f"{HEAD}X-Flood: "), repeat("0123456789abcdef", times=GIB // 16)),
-    bad("a body of 1 GiB", "JSON", send(f"{HEAD}Content-Length: {GIB}\r\n\r\n"), repeat(" " * 1024, times=GIB // 1024)),
-    bad("a body without end", "JSON", send(f"{HEAD}Connection: close\r\n\r\n"), repeat(" " * 1024, times=GIB // 1024)),
     bad(
-        "chunks without end", "JSON", send(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"), repeat("1\r\n \r\n", times=GIB)
+        "a body of 1 GiB",
+        "is larger than",
+        send(f"{HEAD}Content-Length: {GIB}\r\n\r\n"),
+        repeat(" " * 1024, times=GIB // 1024),
     ),
-    bad("compressed unasked", "JSON", response("\x1f\x8b\x08 not JSON", "Content-Encoding: gzip"), http_status=201),
+    bad(
+        "a body without end",
+        "is larger than",
+        send(f"{HEAD}Connection: close\r\n\r\n"),
+        repeat(" " * 1024, times=GIB // 1024),
+    ),
+    bad(
+        "chunks without end",
+        "is larger than",
+        send(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n"),
+        repeat("1\r\n \r\n", times=GIB),
+    ),
+    bad(
+        "compressed unasked",
+        "compressed (gzip)",
+        response("\x1f\x8b\x08 not JSON", "Content-Encoding: gzip"),
+        http_status=201,
+    ),
     bad(
         "a redirect",
         "redirect",

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"strconv"
@@ -32,6 +33,7 @@ func main() {
 		os.Exit(1)
 	}
 	client = cache.HTTPClient()
+	client.Jar, _ = cookiejar.New(nil)
 	client.Timeout = timeout
 	fmt.Println("ready go")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
