@@ -45,8 +45,8 @@ class TokenCache {
   explicit TokenCache(const Config &config);
 
   /// Makes a cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required, and
-  /// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. Throws the same
-  /// errors as the constructor.
+  /// BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set, and on Linux so
+  /// does every one in a setuid program. Throws the same errors as the constructor.
   static TokenCache from_env();
 
   static Result<TokenCache> try_new(const Config &config) noexcept;
@@ -337,8 +337,13 @@ struct Fields {
   }
 };
 
+/// The caller of a setuid program must not choose where the secret goes.
 inline std::optional<std::string> variable(const char *name) {
+#if defined(__linux__) && defined(_GNU_SOURCE)
+  const char *value = secure_getenv(name);
+#else
   const char *value = std::getenv(name);
+#endif
   return value != nullptr && *value != '\0' ? std::optional<std::string>(value) : std::nullopt;
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bankhub_core::{Error, Secret};
 use ureq::http::Uri;
 
+mod privileges;
+
 /// Base URL of the Bank Hub's sandbox, the default.
 pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";
 /// Base URL of the Bank Hub's production service.
@@ -75,9 +77,14 @@ impl Config {
     /// `BANKHUB_CA_FILE` and `BANKHUB_STORE`.
     ///
     /// # Errors
-    /// `InvalidArgument` if one of the first two is not set, or one is not UTF-8.
+    /// `InvalidArgument` if one of the first two is not set, or one is not UTF-8; and always in a program with more
+    /// rights than its caller (setuid, setgid, file capabilities), which must not obey the caller's environment.
     pub fn from_env() -> Result<Self, Error> {
-        let required = |name| variable(name)?.ok_or_else(|| Error::invalid(name, "is not set in the environment"));
+        let problem = match privileges::are_elevated() {
+            true => "is not read from the environment in a setuid program; set the field in the configuration",
+            false => "is not set in the environment",
+        };
+        let required = |name| variable(name)?.ok_or_else(|| Error::invalid(name, problem));
         let optional = |name| Ok::<_, Error>(variable(name)?.unwrap_or_default());
         Ok(Self::new(required("BANKHUB_CLIENT_ID")?, required("BANKHUB_CLIENT_SECRET")?)
             .base_url(optional("BANKHUB_BASE_URL")?)
@@ -200,8 +207,12 @@ pub(crate) fn has_usable_port(url: &Uri) -> bool {
     !given || url.port_u16().is_some_and(|port| port != 0)
 }
 
-/// An environment variable. An empty one counts as not set.
+/// An environment variable. An empty one counts as not set, and so does every one in a program with more rights than
+/// its caller, such as a setuid program: the caller must not choose where the secret goes.
 pub(crate) fn variable(name: &'static str) -> Result<Option<String>, Error> {
+    if privileges::are_elevated() {
+        return Ok(None);
+    }
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
     let value = std::env::var_os(name).filter(|value| !value.is_empty());
     value

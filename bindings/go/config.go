@@ -3,6 +3,12 @@
 package bankhub
 
 // #include "bankhub.h"
+// #ifdef __linux__
+// #include <sys/auxv.h>
+// static int elevated(void) { return getauxval(AT_SECURE) != 0; }
+// #else
+// static int elevated(void) { return 0; }
+// #endif
 import "C"
 
 import (
@@ -45,9 +51,12 @@ type Config struct {
 }
 
 // FromEnv makes a token cache from the environment: BANKHUB_CLIENT_ID and BANKHUB_CLIENT_SECRET, which are required,
-// and BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. It returns the
-// same errors as [New].
+// and BANKHUB_BASE_URL, BANKHUB_STORE and BANKHUB_CA_FILE. A variable that is empty counts as not set. On Linux it
+// refuses the environment in a setuid program. It returns the same errors as [New].
 func FromEnv() (*TokenCache, error) {
+	if C.elevated() != 0 {
+		return nil, &Error{Status: ErrInvalidArgument, Message: "the environment is not read in a setuid program; use New"}
+	}
 	for _, name := range []string{"BANKHUB_CLIENT_ID", "BANKHUB_CLIENT_SECRET"} {
 		if os.Getenv(name) == "" {
 			return nil, &Error{Status: ErrInvalidArgument, Message: name + " is not set in the environment"}

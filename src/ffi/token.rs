@@ -24,7 +24,8 @@ pub struct bankhub_token {
 
 /// Creates a handle. It sends no request: the first bankhub_token_get does. This call alone reads `ca_file` and the
 /// environment (HTTPS_PROXY, NO_PROXY). The first call in a process also reads the platform's trusted roots,
-/// SSL_CERT_FILE and SSL_CERT_DIR.
+/// SSL_CERT_FILE and SSL_CERT_DIR. A program that is setuid or setgid, or has capabilities from its file, does not obey
+/// HTTPS_PROXY and NO_PROXY: its caller sets them. Such a program must not pass on getenv to the config either.
 ///
 /// On success the caller owns `*out` and releases it with bankhub_token_free. On failure `*out` is NULL, and the
 /// message names the field that is wrong. Fails with BANKHUB_INVALID_ARGUMENT or BANKHUB_INTERNAL.

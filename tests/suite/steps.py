@@ -65,6 +65,8 @@ WITH_A_STORE = [
     "tests/conformance/test_http.py::test_two_programs_fetch_two_tokens_without_a_store",
 ]
 PROXY = "tests/conformance/test_proxy.py"
+SETUID = "tests/process/test_setuid.py"
+NOT_SETUID = f"--ignore={SETUID}"
 BENCHMARKS = ["benches/test_benches.py", "benches/test_rounds.py"]
 CLIPPY = ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]
 # -count=1: without Go's cache, which does not see the library change.
@@ -161,7 +163,8 @@ STEPS = [
     Step("suite", pytest("tests/test_suite.py", "tests/test_demo.py"), "", junit, needs="pytest"),
     Step("memory", pytest("tests/memory"), "", junit, needs="pytest valgrind", builds="build/memory build/memory-asan"),
     Step("stores", pytest("tests/stores"), "", junit, needs="pytest redis cpp go csharp", builds="build"),
-    Step("process", pytest("tests/process"), "", junit, needs="pytest", builds="cargo", limit_s=300),
+    Step("setuid", pytest(SETUID), "process", junit, needs="pytest root cpp go", builds="cargo build/driver-go"),
+    Step("process", pytest("tests/process", NOT_SETUID), "", junit, needs="pytest", builds="cargo", limit_s=300),
     waiting("conformance", pytest("tests/conformance", f"--ignore={PROXY}")),
     waiting("store-redis", pytest("--store=redis", *WITH_A_STORE), "with-a-store", needs="pytest redis"),
     waiting("store-file", pytest("--store=file", *WITH_A_STORE), "with-a-store", needs="pytest redis"),

@@ -10,6 +10,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/runtime/allocator.rs", "memory that is given back"),
     ("src/runtime/clock.rs", "libc's clocks"),
     ("src/runtime/descriptor/placeholders.rs", "descriptors at numbers that the program may use, too"),
+    ("src/config/privileges.rs", "the flag of a setuid program"),
     ("src/runtime/thread.rs", "the mask of blocked signals"),
     ("src/runtime/fork.rs", "what a fork leaves behind"),
     ("src/runtime/published_token.rs", "bytes that are read while they are written"),
