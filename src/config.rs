@@ -8,7 +8,7 @@ use std::time::Duration;
 use bankhub_core::{Error, Secret};
 use ureq::http::Uri;
 
-mod privileges;
+pub(crate) mod privileges;
 
 /// Base URL of the Bank Hub's sandbox, the default.
 pub const SANDBOX_URL: &str = "https://bankhub-api-sandbox.sepay.vn";
@@ -100,8 +100,9 @@ impl Config {
         self
     }
 
-    /// A PEM file whose certificates are trusted in addition to the platform's roots. Read once, by
-    /// [`TokenCache::new`](crate::TokenCache::new). Empty: none.
+    /// A PEM file whose certificates are trusted in addition to the platform's roots. Read by
+    /// [`TokenCache::new`](crate::TokenCache::new), and again, at most once a minute, when no trusted authority signed
+    /// the certificate of the server. Empty: none.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into()).filter(|path| !path.as_os_str().is_empty());
         self

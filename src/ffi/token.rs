@@ -22,10 +22,11 @@ pub struct bankhub_token {
     _opaque: (),
 }
 
-/// Creates a handle. It sends no request: the first bankhub_token_get does. This call alone reads `ca_file` and the
-/// environment (HTTPS_PROXY, NO_PROXY). The first call in a process also reads the platform's trusted roots,
-/// SSL_CERT_FILE and SSL_CERT_DIR. A program that is setuid or setgid, or has capabilities from its file, does not obey
-/// HTTPS_PROXY and NO_PROXY: its caller sets them. Such a program must not pass on getenv to the config either.
+/// Creates a handle. It sends no request: the first bankhub_token_get does. This call alone reads the environment
+/// (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR). It reads `ca_file` and the platform's trusted roots. They are
+/// read again, at most once a minute, when no trusted authority signed the certificate of the server. A program that is
+/// setuid or setgid, or has capabilities from its file, does not obey those variables: its caller sets them. Such a
+/// program must not pass on getenv to the config either.
 ///
 /// On success the caller owns `*out` and releases it with bankhub_token_free. On failure `*out` is NULL, and the
 /// message names the field that is wrong. Fails with BANKHUB_INVALID_ARGUMENT or BANKHUB_INTERNAL.

@@ -216,8 +216,9 @@ impl Platform {
 
 #[cfg(all(unix, not(target_os = "macos")))]
 fn usual_places() -> (Option<PathBuf>, Vec<PathBuf>) {
-    let found = openssl_probe::probe();
-    (found.cert_file, found.cert_dir)
+    // `probe` reads the environment, which a setuid program must not obey. There the directories are enough.
+    let file = if config::privileges::are_elevated() { None } else { openssl_probe::probe().cert_file };
+    (file, openssl_probe::candidate_cert_dirs().map(Path::to_path_buf).collect())
 }
 
 #[cfg(not(all(unix, not(target_os = "macos"))))]

@@ -1,5 +1,5 @@
-// httptest serves one token with TLS, as the Go tests of users do, until its standard input ends. It prints its address,
-// and writes its certificate into the file that it is given.
+// httptest serves one token with TLS, as the Go tests of users do, until its standard input ends. It prints its
+// address, and writes its certificate into the file that it is given.
 package main
 
 import (

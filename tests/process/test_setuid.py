@@ -1,4 +1,4 @@
-"""A setuid program does not obey the environment of its caller: neither a proxy, nor any BANKHUB_ variable.
+"""A setuid program does not obey the environment of its caller: no proxy, no trusted roots, no BANKHUB_ variable.
 
 Only root can make a program setuid for another user.
 """
@@ -59,13 +59,28 @@ def run_setuid(program: Path, *words: str, environment: Mapping[str, str], stdin
 
 
 def test_ignores_the_proxy_of_its_caller(folder: Path, mock_server: MockServer, https: tuple[str, str]) -> None:
+    got = get(folder, mock_server, https, environment={"HTTPS_PROXY": NOWHERE, "https_proxy": NOWHERE})
+    assert got.startswith("get BANKHUB_OK ")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_ignores_the_roots_of_its_caller(
+    folder: Path, mock_server: MockServer, https: tuple[str, str], variable: str
+) -> None:
+    url, ca_file = https
+    roots = ca_file if variable == "SSL_CERT_FILE" else str(Path(ca_file).parent)
+    got = get(folder, mock_server, (url, ""), environment={variable: roots})
+    assert got.startswith("get BANKHUB_UNAVAILABLE "), "it trusts the authority that its caller names"
+
+
+def get(folder: Path, mock_server: MockServer, https: tuple[str, str], environment: Mapping[str, str]) -> str:
     program = folder / "setuid"
     command = [*COMPILER, str(HERE / "setuid.c"), f"-I{HEADER.parent}", "-o", str(program), *LINK, "-pthread"]
     subprocess.run(command, check=True)
     words = (mock_server.client_id, mock_server.client_secret, *https)
-    user, got = run_setuid(program, *words, environment={"HTTPS_PROXY": NOWHERE, "https_proxy": NOWHERE})
+    user, got = run_setuid(program, *words, environment=environment)
     assert user == f"user {NOBODY} 0 1", "it does not run with more rights than its caller"
-    assert got.startswith("get BANKHUB_OK ")
+    return got
 
 
 def test_rust_ignores_the_variables_of_its_caller(folder: Path, mock_server: MockServer) -> None:
