@@ -1,6 +1,9 @@
-//! Starts the thread of a fetch, or of a name lookup for it: with a name, a small stack, and all signals blocked,
-//! because they belong to the program.
+//! Starts the thread of a fetch, or of a name lookup for it: with a name, a small stack, the scheduling of the program,
+//! and all signals blocked, because they belong to the program.
 #![allow(unsafe_code)]
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod scheduling;
 
 use std::io;
 use std::thread::Builder;
@@ -10,8 +13,14 @@ const STACK_BYTES: usize = 512 * 1024;
 
 pub(crate) fn start(fetch: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = Builder::new().name("bankhub-fetch".to_owned()).stack_size(STACK_BYTES + thread_local::bytes());
+    let fetch = move || {
+        scheduling::set_own_nice_to_program();
+        fetch();
+    };
     #[expect(clippy::disallowed_methods, reason = "the one thread of a cache, while a fetch is in flight")]
-    without_signals(|| thread.spawn(fetch)).map(drop)
+    let started = without_signals(|| thread.spawn(fetch))?;
+    scheduling::set_to_program(&started);
+    Ok(())
 }
 
 /// A thread inherits the signal mask of the thread that starts it. That thread's signals wait for some microseconds.
@@ -67,6 +76,13 @@ mod thread_local {
     // SAFETY: the loader expects an array of such functions in this section, and calls each.
     #[unsafe(link_section = ".init_array")]
     static ADD_UP: extern "C" fn() = add_up;
+}
+
+/// Other systems are not asked.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod scheduling {
+    pub(super) fn set_to_program<T>(_: &std::thread::JoinHandle<T>) {}
+    pub(super) fn set_own_nice_to_program() {}
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]

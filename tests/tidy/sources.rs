@@ -12,6 +12,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/runtime/descriptor/placeholders.rs", "descriptors at numbers that the program may use, too"),
     ("src/config/privileges.rs", "the flag of a setuid program"),
     ("src/runtime/thread.rs", "the mask of blocked signals"),
+    ("src/runtime/thread/", "the scheduling of a thread"),
     ("src/runtime/fork.rs", "what a fork leaves behind"),
     ("src/runtime/published_token.rs", "bytes that are read while they are written"),
     ("src/runtime/published_token/", "pages of memory, and a traced process in a test"),
