@@ -164,7 +164,7 @@ STEPS = [
     Step("memory", pytest("tests/memory"), "", junit, needs="pytest valgrind", builds="build/memory build/memory-asan"),
     Step("stores", pytest("tests/stores"), "", junit, needs="pytest redis cpp go csharp", builds="build"),
     Step("setuid", pytest(SETUID), "process", junit, needs="pytest root cpp go", builds="cargo build/driver-go"),
-    Step("process", pytest("tests/process", NOT_SETUID), "", junit, needs="pytest", builds="cargo", limit_s=300),
+    Step("process", pytest("tests/process", NOT_SETUID), "", junit, needs="pytest redis", builds="cargo", limit_s=300),
     waiting("conformance", pytest("tests/conformance", f"--ignore={PROXY}")),
     waiting("store-redis", pytest("--store=redis", *WITH_A_STORE), "with-a-store", needs="pytest redis"),
     waiting("store-file", pytest("--store=file", *WITH_A_STORE), "with-a-store", needs="pytest redis"),
