@@ -1,5 +1,5 @@
 //! The processors, the scheduling policy and the nice value of a fetch thread are those of the program, not those of
-//! the thread that happened to call first: other callers wait for it, and a real-time thread may leave it no time to run.
+//! the thread that called first: other callers wait for it, and a real-time thread may leave it no time to run.
 #![allow(unsafe_code)]
 
 use std::mem;
