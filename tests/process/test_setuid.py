@@ -78,7 +78,7 @@ def get(folder: Path, mock_server: MockServer, https: tuple[str, str], environme
     command = [*COMPILER, str(HERE / "setuid.c"), f"-I{HEADER.parent}", "-o", str(program), *LINK, "-pthread"]
     subprocess.run(command, check=True)
     words = (mock_server.client_id, mock_server.client_secret, *https)
-    user, got, *_ = run_setuid(program, *words, environment=environment)
+    user, *_, got = run_setuid(program, *words, environment=environment)
     assert user == f"user {NOBODY} 0 1", "it does not run with more rights than its caller"
     return got
 
