@@ -1,9 +1,12 @@
 //! The certificates that are trusted: the platform's roots, and those of `ca_file`. Read when a cache is created, and
 //! again when a handshake fails because none of them signed the certificate of the server.
 
+use std::collections::HashSet;
 use std::env::split_paths;
-use std::fs::ReadDir;
+use std::fs::{Metadata, ReadDir};
 use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -99,6 +102,16 @@ fn together(platform: Arc<Certificates>, ca_file: Option<&Path>) -> Result<Arc<C
     })
 }
 
+#[cfg(unix)]
+fn identity(_: &Path, found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(file: &Path, _: &Metadata) -> PathBuf {
+    file.to_owned()
+}
+
 fn read_directory(path: &PathBuf) -> io::Result<ReadDir> {
     while_0_to_2_are_taken(|| std::fs::read_dir(path))
 }
@@ -168,14 +181,17 @@ impl Platform {
         let fingerprint = self.fingerprint();
         let mut certificates = self.system_store();
         let files = self.directories.iter().flat_map(read_directory).flatten().flatten().map(|entry| entry.path());
+        let mut seen = HashSet::new();
         for file in self.file.iter().cloned().chain(files) {
             // One bad file must not hide the others. Reading a pipe or a device might never end.
-            if std::fs::metadata(&file).is_ok_and(|found| found.is_file() && found.len() <= FILE_BYTES_MAX) {
+            let found = std::fs::metadata(&file).ok();
+            let found = found.filter(|found| found.is_file() && found.len() <= FILE_BYTES_MAX);
+            // A directory has several names for each file.
+            if found.is_some_and(|found| seen.insert(identity(&file, &found))) {
                 let pem = descriptor::read_file(&file).unwrap_or_default();
                 certificates.extend(parse(&pem).filter_map(Result::ok));
             }
         }
-        // A directory has several names for each file.
         certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         certificates.dedup();
         let certificates = Arc::new(certificates);
