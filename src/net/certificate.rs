@@ -1,13 +1,15 @@
 //! Which certificate of a server is accepted: one that a trusted authority signed, and one that is itself configured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use webpki::{EndEntityCert, KeyUsage};
 
 use super::roots::Certificates;
 
@@ -21,7 +23,8 @@ pub(super) struct Verifier {
 impl Verifier {
     pub(super) fn new(trusted: Arc<Certificates>, algorithms: WebPkiSupportedAlgorithms) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(trusted.iter().cloned());
+        let authorities = trusted.iter().filter(|certificate| may_sign(certificate, algorithms.all));
+        roots.add_parsable_certificates(authorities.cloned());
         Self { roots, trusted, algorithms }
     }
 }
@@ -75,6 +78,21 @@ impl ServerCertVerifier for Verifier {
 impl Verifier {
     fn trusts_exactly(&self, certificate: &CertificateDer<'_>) -> bool {
         self.trusted.iter().any(|trusted| trusted == certificate)
+    }
+}
+
+/// Whether the certificate is that of an authority. Else it is trusted for its own server only, as OpenSSL and Go see it;
+/// webpki would let its key sign for every host.
+fn may_sign(certificate: &CertificateDer<'_>, algorithms: &[&dyn SignatureVerificationAlgorithm]) -> bool {
+    // Version 1 does not say what a certificate is for.
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else { return true };
+    let mut now = UnixTime::since_unix_epoch(Duration::ZERO);
+    loop {
+        // Without an authority it always fails, by the time first.
+        match certificate.verify_for_usage(algorithms, &[], &[], now, KeyUsage::server_auth(), None, None) {
+            Err(webpki::Error::CertNotValidYet { not_before, .. }) if now < not_before => now = not_before,
+            result => return matches!(result, Err(webpki::Error::CaUsedAsEndEntity)),
+        }
     }
 }
 

@@ -145,6 +145,17 @@ def test_a_configured_certificate_must_not_have_expired(
     assert "has expired" in refused(cache_of(driver, url, ca_file=f"{tmp_path}/expired.pem").get())
 
 
+@pytest.mark.parametrize("options", ["basicConstraints=critical,CA:FALSE", "basicConstraints=CA:FALSE"])
+def test_a_configured_certificate_of_a_server_is_no_authority(
+    driver: Driver, serve: Serve, files: Files, options: str
+) -> None:
+    """Whoever has the key of one server must not become another one by it."""
+    other = files.self_signed("other", "-addext", options, san="DNS:elsewhere.test")
+    files.signed("leaf", "other")
+    reason = refused(cache_of(driver, serve(files.context("leaf")), ca_file=str(other)).get())
+    assert "not signed by a trusted authority" in reason, reason
+
+
 def test_another_certificate_of_the_same_name_is_refused(driver: Driver, serve: Serve, files: Files) -> None:
     mine = files.self_signed("mine", subject="same")
     files.self_signed("theirs", subject="same")
