@@ -32,7 +32,7 @@ pub(super) struct TooLarge;
 
 struct Connection {
     reader: BufReader<Take<Box<dyn Stream>>>,
-    /// The head of the response, once it has arrived.
+    /// The head that arrived last: of the response, or of an interim response before it.
     head: Option<Cursor<Vec<u8>>>,
     buffers: LazyBuffers,
 }
@@ -40,8 +40,8 @@ struct Connection {
 impl Connection {
     fn receive(&mut self) -> io::Result<usize> {
         let head = match &mut self.head {
-            Some(head) => head,
-            None => self.head.insert(Cursor::new(head::read(&mut self.reader)?)),
+            Some(head) if !is_interim_and_read(head) => head,
+            _ => self.head.insert(Cursor::new(head::read(&mut self.reader)?)),
         };
         let input = self.buffers.input_append_buf();
         let count = head.chain(&mut self.reader).read(input)?;
@@ -57,6 +57,12 @@ impl Connection {
         stream.write_all(&self.buffers.output()[..amount])?;
         stream.flush()
     }
+}
+
+/// Whether another head follows (RFC 9110, section 15.2). After 101 another protocol would.
+fn is_interim_and_read(head: &Cursor<Vec<u8>>) -> bool {
+    let is_read = head.position() == head.get_ref().len() as u64;
+    is_read && matches!(head::status(head.get_ref()), Some(100 | 102..=199))
 }
 
 impl Transport for Connection {

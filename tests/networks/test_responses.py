@@ -40,9 +40,10 @@ def test_an_endless_response_ends_at_a_limit(
     assert len(raw_server.received) == 1
 
 
+@pytest.mark.parametrize("interim", ["", "HTTP/1.1 103 Early Hints\r\nLink: <a>,\r\n <b>\r\n\r\n" * 2])
 @pytest.mark.parametrize("fold", ["\r\n ", "\r\n\t", "\r\n   \t", "\n "])
-def test_a_folded_header_is_one_header(driver: Driver, raw_server: RawServer, fold: str) -> None:
-    head = f"HTTP/1.1 201 Created\r\nX-Folded: one,{fold}two\r\nContent-Length:{fold}{len(TOKEN_BODY)}\r\n\r\n"
+def test_a_folded_header_is_one_header(driver: Driver, raw_server: RawServer, fold: str, interim: str) -> None:
+    head = f"{interim}HTTP/1.1 201 Created\r\nX-Folded: one,{fold}two\r\nContent-Length:{fold}{len(TOKEN_BODY)}\r\n\r\n"
     raw_server.response = (head + TOKEN_BODY).encode()
     assert cache_of(driver, raw_server.url).get().ok().value == "from-a-raw-server"
 
