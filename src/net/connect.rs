@@ -34,10 +34,12 @@ pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result
             if attempts.is_empty() || now >= next_attempt_at {
                 let address = untried.next().expect("one is left");
                 match attempt::start(address) {
-                    Ok(attempt) => attempts.push(attempt),
+                    Ok(attempt) => {
+                        attempts.push(attempt);
+                        next_attempt_at = now + delay;
+                    }
                     Err(error) => last_error = error,
                 }
-                next_attempt_at = now + delay;
                 continue;
             }
             wait_until = wait_until.min(next_attempt_at);

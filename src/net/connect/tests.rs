@@ -1,7 +1,12 @@
 //! Connections to several addresses, on loopback.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+#[cfg(target_os = "linux")]
+use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
 
 use super::*;
 
@@ -31,22 +36,40 @@ fn connects_to_the_one_address_that_accepts() {
     assert!(connect(&addresses, soon()).is_ok());
 }
 
-#[test]
-fn tries_every_address_within_a_short_timeout() {
-    // Nobody accepts here, and once the queue is full, further packets are dropped.
-    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let queue = fill(&silent);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let addresses = [silent.local_addr().unwrap(), listener.local_addr().unwrap()];
-    assert!(connect(&addresses, clock::now().boottime + ATTEMPT_DELAY / 2).is_ok());
-    drop(queue);
+/// A listener that does not respond, because its queue is full, and the connection that fills it.
+#[cfg(target_os = "linux")]
+fn silent() -> (Socket, TcpStream) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let first = TcpStream::connect(address_of(&socket)).unwrap();
+    (socket, first)
 }
 
-/// Connects until the system takes no more connections.
-fn fill(listener: &TcpListener) -> Vec<TcpStream> {
-    let address = listener.local_addr().unwrap();
-    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok();
-    std::iter::from_fn(connect).collect()
+#[cfg(target_os = "linux")]
+fn address_of(socket: &Socket) -> SocketAddr {
+    socket.local_addr().unwrap().as_socket().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn tries_every_address_within_a_short_timeout() {
+    let (silent, _first) = silent();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addresses = [address_of(&silent), listener.local_addr().unwrap()];
+    assert!(connect(&addresses, clock::now().boottime + ATTEMPT_DELAY / 2).is_ok());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn goes_on_at_once_after_an_address_that_fails_at_once() {
+    let (silent, _first) = silent();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let failing = "255.255.255.255:1".parse().unwrap();
+    let addresses = [address_of(&silent), failing, failing, failing, failing, listener.local_addr().unwrap()];
+    let start = clock::now().boottime;
+    assert!(connect(&addresses, soon()).is_ok());
+    assert!(clock::now().boottime.saturating_since(start) < ATTEMPT_DELAY * 3);
 }
 
 #[test]
