@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::bare_host;
 
-/// Entries are separated by commas or spaces. An entry is
+/// Entries are separated by commas or white space, such as the line break at the end of a file. An entry is
 /// - `*`, for every host;
 /// - a domain, with or without a dot before it, for it and all hosts below it; after `*.`, for these alone;
 /// - an IP address, or a range of them such as `10.0.0.0/8`.
@@ -13,7 +13,10 @@ use super::bare_host;
 /// A domain or address may have a port, and is then for that port only.
 pub(super) fn excepts(exceptions: &str, host: &str, port: u16) -> bool {
     let host = bare_host(host).trim_end_matches('.').to_ascii_lowercase();
-    exceptions.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).any(|entry| covers(entry, &host, port))
+    exceptions
+        .split(|sign: char| sign == ',' || sign.is_ascii_whitespace())
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| covers(entry, &host, port))
 }
 
 fn covers(entry: &str, host: &str, port: u16) -> bool {
@@ -33,6 +36,7 @@ fn covers(entry: &str, host: &str, port: u16) -> bool {
 /// An IPv6 address without brackets has no port.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
+        Some((name, "")) if !name.contains(':') => (name, None),
         Some((name, port)) if name.ends_with(']') || !name.contains(':') => match port.parse() {
             Ok(port) => (bare_host(name), Some(port)),
             Err(_) => (entry, None),
