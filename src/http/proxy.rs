@@ -71,7 +71,10 @@ fn parse(field: &str, url: &str) -> Result<HttpProxy, Error> {
     if !matches!(more, "" | "/") {
         return Err(wrong("contains more than an address and credentials"));
     }
-    let proxy = ureq::Proxy::new(&format!("http://{authority}")).map_err(|_| wrong("is not a proxy URL"))?;
+    let proxy = ureq::Proxy::new(&format!("http://{authority}")).map_err(|_| match authority.contains('@') {
+        true => wrong("is not a proxy URL; if its user or password has special characters, percent-encode them"),
+        false => wrong("is not a proxy URL"),
+    })?;
     if proxy.host().is_empty() {
         return Err(wrong("has no host"));
     }

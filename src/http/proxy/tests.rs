@@ -42,6 +42,9 @@ fn says_what_to_change() {
         ("http://u:p4ss#@h:1", "write them as %40"),
         ("http://u:p4/ss@h:1", "write them as %40"),
         ("http://u:p4?ss@h:1", "write them as %40"),
+        ("http://u:p4 ss@h:1", "percent-encode them"),
+        ("http://u:p4\"ss@h:1", "percent-encode them"),
+        ("http://u:p4%ff@h:1", "percent-encode them"),
     ] {
         let error = parse("HTTPS_PROXY", url).err().expect(url);
         assert!(error.message().contains(expected) && !error.message().contains("p4"), "{url}: {error}");
