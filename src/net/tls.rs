@@ -28,6 +28,8 @@ pub(crate) struct Tls {
 pub(crate) struct TlsStream {
     stream: StreamOwned<ClientConnection, TcpBounded>,
     certificate_request: Arc<CertificateRequest>,
+    /// The server has sent something, so it does not refuse this client.
+    has_responded: bool,
 }
 
 /// Why TLS failed, in words. Within an `io::Error`.
@@ -52,7 +54,8 @@ impl Tls {
         let config = self.client_config(Arc::clone(&certificate_request));
         let mut client = ClientConnection::new(config, name.clone()).map_err(io::Error::other)?;
         let result = client.complete_io(&mut tcp);
-        let stream = TlsStream { stream: StreamOwned::new(client, tcp), certificate_request };
+        let stream = StreamOwned::new(client, tcp);
+        let stream = TlsStream { stream, certificate_request, has_responded: false };
         match result {
             Ok(_) => Ok(stream),
             Err(error) => {
@@ -85,17 +88,14 @@ impl Tls {
 impl TlsStream {
     /// With TLS 1.3 a server refuses a client without a certificate after the handshake.
     fn in_words(&self, error: io::Error) -> io::Error {
+        use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+
         // Its alert may be lost if it closes the connection while this client still sends.
-        let is_closed = matches!(
-            error.kind(),
-            ErrorKind::UnexpectedEof
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::BrokenPipe
-        );
+        let is_closed = matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe);
+        let may_miss_one = self.wants_certificate() && !self.has_responded;
         let problem = match rustls_error(&error) {
-            Some(rustls::Error::AlertReceived(_)) if self.wants_certificate() => NO_CLIENT_CERTIFICATE.to_owned(),
-            None if is_closed && self.wants_certificate() => NO_CLIENT_CERTIFICATE.to_owned(),
+            Some(rustls::Error::AlertReceived(_)) if may_miss_one => NO_CLIENT_CERTIFICATE.to_owned(),
+            None if is_closed && may_miss_one => NO_CLIENT_CERTIFICATE.to_owned(),
             None => return error,
             Some(error) => describe(error),
         };
@@ -105,7 +105,9 @@ impl TlsStream {
 
 impl Read for TlsStream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(bytes).map_err(|error| self.in_words(error))
+        let count = self.stream.read(bytes).map_err(|error| self.in_words(error))?;
+        self.has_responded |= count > 0;
+        Ok(count)
     }
 }
 

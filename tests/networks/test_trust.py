@@ -17,6 +17,7 @@ from support.driver_process import Driver, Reply, Status
 from support.line_process import LineProcess
 from support.mock_server import MockServer
 from support.nginx import Nginx
+from support.raw_server import TOKEN_BODY, RawServer
 from support.recording_proxy import RecordingProxy
 
 from .conftest import StartDriver, cache_of
@@ -294,6 +295,22 @@ def test_a_server_may_ask_for_a_certificate_that_it_does_not_need(driver: Driver
     ca_file = str(authority.write_ca_file(tmp_path))
     context.load_verify_locations(ca_file)
     cache_of(driver, serve(context), ca_file=ca_file).get().ok()
+
+
+@pytest.mark.parametrize("verify", [ssl.CERT_NONE, ssl.CERT_OPTIONAL])
+def test_a_response_may_end_with_its_connection(
+    driver: Driver, raw_server: RawServer, tmp_path: Path, verify: ssl.VerifyMode
+) -> None:
+    """Without a message of TLS that says so. It is no refusal of this client, whose certificate is optional."""
+    authority = Authority()
+    context = authority.server_context("localhost")
+    context.verify_mode = verify
+    ca_file = str(authority.write_ca_file(tmp_path))
+    context.load_verify_locations(ca_file)
+    raw_server.response = f"HTTP/1.1 201 Created\r\n\r\n{TOKEN_BODY}".encode()
+    proxy = RecordingProxy(raw_server.address, tls=context)
+    assert cache_of(driver, f"https://localhost:{proxy.port}", ca_file=ca_file).get().ok().value == "from-a-raw-server"
+    proxy.close()
 
 
 @pytest.mark.parametrize("verify", ["on", "optional"])
