@@ -165,10 +165,15 @@ fn is_certificate_error(error: &io::Error, is_it: impl FnOnce(&CertificateError)
 }
 
 fn wrong_host(presented: &[String]) -> String {
-    let names = presented.iter().take(CERTIFICATE_NAMES_MAX).map(|name| name.split('"').nth(1).unwrap_or(name));
-    match names.collect::<Vec<_>>().join(", ") {
-        names if names.is_empty() => "the certificate has no subjectAltName, which would name its hosts".to_owned(),
-        names => format!("the certificate is not valid for this host, but for {names}"),
+    // As `DnsName("hub.test")` or `IpAddress(10.0.0.1)`. No other kind of name is that of a host.
+    let host = |name: &String| {
+        let (kind, name) = name.strip_suffix(')')?.split_once('(')?;
+        matches!(kind, "DnsName" | "IpAddress").then(|| name.trim_matches('"').to_owned())
+    };
+    let hosts: Vec<_> = presented.iter().filter_map(host).take(CERTIFICATE_NAMES_MAX).collect();
+    match hosts.is_empty() {
+        true => "the certificate has no subjectAltName, which would name its hosts".to_owned(),
+        false => format!("the certificate is not valid for this host, but for {}", hosts.join(", ")),
     }
 }
 

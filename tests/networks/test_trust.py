@@ -132,6 +132,8 @@ def test_a_configured_certificate_must_have_the_name_and_be_valid(driver: Driver
 
     files.self_signed("other", san="DNS:elsewhere.test,DNS:second.test")
     assert "not valid for this host, but for elsewhere.test, second.test" in reason("other")
+    files.self_signed("address", san="IP:10.0.0.1,URI:http://x/,email:a@b.test,IP:fd00::1")
+    assert reason("address").endswith("not valid for this host, but for 10.0.0.1, fd00::1")
     files.self_signed("nameless", san="")
     assert "has no subjectAltName" in reason("nameless")
 
