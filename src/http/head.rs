@@ -34,7 +34,13 @@ pub(super) fn read(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
 pub(super) fn status(head: &[u8]) -> Option<u16> {
     let line = head.split(|byte| *byte == b'\n').next()?;
     let status = line.split(|byte| *byte == b' ').nth(1)?;
-    str::from_utf8(status).ok()?.trim().parse().ok()
+    let status = str::from_utf8(status).ok()?.trim();
+    if status.len() == 3 { status.parse().ok() } else { None }
+}
+
+/// Whether it has its empty line.
+pub(super) fn is_whole(head: &[u8]) -> bool {
+    head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")
 }
 
 #[cfg(test)]

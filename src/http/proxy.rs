@@ -46,13 +46,12 @@ pub(super) fn choose(config: &Config, url: &Uri) -> Result<Option<HttpProxy>, Er
 /// Upper case first; curl's order differs, and nobody sets both.
 fn from_environment(url: &Uri) -> Result<Option<HttpProxy>, Error> {
     let first = |upper, lower| Ok::<_, Error>(config::variable(upper)?.or(config::variable(lower)?));
-    let Some(proxy) = first("HTTPS_PROXY", "https_proxy")? else { return Ok(None) };
     let exceptions = first("NO_PROXY", "no_proxy")?.unwrap_or_default();
-    // Before the proxy is parsed: for an excepted host it does not matter.
+    // Before the proxy is read: for an excepted host it does not matter.
     if no_proxy::excepts(&exceptions, url.host().unwrap_or_default(), port_of(url)) {
         return Ok(None);
     }
-    parse("HTTPS_PROXY", &proxy).map(Some)
+    first("HTTPS_PROXY", "https_proxy")?.map(|proxy| parse("HTTPS_PROXY", &proxy)).transpose()
 }
 
 /// Errors never repeat the URL: it may hold a password.
@@ -91,10 +90,16 @@ impl HttpProxy {
     /// stream is the target's.
     pub(super) fn open_tunnel(&self, stream: &mut dyn Stream, target: &str) -> io::Result<()> {
         let credentials = self.authorization.as_ref();
-        let authorization = credentials.map(|value| format!("Proxy-Authorization: {}\r\n", value.expose()));
-        let authorization = Zeroizing::new(authorization.unwrap_or_default());
-        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{}\r\n", *authorization);
-        stream.write_all(Zeroizing::new(request).as_bytes())?;
+        let header = "\r\nProxy-Authorization: ";
+        let value = credentials.map_or("", Secret::expose);
+        let parts =
+            ["CONNECT ", target, " HTTP/1.1\r\nHost: ", target, if value.is_empty() { "" } else { header }, value];
+        // It never grows, so no copy of the credentials is left behind.
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + "\r\n\r\n".len();
+        let mut request = Zeroizing::new(String::with_capacity(length));
+        request.extend(parts);
+        request.push_str("\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         stream.flush()?;
         let Some(status) = final_status(stream)? else {
             return Err(io::Error::other("the proxy did not respond with HTTP"));
@@ -115,8 +120,11 @@ impl HttpProxy {
 fn final_status(stream: &mut dyn Stream) -> io::Result<Option<u16>> {
     let mut reader = BufReader::with_capacity(1, stream.take(4 * HEAD_BYTES_MAX as u64));
     loop {
-        match head::status(&head::read(&mut reader)?) {
+        let head = head::read(&mut reader)?;
+        match head::status(&head) {
             Some(100..=199) => {}
+            // What follows would not be the target's.
+            Some(200..=299) if !head::is_whole(&head) => return Ok(None),
             status => return Ok(status),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bankhub_core::{Error, Failure, Instant, Secret, Status, TokenResponse};
 use rustls::pki_types::ServerName;
+use serde::de::IgnoredAny;
 use ureq::http::{HeaderValue, Response, Uri, header};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ use crate::config::Config;
 use crate::net::Stream;
 use crate::net::connect::connect;
 use crate::net::roots::check_ca_file;
-use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem};
+use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem, server_name};
 use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork};
 
@@ -49,7 +50,11 @@ impl TokenEndpoint {
         let host = url.host().unwrap_or_default();
         let target = format!("{host}{}", through.unwrap_or_default());
         let tls = match url.scheme_str() {
-            Some("https") => Some((Tls::new(config)?, server_name(host)?)),
+            Some("https") => {
+                let name = server_name(bare_host(host));
+                let name = name.ok_or_else(|| Error::invalid("base_url", "has a host name that TLS cannot verify"))?;
+                Some((Tls::new(config)?, name))
+            }
             _ => {
                 check_ca_file(config)?;
                 None
@@ -95,7 +100,8 @@ impl TokenEndpoint {
         };
         response::read(status, &headers, &body).map_err(|Problem { status, http_status, mut message }| {
             // nginx says so in a page only.
-            if http_status == 400 && wants_certificate {
+            let is_page = serde_json::from_slice::<IgnoredAny>(&body).is_err();
+            if http_status == 400 && wants_certificate && is_page {
                 message = format!("answered 400: {NO_CLIENT_CERTIFICATE}");
             }
             let error = Error::new(status, format!("{} {message}", self.target)).with_http_status(http_status);
@@ -165,12 +171,6 @@ fn http_config() -> ureq::config::Config {
         // Without it, a server may choose any coding (RFC 9110, section 12.5.3).
         .accept_encoding("identity")
         .build()
-}
-
-fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
-    // The name in a certificate has no dot at its end.
-    let name = ServerName::try_from(bare_host(host).trim_end_matches('.').to_owned());
-    name.map_err(|_| Error::invalid("base_url", "has a host name that TLS cannot verify"))
 }
 
 /// On this thread: nothing can interrupt a lookup.

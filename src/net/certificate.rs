@@ -1,6 +1,5 @@
 //! Which certificate of a server is accepted: one that a trusted authority signed, and one that is itself configured.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,17 +10,17 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::roots::Certificates;
+use super::roots::Trusted;
 
 #[derive(Debug)]
 pub(super) struct Verifier {
     roots: RootCertStore,
-    trusted: Arc<Certificates>,
+    trusted: Trusted,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    pub(super) fn new(trusted: Arc<Certificates>, algorithms: WebPkiSupportedAlgorithms) -> Self {
+    pub(super) fn new(trusted: Trusted, algorithms: WebPkiSupportedAlgorithms) -> Self {
         let mut roots = RootCertStore::empty();
         let authorities = trusted.iter().filter(|certificate| may_sign(certificate, algorithms.all));
         roots.add_parsable_certificates(authorities.cloned());
@@ -32,7 +31,8 @@ impl Verifier {
 impl ServerCertVerifier for Verifier {
     /// A certificate that is its own authority, as `openssl req -x509` makes it, may not identify a server (RFC 5280).
     /// But whoever trusts exactly this certificate means this server, as OpenSSL and Go see it. So the chain is not
-    /// asked for then; the time and the name are, and the server proves that it has the key.
+    /// asked for then, nor the extended key usage. The time and the name are, and the server proves that it has the
+    /// key.
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -81,7 +81,7 @@ impl Verifier {
     }
 }
 
-/// Whether the certificate is that of an authority. Else it is trusted for its own server only, as OpenSSL and Go see it;
+/// Whether the certificate is that of an authority. Else it is trusted for its own server only, as OpenSSL and Go do;
 /// webpki would let its key sign for every host.
 fn may_sign(certificate: &CertificateDer<'_>, algorithms: &[&dyn SignatureVerificationAlgorithm]) -> bool {
     // Version 1 does not say what a certificate is for.
@@ -104,6 +104,17 @@ pub(super) fn lacks_issuer(error: &CertificateError) -> bool {
 
 /// Whether the certificate of a server is that of an authority.
 pub(super) fn is_authority(error: &CertificateError) -> bool {
-    let CertificateError::Other(error) = error else { return false };
-    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+    webpki_error(error) == Some(&webpki::Error::CaUsedAsEndEntity)
+}
+
+/// Whether the authority may not sign for this host.
+pub(super) fn is_outside_constraints(error: &CertificateError) -> bool {
+    webpki_error(error) == Some(&webpki::Error::NameConstraintViolation)
+}
+
+fn webpki_error(error: &CertificateError) -> Option<&webpki::Error> {
+    match error {
+        CertificateError::Other(error) => error.0.downcast_ref(),
+        _ => None,
+    }
 }

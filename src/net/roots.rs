@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 use std::env::split_paths;
-use std::fs::{Metadata, ReadDir};
+use std::fs::Metadata;
 use std::io;
+use std::io::ErrorKind::{NotFound, PermissionDenied};
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,20 +30,33 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// It has no place in PEM, but editors write it. It would hide the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-pub(super) type Certificates = Vec<CertificateDer<'static>>;
+type Certificates = Vec<CertificateDer<'static>>;
 
 /// Where the certificates are, and those that were read last.
 pub(crate) struct Roots {
     platform: Platform,
     ca_file: Option<PathBuf>,
-    at_first: Arc<Certificates>,
+    at_first: Trusted,
     /// A forked child begins with `at_first` again: it may have no access to the files.
     read_again: PerProcess<Mutex<Option<ReadAgain>>>,
 }
 
+/// The platform's roots, and the certificates of `ca_file`.
+#[derive(Clone, Debug)]
+pub(super) struct Trusted {
+    platform: Arc<Certificates>,
+    ca_file: Arc<Certificates>,
+}
+
 struct ReadAgain {
-    certificates: Arc<Certificates>,
+    trusted: Trusted,
     at: Instant,
+}
+
+impl Trusted {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.platform.iter().chain(self.ca_file.iter())
+    }
 }
 
 impl Roots {
@@ -50,31 +64,33 @@ impl Roots {
     pub(super) fn read(config: &Config) -> Result<Self, Error> {
         let platform = Platform::from_environment()?;
         let ca_file = config.ca_file.clone();
-        let at_first = together(platform.certificates(), ca_file.as_deref())?;
+        let certificates = ca_file.as_deref().map(read_ca_file).transpose()?.unwrap_or_default();
+        let at_first = Trusted { platform: platform.certificates(), ca_file: Arc::new(certificates) };
         Ok(Self { platform, ca_file, at_first, read_again: PerProcess::new() })
     }
 
-    pub(super) fn certificates(&self) -> Arc<Certificates> {
-        self.with_read_again(|read_again| match read_again {
-            Some(ReadAgain { certificates, .. }) => Arc::clone(certificates),
-            None => Arc::clone(&self.at_first),
-        })
+    pub(super) fn trusted(&self) -> Trusted {
+        self.with_read_again(|read_again| self.last_read(read_again))
     }
 
     /// After a handshake that failed because no trusted certificate signed that of the server: an update of the system
-    /// may have brought one. Reads at most once a minute.
+    /// may have brought one. Reads at most once a minute. What cannot be read stays as it was.
     pub(super) fn read_again(&self) {
         let now = clock::now().boottime;
         self.with_read_again(|read_again| {
             if read_again.as_ref().is_some_and(|last| now < last.at + READ_AGAIN_AFTER) {
                 return;
             }
-            let certificates = match together(self.platform.read(), self.ca_file.as_deref()) {
-                Ok(certificates) if !certificates.is_empty() => certificates,
-                _ => read_again.take().map_or_else(|| Arc::clone(&self.at_first), |last| last.certificates),
-            };
-            *read_again = Some(ReadAgain { certificates, at: now });
+            let last = self.last_read(read_again);
+            let platform = Some(self.platform.read()).filter(|found| !found.is_empty()).unwrap_or(last.platform);
+            let ca_file = self.ca_file.as_deref().and_then(|path| read_ca_file(path).ok());
+            let ca_file = ca_file.map_or(last.ca_file, Arc::new);
+            *read_again = Some(ReadAgain { trusted: Trusted { platform, ca_file }, at: now });
         });
+    }
+
+    fn last_read(&self, read_again: &Option<ReadAgain>) -> Trusted {
+        read_again.as_ref().map_or(&self.at_first, |last| &last.trusted).clone()
     }
 
     /// Only the fetch thread comes here, so nobody waits.
@@ -94,14 +110,6 @@ pub(crate) fn check_ca_file(config: &Config) -> Result<(), Error> {
     config.ca_file.as_deref().map_or(Ok(()), |path| read_ca_file(path).map(drop))
 }
 
-/// Those of `ca_file` in addition to the platform's.
-fn together(platform: Arc<Certificates>, ca_file: Option<&Path>) -> Result<Arc<Certificates>, Error> {
-    Ok(match ca_file {
-        None => platform,
-        Some(path) => Arc::new(platform.iter().cloned().chain(read_ca_file(path)?).collect()),
-    })
-}
-
 #[cfg(unix)]
 fn identity(_: &Path, found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
@@ -110,10 +118,6 @@ fn identity(_: &Path, found: &Metadata) -> (u64, u64) {
 #[cfg(not(unix))]
 fn identity(file: &Path, _: &Metadata) -> PathBuf {
     file.to_owned()
-}
-
-fn read_directory(path: &PathBuf) -> io::Result<ReadDir> {
-    while_0_to_2_are_taken(|| std::fs::read_dir(path))
 }
 
 fn read_ca_file(path: &Path) -> Result<Certificates, Error> {
@@ -180,23 +184,37 @@ impl Platform {
     fn read(&self) -> Arc<Certificates> {
         let fingerprint = self.fingerprint();
         let mut certificates = self.system_store();
-        let files = self.directories.iter().flat_map(read_directory).flatten().flatten().map(|entry| entry.path());
+        let mut is_whole = true;
+        // A process that has no descriptor left, for example, must not take this for all that there is.
+        let mut note = |error: io::Error| is_whole &= matches!(error.kind(), NotFound | PermissionDenied);
+        let mut files: Vec<_> = self.file.iter().cloned().collect();
+        for directory in &self.directories {
+            match while_0_to_2_are_taken(|| std::fs::read_dir(directory)) {
+                Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path())),
+                Err(error) => note(error),
+            }
+        }
         let mut seen = HashSet::new();
-        for file in self.file.iter().cloned().chain(files) {
-            // One bad file must not hide the others. Reading a pipe or a device might never end.
+        for file in files {
+            // Reading a pipe or a device might never end.
             let found = std::fs::metadata(&file).ok();
             let found = found.filter(|found| found.is_file() && found.len() <= FILE_BYTES_MAX);
             // A directory has several names for each file.
             if found.is_some_and(|found| seen.insert(identity(&file, &found))) {
-                let pem = descriptor::read_file(&file).unwrap_or_default();
-                certificates.extend(parse(&pem).filter_map(Result::ok));
+                match descriptor::read_file(&file) {
+                    // One bad certificate must not hide the others.
+                    Ok(pem) => certificates.extend(parse(&pem).filter_map(Result::ok)),
+                    Err(error) => note(error),
+                }
             }
         }
         certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
         certificates.dedup();
         let certificates = Arc::new(certificates);
-        let shared = Arc::clone(&certificates);
-        LAST_READ.with(|last| *last = Some(LastRead { fingerprint, certificates: shared }));
+        if is_whole {
+            let shared = Arc::clone(&certificates);
+            LAST_READ.with(|last| *last = Some(LastRead { fingerprint, certificates: shared }));
+        }
         certificates
     }
 

@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, SignatureScheme, StreamOwned};
 
-use super::certificate::{Verifier, is_authority, lacks_issuer};
+use super::certificate::{Verifier, is_authority, is_outside_constraints, lacks_issuer};
 use super::crypto_provider::crypto_provider;
 use super::roots::Roots;
 use super::{Stream, TcpBounded};
@@ -42,6 +42,12 @@ struct CertificateRequest {
     has_come: AtomicBool,
 }
 
+/// The name that the certificate of this host must have.
+pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
+    // There it has no dot at its end.
+    ServerName::try_from(host.trim_end_matches('.').to_owned()).ok()
+}
+
 impl Tls {
     /// Reads the platform's roots and `ca_file`.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
@@ -63,7 +69,7 @@ impl Tls {
                 if lacks_issuer {
                     self.roots.read_again();
                 }
-                Err(match lacks_issuer && self.roots.certificates().is_empty() {
+                Err(match lacks_issuer && self.roots.trusted().iter().next().is_none() {
                     true => io::Error::other(TlsProblem(self.no_roots())),
                     false => stream.in_words(error),
                 })
@@ -73,11 +79,11 @@ impl Tls {
 
     fn no_roots(&self) -> String {
         let places = self.roots.places();
-        format!("no trusted roots were found {places}; install the package ca-certificates, or set ca_file")
+        format!("no trusted roots were found; install the package ca-certificates, or set ca_file; searched {places}")
     }
 
     fn client_config(&self, certificate_request: Arc<CertificateRequest>) -> Arc<ClientConfig> {
-        let verifier = Verifier::new(self.roots.certificates(), self.provider.signature_verification_algorithms);
+        let verifier = Verifier::new(self.roots.trusted(), self.provider.signature_verification_algorithms);
         let versions = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
         let builder = versions.with_safe_default_protocol_versions().expect("crypto_provider has tried it");
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
@@ -155,6 +161,7 @@ pub(crate) const NO_CLIENT_CERTIFICATE: &str =
 
 /// For messages.
 const CERTIFICATE_NAMES_MAX: usize = 3;
+const CERTIFICATE_NAME_BYTES_MAX: usize = 64;
 
 fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
@@ -168,11 +175,13 @@ fn wrong_host(presented: &[String]) -> String {
     // As `DnsName("hub.test")` or `IpAddress(10.0.0.1)`. No other kind of name is that of a host.
     let host = |name: &String| {
         let (kind, name) = name.strip_suffix(')')?.split_once('(')?;
-        matches!(kind, "DnsName" | "IpAddress").then(|| name.trim_matches('"').to_owned())
+        let name = name.trim_matches('"');
+        (matches!(kind, "DnsName" | "IpAddress") && name.len() <= CERTIFICATE_NAME_BYTES_MAX).then(|| name.to_owned())
     };
     let hosts: Vec<_> = presented.iter().filter_map(host).take(CERTIFICATE_NAMES_MAX).collect();
     match hosts.is_empty() {
-        true => "the certificate has no subjectAltName, which would name its hosts".to_owned(),
+        true if presented.is_empty() => "the certificate has no subjectAltName, which would name its hosts".to_owned(),
+        true => "the certificate is not valid for this host".to_owned(),
         false => format!("the certificate is not valid for this host, but for {}", hosts.join(", ")),
     }
 }
@@ -208,6 +217,9 @@ fn describe(error: &rustls::Error) -> String {
             Other(_) if is_authority(problem) => {
                 "the certificate is that of an authority, not of a server; set ca_file to exactly this certificate to \
                  trust it"
+            }
+            Other(_) if is_outside_constraints(problem) => {
+                "the authority of the certificate may not sign for this host (name constraints)"
             }
             _ => "the certificate is not valid",
         },

@@ -69,8 +69,22 @@ MANY_HEADERS = "".join(f"X-Header-{number}: value\r\n" for number in range(300))
         ("HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\n\r\n", "with 302: see the log of the proxy"),
         ("SSH-2.0-OpenSSH_9.2\r\n", "the proxy did not respond with HTTP"),
         ("", "the proxy did not respond with HTTP"),
+        ("HTTP/1.1 20", "the proxy did not respond with HTTP"),
+        ("HTTP/1.1 200 OK\r\nX-Header: va", "the proxy did not respond with HTTP"),
     ],
-    ids=["502", "504", "500", "many-headers", "large-header", "103-then-403", "302", "ssh", "nothing"],
+    ids=[
+        "502",
+        "504",
+        "500",
+        "many-headers",
+        "large-header",
+        "103-then-403",
+        "302",
+        "ssh",
+        "nothing",
+        "half-a-status",
+        "half-a-head",
+    ],
 )
 def test_says_how_a_proxy_refused(driver: Driver, raw_server: RawServer, response: str, words: str) -> None:
     raw_server.response = response.encode()
@@ -120,10 +134,22 @@ def test_names_a_scheme_that_is_not_supported(start_driver: StartDriver) -> None
 
 
 @pytest.mark.parametrize(
-    ("exceptions", "used"),
-    [("test", False), ("127.0.0.0/8", True), ("10.0.0.0/8", True), ("hub.test:443", False), ("hub.test:8443", True)],
+    ("exceptions", "host", "used"),
+    [
+        ("test", "hub.test", False),
+        ("127.0.0.0/8", "hub.test", True),
+        ("hub.test:443", "hub.test", False),
+        ("hub.test:8443", "hub.test", True),
+        ("127.0.0.0/8", "127.0.0.9", False),
+        ("10.0.0.0/8,127.0.0.8", "127.0.0.9", True),
+        ("::1", "[::1]", False),
+        ("::/64", "[::1]", False),
+        ("::2", "[::1]", True),
+    ],
 )
-def test_no_proxy_excepts(start_driver: StartDriver, raw_server: RawServer, exceptions: str, used: bool) -> None:
+def test_no_proxy_excepts(
+    start_driver: StartDriver, raw_server: RawServer, exceptions: str, host: str, used: bool
+) -> None:
     driver = start_driver({"HTTPS_PROXY": raw_server.url, "NO_PROXY": exceptions})
-    error = cache_of(driver, "https://hub.test").get().expect(Status.UNAVAILABLE)
+    error = cache_of(driver, f"https://{host}").get().expect(Status.UNAVAILABLE)
     assert ("through the proxy" in error.message) == used, error.message

@@ -19,11 +19,13 @@ from support.mock_server import MockServer
 from support.nginx import Nginx
 from support.raw_server import TOKEN_BODY, RawServer
 from support.recording_proxy import RecordingProxy
+from support.waiting import wait_until
 
 from .conftest import StartDriver, cache_of
 
 HTTPTEST = Path(__file__).with_name("httptest.go")
 COMPILE_DEADLINE_S, END_DEADLINE_S = 120, 5
+BACKOFF_ENDS_S = 10
 Serve = Callable[[ssl.SSLContext], str]
 
 
@@ -180,7 +182,7 @@ def test_says_that_no_roots_were_found_and_where(
     url = serve(files.context("leaf"))
     for environment in ({"SSL_CERT_FILE": str(no_roots)}, {"SSL_CERT_FILE": "/absent.pem", "SSL_CERT_DIR": "/absent"}):
         reason = refused(cache_of(start_driver(environment), url).get())
-        assert reason.startswith("no trusted roots were found in SSL_CERT_FILE and SSL_CERT_DIR"), reason
+        assert reason.startswith("no trusted roots were found; install the package ca-certificates"), reason
         assert all(place in reason for place in environment.values()), reason
         assert "set ca_file" in reason, reason
 
@@ -235,6 +237,19 @@ def test_reads_rotated_roots(start_driver: StartDriver, serve: Serve, files: Fil
     late = cache_of(driver, url, **config)
     late.get().ok()
     assert late.stats().number("failures") == 0
+
+
+def test_keeps_roots_that_cannot_be_read_again(start_driver: StartDriver, serve: Serve, files: Files) -> None:
+    platform, other = files.self_signed("platform"), files.self_signed("other")
+    files.self_signed("unknown")
+    files.signed("bad", "unknown")
+    files.signed("good", "platform")
+    context = files.context("bad")
+    cache = cache_of(start_driver({"SSL_CERT_FILE": str(platform)}), serve(context), ca_file=str(other))
+    platform.rename(platform.with_name("gone"))
+    refused(cache.get())
+    context.load_cert_chain(files.folder / "good.pem", files.folder / "good.key")
+    wait_until(lambda: cache.get().status == Status.OK, within_s=BACKOFF_ENDS_S, what="it trusts its first roots")
 
 
 def test_reads_a_rotated_certificate_that_is_itself_configured(driver: Driver, serve: Serve, files: Files) -> None:

@@ -39,6 +39,7 @@ fn has_a_status() {
     for (head, expected) in [
         ("HTTP/1.1 201 Created\r\n\r\n", Some(201)),
         ("HTTP/1.0 407\r\n\r\n", Some(407)),
+        ("HTTP/1.1 20", None),
         ("HTTP/1.1", None),
         ("", None),
     ] {

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::net::connect::connect;
-use crate::net::tls::{Tls, TlsProblem};
+use crate::net::tls::{Tls, TlsProblem, server_name};
 use crate::net::{Stream, time_left};
 use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork, thread};
@@ -64,8 +64,7 @@ impl Server {
         }
         let tls = match scheme {
             "rediss" => {
-                let name = ServerName::try_from(host.clone());
-                let name = name.map_err(|_| invalid("has a host name that TLS cannot verify"))?;
+                let name = server_name(&host).ok_or_else(|| invalid("has a host name that TLS cannot verify"))?;
                 Some((Tls::new(config)?, name))
             }
             _ => None,
