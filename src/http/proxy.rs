@@ -13,7 +13,7 @@ use crate::net::Stream;
 
 const EXPECTED: &str = "expected http://[user:password@]host[:port]";
 
-/// What most programs assume for a proxy URL without a port.
+/// Most programs assume it for a proxy URL without a port.
 const DEFAULT_PORT: u16 = 80;
 
 pub(super) struct HttpProxy {

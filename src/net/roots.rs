@@ -74,7 +74,7 @@ impl Roots {
     }
 
     /// After a handshake that failed because no trusted certificate signed that of the server: an update of the system
-    /// may have brought one. Reads at most once a minute. What cannot be read stays as it was.
+    /// may have brought one. Reads at most once a minute. A part that cannot be read stays as it was.
     pub(super) fn read_again(&self) {
         let now = clock::now().boottime;
         self.with_read_again(|read_again| {
@@ -147,7 +147,7 @@ struct Platform {
     is_from_environment: bool,
 }
 
-/// What was read last, for all caches of this process that read the same places.
+/// The certificates that were read last, for all caches of this process that read the same places.
 static LAST_READ: ForkLock<Option<LastRead>> = ForkLock::new(None);
 
 held_by_forks!(LAST_READ);

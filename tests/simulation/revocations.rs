@@ -77,7 +77,7 @@ fn four_revocations_in_a_row_lose_no_call_however_close_they_are() {
     }
 }
 
-/// All tokens are revoked so many times, this far apart. Returns how many calls are lost of how many.
+/// All tokens are revoked `revocations` times, `pause` apart. Returns the number of lost calls, and of all calls.
 fn revoke_every(pause: Duration, revocations: u32, calls_every: Duration) -> (usize, usize) {
     let mut simulator = simulator(LATENCY);
     let end = pause * (revocations + 1);

@@ -104,7 +104,7 @@ namespace BankHub
         /// <summary><see cref="Get()"/> for callers that must not block.</summary>
         /// <remarks>
         /// Completes at once if there is a valid token. All waiting callers share one thread, which is not one of the
-        /// pool. What follows an await may run on a thread of this library, unless it has a context of its own.
+        /// pool. Code after an await may run on a thread of this library, unless it has a context of its own.
         /// </remarks>
         public Task<string> GetAsync(CancellationToken cancellationToken = default)
         {

@@ -14,7 +14,7 @@ namespace BankHub
     /// <summary>Sends a content, and counts its bytes.</summary>
     /// <remarks>
     /// A content of any type may write itself again, refuse to, or have nothing left. So it is written once more, to
-    /// nowhere. What does not write as many bytes as before is not sent again: it would be another request.
+    /// nowhere. A content that does not write as many bytes as before is not sent again: it would be another request.
     /// </remarks>
     internal sealed class WatchedContent : HttpContent
     {

@@ -1,4 +1,4 @@
-//! What is read of a response before its body.
+//! The part of a response before its body.
 
 use super::*;
 

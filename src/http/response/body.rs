@@ -30,7 +30,7 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// What is wrong is a sentence about the body. The derived code alone would accept an array instead of the object.
+    /// An error is a sentence about the body. The derived code alone would accept an array instead of the object.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let bytes = without_byte_order_mark(bytes);
         let start = bytes.trim_ascii_start();

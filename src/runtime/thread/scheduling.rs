@@ -42,7 +42,7 @@ impl Scheduling {
 
 /// Called by the thread that has started another one, which may not get to run before.
 ///
-/// What is the same already is not set: where a program may not do that, systemd for example ends one that tries.
+/// A value that is the same already is not set: where a program may not do that, systemd for example ends it.
 pub(super) fn set_to_program<T>(started: &JoinHandle<T>) {
     let Some(program) = OF_THE_PROGRAM.get() else { return };
     let inherited = Scheduling::of(THIS_THREAD);
