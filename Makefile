@@ -42,7 +42,7 @@ library: ## build the library alone, which needs only Rust
 
 .PHONY: install
 PREFIX = /usr/local
-install: library ## install the library, its headers and its pkg-config file below PREFIX (/usr/local)
+install: library ## install the library, its headers and what finds and checks it below PREFIX (/usr/local)
 	scripts/install '$(PREFIX)'
 
 .PHONY: wheels

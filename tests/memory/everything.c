@@ -1,5 +1,6 @@
 /* Uses the whole library from many threads at once, under a memory checker. Or breaks one rule of the header, which
- * shows that the checker looks into the library: everything | read | write | use-after-free | leak.
+ * shows that the checker looks into the library: everything | read | write | use-after-free | leak |
+ * uninitialised-config | uninitialised-timeout | fetch.
  *
  * Expects the mock server in BANKHUB_BASE_URL, whose tokens are valid for some seconds, and the failing servers that
  * `fail_everywhere` and SLOW_URL name. */
@@ -279,6 +280,25 @@ static void read_too_late(void) {
   bankhub_token_new(freed, &token, NULL);
 }
 
+static void leave_config_uninitialised(void) {
+  bankhub_config whole = config(), *part = malloc(sizeof *part);
+  bankhub_token *token;
+  memcpy(part, &whole, offsetof(bankhub_config, flags));
+  bankhub_token_new(part, &token, NULL);
+  bankhub_token_free(token);
+  free(part);
+}
+
+static void leave_timeout_uninitialised(void) {
+  bankhub_config own = config();
+  bankhub_token *token = opened(&own);
+  bankhub_access_token access;
+  uint32_t *volatile timeout_ms = malloc(sizeof *timeout_ms);
+  bankhub_token_get(token, *timeout_ms, &access, NULL);
+  free(timeout_ms);
+  bankhub_token_free(token);
+}
+
 static void leak(void) {
   char *volatile kept = malloc(1000);
   *kept = 1;
@@ -297,6 +317,12 @@ int main(int count, char **words) {
     read_too_late();
   else if (!strcmp(what, "leak"))
     leak();
+  else if (!strcmp(what, "uninitialised-config"))
+    leave_config_uninitialised();
+  else if (!strcmp(what, "uninitialised-timeout"))
+    leave_timeout_uninitialised();
+  else if (!strcmp(what, "fetch"))
+    await_refresh();
   else
     return 2;
   puts("done");

@@ -195,7 +195,7 @@ def test_make_install(workspace: Workspace) -> None:
     files = {str(file.relative_to(root / prefix.relative_to("/"))) for file in root.rglob("*") if not file.is_dir()}
     headers = {"include/bankhub.h", "include/bankhub.hpp"}
     libraries = {"lib/libbankhub.a", "lib/libbankhub.so", "lib/libbankhub.so.0", "lib/pkgconfig/bankhub.pc"}
-    assert files == headers | libraries
+    assert files == headers | libraries | {"share/bankhub/bankhub.supp"}
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in root.rglob("*"))
     path = str(root / prefix.relative_to("/") / "lib" / "pkgconfig")
     flags = shlex.split(workspace.run("pkg-config", "--libs", "bankhub", PKG_CONFIG_PATH=path))
