@@ -41,7 +41,10 @@ impl Connection {
     fn receive(&mut self) -> io::Result<usize> {
         let head = match &mut self.head {
             Some(head) if !is_interim_and_read(head) => head,
-            _ => self.head.insert(Cursor::new(head::read(&mut self.reader)?)),
+            _ => {
+                let head = head::without_unused_headers(head::read(&mut self.reader)?);
+                self.head.insert(Cursor::new(head))
+            }
         };
         let input = self.buffers.input_append_buf();
         let count = head.chain(&mut self.reader).read(input)?;

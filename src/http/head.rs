@@ -2,8 +2,16 @@
 
 use std::io::{self, BufRead, Read};
 
+use ureq::http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderName, RETRY_AFTER, TRANSFER_ENCODING,
+};
+
 /// More is not read of one head.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Those that ureq needs for the body, and those that give the response its meaning.
+const USED_HEADERS: [HeaderName; 6] =
+    [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, RETRY_AFTER, TRANSFER_ENCODING];
 
 /// Reads a head. A header that is folded over several lines becomes one line (RFC 9112, section 5.2). If the text is
 /// not a head, is too long or breaks off, it is returned as far as it was read.
@@ -28,6 +36,23 @@ pub(super) fn read(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
         }
     }
     Ok(head)
+}
+
+/// Without the headers that this library does not use. ureq refuses a response with more than 128 headers, although its
+/// status alone may say enough.
+pub(super) fn without_unused_headers(head: Vec<u8>) -> Vec<u8> {
+    if !is_whole(&head) {
+        return head;
+    }
+    let lines = head.split_inclusive(|byte| *byte == b'\n').enumerate();
+    lines.filter(|(number, line)| *number == 0 || !is_unused(line)).flat_map(|(_, line)| line).copied().collect()
+}
+
+/// A line that is not a header is for ureq to refuse.
+fn is_unused(line: &[u8]) -> bool {
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
+    let name = &line[..colon];
+    HeaderName::from_bytes(name).is_ok_and(|name| !USED_HEADERS.contains(&name))
 }
 
 /// The status of a head, if it has one.

@@ -48,6 +48,16 @@ def test_a_folded_header_is_one_header(driver: Driver, raw_server: RawServer, fo
     assert cache_of(driver, raw_server.url).get().ok().value == "from-a-raw-server"
 
 
+@pytest.mark.parametrize(("status", "expected"), [(401, Status.UNAUTHENTICATED), (429, Status.RATE_LIMITED)])
+def test_a_refusal_with_many_headers_is_a_refusal(
+    driver: Driver, raw_server: RawServer, status: int, expected: Status
+) -> None:
+    headers = "".join(f"X-Header-{number}: value\r\n" for number in range(300))
+    raw_server.response = f"HTTP/1.1 {status} No\r\n{headers}Retry-After: 77\r\nContent-Length: 0\r\n\r\n".encode()
+    error = cache_of(driver, raw_server.url).get().expect(expected)
+    assert error.retry_after_ms > 70_000, "the last header counts"
+
+
 def test_a_server_without_http_is_recognised_at_once(driver: Driver, raw_server: RawServer) -> None:
     raw_server.response = b"220 mail.test ESMTP"
     error = cache_of(driver, raw_server.url).get().expect(Status.BAD_RESPONSE)

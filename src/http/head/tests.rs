@@ -46,3 +46,13 @@ fn has_a_status() {
         assert_eq!(status(head.as_bytes()), expected, "{head:?}");
     }
 }
+
+#[test]
+fn drops_headers_that_are_not_used() {
+    let dropped = |head: &str| String::from_utf8(without_unused_headers(head.into())).unwrap();
+    let head = "HTTP/1.1 401 No: never\r\nX-A: b\r\nRETRY-after: 5\r\nSet-Cookie: a\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(dropped(head), "HTTP/1.1 401 No: never\r\nRETRY-after: 5\r\nContent-Length: 2\r\n\r\n");
+    for kept in ["HTTP/1.1 200\r\nX-A : b\r\n\r\n", "HTTP/1.1 200\r\nno header\r\n\r\n", "HTTP/1.1 200\r\nX-A: b\r\n"] {
+        assert_eq!(dropped(kept), kept);
+    }
+}
