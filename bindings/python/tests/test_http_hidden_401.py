@@ -39,6 +39,13 @@ def raise_own_error(response: httpx.Response) -> None:
         raise PermissionError("not with this token")
 
 
+def raise_from_itself(response: httpx.Response) -> None:
+    try:
+        response.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise error from error
+
+
 class RaisingTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
@@ -70,6 +77,7 @@ def retries() -> httpx_retries.Retry:
     [
         pytest.param(hooks(raise_for_status), 1, id="hook"),
         pytest.param(hooks(raise_own_error), 1, id="own error"),
+        pytest.param(hooks(raise_from_itself), 1, id="error is its own cause"),
         pytest.param({"transport": RaisingTransport()}, 1, id="transport raises"),
         pytest.param({"transport": RewritingTransport()}, 1, id="transport rewrites"),
         pytest.param({"transport": httpx_retries.RetryTransport(retry=retries())}, 0, id="transport retries"),
@@ -199,6 +207,14 @@ def test_requests_without_auth_are_unchanged(mock_server: MockServer) -> None:
         with pytest.raises(requests.exceptions.RetryError, match="too many 401"):
             client.get(f"{mock_server.url}/v1/company", timeout=5)
     assert mock_server.counters().resource_requests == 1
+
+
+@pytest.mark.parametrize("hooks", [None, {}, {"response": lambda response, **_: response}])
+def test_requests_takes_hooks_as_requests_does(mock_server: MockServer, hooks: Any) -> None:
+    with requests.Session() as client:
+        request = client.prepare_request(requests.Request("GET", f"{mock_server.url}/v1/company"))
+        request.hooks = hooks
+        assert client.send(request, timeout=5).status_code == 401
 
 
 def session(tokens: TokenCache, adapter: HTTPAdapter) -> requests.Session:

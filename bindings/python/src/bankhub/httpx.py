@@ -135,7 +135,9 @@ class _Sending:
     def was_rejected(self, error: Optional[BaseException]) -> bool:
         """Whether the API answered 401. `error` is what was raised instead of a response."""
         responses = [self.response]
-        while error is not None:
+        seen: set[int] = set()  # `raise error from error` makes an error its own cause
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
             responses.append(getattr(error, "response", None))
             error = error.__cause__ or error.__context__
         return self._saw_401 or any(map(self._is_rejection, responses))

@@ -132,7 +132,8 @@ def _send(adapter: HTTPAdapter, request: PreparedRequest, *arguments: Any, **opt
     def send(request: PreparedRequest) -> Response:
         return _adapter_send(adapter, request, *arguments, **options)
 
-    retry = next((hook for hook in request.hooks["response"] if isinstance(hook, _Retry)), None)
+    hooks = (request.hooks or {}).get("response")  # as tolerant as requests is: a program may have replaced them
+    retry = next((hook for hook in hooks if isinstance(hook, _Retry)), None) if isinstance(hooks, list) else None
     if retry is None:
         return send(request)
     try:
