@@ -172,6 +172,22 @@ def test_reports_thread_that_cannot_start(tokens: TokenCache, monkeypatch: pytes
     assert asyncio.run(tokens.aget()) == tokens.get()
 
 
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_waits_after_failed_start(
+    tokens: TokenCache, mock_server: MockServer, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def start(self: threading.Thread) -> None:
+        raise error
+
+    mock_server.settings(latency_ms=LATENCY_MS)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        patch.setattr(threading.Thread, "start", start)
+        asyncio.run(tokens.aget())
+    began_at = time.monotonic()
+    assert asyncio.run(tokens.aget(timeout=10)) == tokens.get()
+    assert time.monotonic() - began_at < 5, "the call does not wait for a thread that never started"
+
+
 def test_ends_wait_at_timeout(tokens: TokenCache, mock_server: MockServer) -> None:
     mock_server.settings(latency_ms=5_000)
     start = time.monotonic()
