@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import ModuleType
 
 import anyio
 import httpx
@@ -78,6 +79,14 @@ def test_waits_in_either_framework(tokens: TokenCache, mock_server: MockServer, 
     anyio.run(main, backend=backend)
     assert len(set(values)) == mock_server.token_requests() == 1
     assert ticks > 10, "the event loop was not blocked"
+
+
+def test_waits_while_another_thread_imports_trio(
+    tokens: TokenCache, mock_server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mock_server.settings(latency_ms=LATENCY_MS)
+    monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
+    assert asyncio.run(tokens.aget()) == tokens.get()
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

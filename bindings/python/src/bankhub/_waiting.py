@@ -89,7 +89,7 @@ async def wait_in_task(shared: SharedWait, seconds: float) -> None:
 def _is_trio_task(trio: Any) -> bool:
     try:
         trio.lowlevel.current_task()
-    except RuntimeError:
+    except (RuntimeError, AttributeError):  # another thread may be about to import trio
         return False
     return True
 
