@@ -119,13 +119,23 @@ func addCookies(request *http.Request, response *http.Response) {
 	}
 	jar, _ := cookiejar.New(nil) // never fails
 	jar.SetCookies(request.URL, set)
-	own := request.Cookies()
-	request.Header.Del("Cookie")
-	isSet := func(cookie *http.Cookie) bool {
-		return slices.ContainsFunc(set, func(other *http.Cookie) bool { return other.Name == cookie.Name })
+	isSet := func(name string) bool {
+		return slices.ContainsFunc(set, func(cookie *http.Cookie) bool { return cookie.Name == name })
 	}
-	for _, cookie := range append(slices.DeleteFunc(own, isSet), jar.Cookies(request.URL)...) {
-		request.AddCookie(cookie)
+	var pairs []string
+	// As they are: request.Cookies would drop those that net/http cannot parse.
+	for _, pair := range strings.Split(strings.Join(request.Header["Cookie"], ";"), ";") {
+		name, _, _ := strings.Cut(pair, "=")
+		if pair = strings.TrimSpace(pair); pair != "" && !isSet(strings.TrimSpace(name)) {
+			pairs = append(pairs, pair)
+		}
+	}
+	for _, cookie := range jar.Cookies(request.URL) {
+		pairs = append(pairs, cookie.String())
+	}
+	request.Header.Del("Cookie")
+	if len(pairs) > 0 {
+		request.Header.Set("Cookie", strings.Join(pairs, "; "))
 	}
 }
 

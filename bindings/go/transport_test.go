@@ -113,6 +113,7 @@ func TestTransportSendsCookiesOfRejectionAlong(t *testing.T) {
 	for _, row := range []struct{ name, own, want string }{
 		{"without a cookie", "", "route=a"},
 		{"with its own cookies", "old=1; route=b; c=2", "c=2; route=a"},
+		{"with cookies that net/http cannot parse", `c={"a":1}; d d=2;e="x, y"`, `c={"a":1}; d d=2; e="x, y"; route=a`},
 	} {
 		url, seen := newCookieServer(t, rejection, []string{"last=z"})
 		cache, err := New(Config{ClientID: "id", ClientSecret: "secret", BaseURL: url})

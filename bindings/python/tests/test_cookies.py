@@ -23,6 +23,7 @@ from support.mock_server import MockServer
         (None, ["a=1"], "a=1"),
         ("a=1; b=2", ["c=3; Path=/; HttpOnly"], "a=1; b=2; c=3"),
         ("a=1; b=2", ["a=3"], "b=2; a=3"),
+        ("b=2;a=1", ["b=3"], "a=1; b=3"),
         ("a=1; b=2", ["a=; Max-Age=0"], "b=2"),
         ("a=1", ["a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
         (None, ["a=1; Secure"], None),
