@@ -17,6 +17,5 @@ def second_cookies(url: str, first: Optional[str], set_cookies: Iterable[str], j
     request = Request(url)
     jar.add_cookie_header(request)
     names = {cookie.partition("=")[0].strip() for cookie in set_cookies}
-    pairs = [pair.strip() for pair in (first or "").split(";")]
-    kept = [pair for pair in pairs if pair and pair.partition("=")[0].strip() not in names]
+    kept = [pair for pair in map(str.strip, (first or "").split(";")) if pair and pair.partition("=")[0] not in names]
     return "; ".join([*kept, *filter(None, [request.get_header("Cookie")])]) or None

@@ -219,9 +219,9 @@ class TokenCache:
         own = SharedWait()
         shared = self._shared_waits.setdefault(key, own)
 
-        def remove() -> None:
-            if self._shared_waits.get(key) is own:
-                del self._shared_waits[key]
+        def end() -> None:
+            self._shared_waits.pop(key, None)  # before the end: a caller that waits after it needs another loop
+            own.end()
 
         def poll_for_callers() -> None:
             try:
@@ -229,21 +229,17 @@ class TokenCache:
                     while own.has_callers() and self._poll(math.inf, runner.wait_s) is None:
                         runner.pause()
             finally:
-                remove()  # before the end: a caller that waits after it needs another loop
-                own.end()
+                end()
 
         if shared is own:
             try:
                 runner.spawn(poll_for_callers)
             except BaseException as error:  # such as MemoryError, and that of Ctrl-C
-                remove()
+                end()  # callers that have joined poll again, and start a loop themselves
                 if not isinstance(error, RuntimeError):
-                    own.end()
                     raise
                 if "interpreter shutdown" in str(error):  # Python 3.12 starts no thread for a function of atexit
-                    own.wait_max_s = POLL_INTERVAL_S  # each caller polls itself
-                    return own
-                own.end()  # callers that have joined poll again, and start a loop themselves
+                    return SharedWait(POLL_INTERVAL_S)  # each caller polls itself
                 raise InternalError(f"no thread could start to wait for the token: {error}") from error
         return shared
 

@@ -27,10 +27,10 @@ class SharedWait:
     It has no lock: in a child that was forked while another thread held it, a caller would hang.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wait_max_s: float = math.inf) -> None:
         self._wakes: dict[object, Callable[[], object]] = {None: lambda: None}  # until the first caller is there
         self._ended = False
-        self.wait_max_s = math.inf
+        self.wait_max_s = wait_max_s
         """After that, a caller polls itself."""
 
     def has_callers(self) -> bool:

@@ -134,12 +134,11 @@ class _Sending:
 
     def was_rejected(self, error: Optional[BaseException]) -> bool:
         """Whether the API answered 401. `error` is what was raised instead of a response."""
-        responses = [self.response]
-        seen: set[int] = set()  # `raise error from error` makes an error its own cause
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            responses.append(getattr(error, "response", None))
+        errors: list[BaseException] = []
+        while error is not None and error not in errors:  # `raise error from error` makes it its own cause
+            errors.append(error)
             error = error.__cause__ or error.__context__
+        responses = [self.response, *(getattr(error, "response", None) for error in errors)]
         return self._saw_401 or any(map(self._is_rejection, responses))
 
     def _is_rejection(self, response: object) -> bool:

@@ -169,7 +169,6 @@ def _add_cookies(request: PreparedRequest, response: Response) -> None:
     headers: Any = getattr(response.raw, "headers", None)
     set_cookies = headers.getlist("Set-Cookie") if hasattr(headers, "getlist") else []
     cookies = second_cookies(request.url or "", request.headers.get("Cookie"), set_cookies, response.cookies)
+    request.headers.pop("Cookie", None)
     if cookies is not None:
         request.headers["Cookie"] = cookies
-    else:
-        request.headers.pop("Cookie", None)
