@@ -1,7 +1,6 @@
 //! One request to `POST /v1/token`. The meaning of its response is decided in response.rs.
 
 use std::io::{self, ErrorKind, Read};
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use bankhub_core::{Error, Failure, Instant, Secret, Status, TokenResponse};
@@ -17,10 +16,9 @@ use super::response::{self, BODY_LIMIT_BYTES, Problem};
 use super::{bare_host, basic_authorization, port_of};
 use crate::config::Config;
 use crate::net::Stream;
-use crate::net::connect::connect;
+use crate::net::connect::{connect, look_up};
 use crate::net::roots::check_ca_file;
 use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem, server_name};
-use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork};
 
 const USER_AGENT: &str = concat!("bankhub/", env!("CARGO_PKG_VERSION"));
@@ -115,7 +113,10 @@ impl TokenEndpoint {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (self.url.host().unwrap_or_default(), port_of(&self.url)),
         };
-        let addresses = look_up(host, port)?;
+        let addresses = look_up(bare_host(host), port).map_err(|error| format!("could not be found: {error}"))?;
+        if addresses.is_empty() {
+            return Err("could not be found: its name has no address".to_owned());
+        }
         let connect_deadline = deadline.min(clock::now().boottime + self.connect_timeout);
         let mut stream = connect(&addresses, connect_deadline).map_err(|error| unreachable("connect", &error))?;
         if let Some(proxy) = &self.proxy {
@@ -171,17 +172,6 @@ fn http_config() -> ureq::config::Config {
         // Without it, a server may choose any coding (RFC 9110, section 12.5.3).
         .accept_encoding("identity")
         .build()
-}
-
-/// On this thread: nothing can interrupt a lookup.
-fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = while_0_to_2_are_taken(|| (bare_host(host), port).to_socket_addrs());
-    let found = found.map_err(|error| format!("could not be found: {error}"))?;
-    let addresses: Vec<_> = found.collect();
-    if addresses.is_empty() {
-        return Err("could not be found: its name has no address".to_owned());
-    }
-    Ok(addresses)
 }
 
 /// Reads one byte more than the limit, to tell a body at the limit from a larger one. The buffer never grows, so no

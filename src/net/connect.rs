@@ -2,18 +2,24 @@
 //! respond costs 200 ms, and one that refuses costs nothing.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use bankhub_core::Instant;
 
 use super::TcpBounded;
 use crate::runtime::clock;
+use crate::runtime::descriptor::while_0_to_2_are_taken;
 
 mod attempt;
 
 /// How long an address is tried alone before the next one is tried too (RFC 8305, section 5, allows 100 ms to 2 s).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(200);
+
+/// The addresses of a host name, or of an IP address without brackets. Nothing can interrupt a lookup.
+pub(crate) fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    while_0_to_2_are_taken(|| (host, port).to_socket_addrs()).map(Vec::from_iter)
+}
 
 /// The stream has the same deadline. Any error of one address leaves the others; the last error is returned.
 pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpBounded> {

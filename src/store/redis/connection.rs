@@ -4,7 +4,7 @@
 //! platform's roots again, and limits the time of one read, but not the time of a whole reply.
 
 use std::io::{self, ErrorKind, Read};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -16,10 +16,9 @@ use rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::net::connect::connect;
+use crate::net::connect::{connect, look_up};
 use crate::net::tls::{Tls, TlsProblem, server_name};
 use crate::net::{Stream, time_left};
-use crate::runtime::descriptor::while_0_to_2_are_taken;
 use crate::runtime::{clock, fork, thread};
 use crate::store::{failed, invalid};
 
@@ -124,7 +123,7 @@ impl Server {
         let (sender, receiver) = mpsc::channel();
         let (host, port, resolving) = (self.host.clone(), self.port, Arc::clone(&self.resolving));
         let lookup = move || {
-            let found = while_0_to_2_are_taken(|| (host.as_str(), port).to_socket_addrs()).map(Vec::from_iter);
+            let found = look_up(&host, port);
             resolving.store(0, Release);
             let _ = sender.send(found);
         };
