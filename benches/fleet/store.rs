@@ -33,7 +33,7 @@ impl Store {
             return Lease::HeldByOther(holder);
         }
         self.leases += 1;
-        self.lease = Some((self.leases, now + policy::lease_duration(REQUEST_TIMEOUT)));
+        self.lease = Some((self.leases, now + policy::lookup_lease_duration(REQUEST_TIMEOUT)));
         Lease::Held
     }
 

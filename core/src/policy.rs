@@ -84,6 +84,13 @@ const STORE_POLL_PAUSE: Duration = Duration::from_secs(5);
 /// longer, as thousands may be waiting.
 const LEASE_POLL_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
+/// How long a lease lasts after it was acquired or extended: short, because this is how long the others wait for a
+/// holder that was killed or stopped; long enough for two extensions that come late.
+pub const LEASE_DURATION: Duration = Duration::from_secs(3);
+
+/// How often the holder of a lease extends it while it waits for the endpoint.
+pub const LEASE_EXTEND_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long one poll of the lease may take: a pause, reading the store, and asking for the lease.
 pub(crate) const LEASE_POLL_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2).saturating_add(LEASE_POLL_PAUSE.1);
 
@@ -134,15 +141,16 @@ pub(crate) fn adoption_margin(ttl: Duration) -> Duration {
     ADOPTION_MARGIN_MAX.min(ttl / ADOPTION_MARGIN_DIVISOR)
 }
 
-/// How long a lease lasts that its holder does not release: a request, and the store operations around it.
-pub fn lease_duration(request_timeout: Duration) -> Duration {
+/// How long a lease lasts during a name lookup, in which its holder cannot extend it: as long as the whole request may
+/// take, and the store operations around it.
+pub fn lookup_lease_duration(request_timeout: Duration) -> Duration {
     request_timeout + OVERDUE_GRACE + 3 * STORE_OPERATION_MAX
 }
 
 /// How long a process waits for a single holder of the lease. Longer than a lease lasts, so that an abandoned one
 /// expires first: otherwise all who wait would fetch at the same time.
 pub fn lease_holder_timeout(request_timeout: Duration) -> Duration {
-    lease_duration(request_timeout) + 2 * STORE_OPERATION_MAX
+    lookup_lease_duration(request_timeout) + 2 * STORE_OPERATION_MAX
 }
 
 /// How long a fetch may wait for the lease. After that, callers wait for one request and no more. Where a request takes

@@ -68,7 +68,7 @@ impl Store {
             Some(("redis" | "rediss", _)) => Box::new(redis::RedisStore::new(url, config, seal.name())?),
             _ => return Err(invalid("must begin with file:, redis:// or rediss://")),
         };
-        let lease_duration = policy::lease_duration(config.request_timeout);
+        let lease_duration = policy::lookup_lease_duration(config.request_timeout);
         Ok(Some(Self { seal, boot_id: clock::boot_id(), lease_duration, backend }))
     }
 

@@ -129,11 +129,13 @@ fn adopts_a_token_that_expires_later_by_a_tenth_of_its_ttl_or_a_second() {
 #[test]
 fn waits_longer_for_a_holder_than_a_lease_lasts_and_a_lease_outlasts_a_request() {
     for (request_timeout, lease, holder, wait) in [(10.0, 13.5, 15.5, 15.5), (0.5, 4.0, 6.0, 8.0)] {
-        check(lease_duration(s(request_timeout)), lease);
+        check(lookup_lease_duration(s(request_timeout)), lease);
         check(lease_holder_timeout(s(request_timeout)), holder);
         check(lease_wait_max(s(request_timeout)), wait);
     }
     check(LEASE_POLL_MAX, 2.5);
+    check(LEASE_DURATION, 3.0);
+    check(LEASE_EXTEND_PAUSE, 1.0);
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Fleet {
     }
 
     pub(super) fn acquire_lease(&mut self, process: usize, thread: u64) {
-        let duration = policy::lease_duration(self.request_timeout);
+        let duration = policy::lookup_lease_duration(self.request_timeout);
         self.send_operation(process, thread, StoreOperation::AcquireLease { duration });
     }
 
