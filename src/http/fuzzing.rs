@@ -8,6 +8,7 @@ use ureq::http::{HeaderMap, HeaderValue, header};
 use super::response::{self, Problem};
 use super::token_endpoint::TokenEndpoint;
 use crate::config::Config;
+use crate::net::heartbeat::Heartbeat;
 
 /// Reads a response: three digits of status, and a body.
 pub fn response(input: &[u8]) {
@@ -44,7 +45,7 @@ impl Exchange {
 
     /// One request.
     pub fn run(&self) {
-        if let Err(Failure { error, .. }) = self.0.send() {
+        if let Err(Failure { error, .. }) = self.0.send(Heartbeat::default()) {
             assert!(error.message().starts_with("127.0.0.1 ") && error.message().len() < 300, "{}", error.message());
         }
     }

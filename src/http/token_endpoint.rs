@@ -1,9 +1,10 @@
 //! One request to `POST /v1/token`. The meaning of its response is decided in response.rs.
 
 use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bankhub_core::{Error, Failure, Instant, Secret, Status, TokenResponse};
+use bankhub_core::{Error, Failure, Instant, Secret, Status, TokenResponse, policy};
 use rustls::pki_types::ServerName;
 use serde::de::IgnoredAny;
 use ureq::http::{HeaderValue, Response, Uri, header};
@@ -16,7 +17,8 @@ use super::response::{self, BODY_LIMIT_BYTES, Problem};
 use super::{bare_host, basic_authorization, port_of};
 use crate::config::Config;
 use crate::net::Stream;
-use crate::net::connect::{connect, look_up};
+use crate::net::connect::{connect_with, look_up};
+use crate::net::heartbeat::Heartbeat;
 use crate::net::roots::check_ca_file;
 use crate::net::tls::{NO_CLIENT_CERTIFICATE, Tls, TlsProblem, server_name};
 use crate::runtime::{clock, fork};
@@ -80,10 +82,10 @@ impl TokenEndpoint {
 
     /// Sends one token request and waits for its response. Blocks for at most the request timeout; only a name lookup
     /// can take longer, because nothing can interrupt it.
-    pub(crate) fn send(&self) -> Result<TokenResponse, Failure> {
+    pub(crate) fn send(&self, heartbeat: Heartbeat) -> Result<TokenResponse, Failure> {
         let deadline = clock::now().boottime + self.request_timeout;
         let unavailable = |problem| Error::new(Status::Unavailable, format!("{} {problem}", self.target));
-        let stream = self.open_stream(deadline).map_err(unavailable)?;
+        let stream = self.open_stream(deadline, heartbeat).map_err(unavailable)?;
         let wants_certificate = stream.wants_certificate();
         let mut response = self.post(Some(stream)).map_err(|error| self.no_response(error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -108,17 +110,26 @@ impl TokenEndpoint {
     }
 
     /// Connects, through the proxy if there is one. An error is text that follows the target.
-    fn open_stream(&self, deadline: Instant) -> Result<Box<dyn Stream>, String> {
+    fn open_stream(&self, deadline: Instant, mut heartbeat: Heartbeat) -> Result<Box<dyn Stream>, String> {
         let (host, port) = match &self.proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (self.url.host().unwrap_or_default(), port_of(&self.url)),
         };
-        let addresses = look_up(bare_host(host), port).map_err(|error| format!("could not be found: {error}"))?;
+        let host = bare_host(host);
+        let is_name = host.parse::<IpAddr>().is_err();
+        if is_name {
+            heartbeat.beat(policy::lookup_lease_duration(self.request_timeout));
+        }
+        let addresses = look_up(host, port).map_err(|error| format!("could not be found: {error}"))?;
+        if is_name {
+            heartbeat.beat(policy::LEASE_DURATION);
+        }
         if addresses.is_empty() {
             return Err("could not be found: its name has no address".to_owned());
         }
         let connect_deadline = deadline.min(clock::now().boottime + self.connect_timeout);
-        let mut stream = connect(&addresses, connect_deadline).map_err(|error| unreachable("connect", &error))?;
+        let mut stream =
+            connect_with(&addresses, connect_deadline, heartbeat).map_err(|error| unreachable("connect", &error))?;
         if let Some(proxy) = &self.proxy {
             let target = format!("{}:{}", self.url.host().unwrap_or_default(), port_of(&self.url));
             proxy.open_tunnel(&mut stream, &target).map_err(|error| unreachable("proxy", &error))?;

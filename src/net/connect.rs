@@ -8,6 +8,7 @@ use std::time::Duration;
 use bankhub_core::Instant;
 
 use super::TcpBounded;
+use super::heartbeat::Heartbeat;
 use crate::runtime::clock;
 use crate::runtime::descriptor::while_0_to_2_are_taken;
 
@@ -23,6 +24,15 @@ pub(crate) fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// The stream has the same deadline. Any error of one address leaves the others; the last error is returned.
 pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpBounded> {
+    connect_with(addresses, deadline, Heartbeat::default())
+}
+
+/// The same with a heartbeat, also of the stream.
+pub(crate) fn connect_with(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+    mut heartbeat: Heartbeat,
+) -> io::Result<TcpBounded> {
     let mut untried = alternating(addresses).into_iter();
     let mut attempts = Vec::new();
     let mut last_error = io::Error::new(ErrorKind::NotFound, "its name has no address");
@@ -31,11 +41,8 @@ pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result
     let share = deadline.saturating_since(next_attempt_at) / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let delay = ATTEMPT_DELAY.min(share);
     loop {
+        let mut pause = heartbeat.beat_if_due(deadline)?;
         let now = clock::now().boottime;
-        if now >= deadline {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        let mut wait_until = deadline;
         if untried.len() > 0 {
             if attempts.is_empty() || now >= next_attempt_at {
                 let address = untried.next().expect("one is left");
@@ -48,13 +55,13 @@ pub(crate) fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result
                 }
                 continue;
             }
-            wait_until = wait_until.min(next_attempt_at);
+            pause = pause.min(next_attempt_at.saturating_since(now));
         }
         if attempts.is_empty() {
             return Err(last_error);
         }
-        match attempt::wait(&mut attempts, wait_until.saturating_since(now))? {
-            Some(Ok(stream)) => return TcpBounded::new(stream, deadline),
+        match attempt::wait(&mut attempts, pause)? {
+            Some(Ok(stream)) => return TcpBounded::new(stream, deadline, heartbeat),
             // The next address need not wait for its time.
             Some(Err(error)) => (last_error, next_attempt_at) = (error, now),
             None => {}

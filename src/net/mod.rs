@@ -3,6 +3,7 @@
 mod certificate;
 pub(crate) mod connect;
 mod crypto_provider;
+pub(crate) mod heartbeat;
 pub(crate) mod roots;
 pub(crate) mod tls;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use bankhub_core::Instant;
 
 use crate::runtime::clock;
+use heartbeat::Heartbeat;
 
 /// A byte stream. A read or write that would end after the deadline fails with `TimedOut`.
 pub(crate) trait Stream: Read + Write + Send + Sync {
@@ -29,26 +31,45 @@ pub(crate) trait Stream: Read + Write + Send + Sync {
 pub(crate) struct TcpBounded {
     stream: TcpStream,
     deadline: Instant,
+    heartbeat: Heartbeat,
 }
 
+/// The error of an operation on a socket whose timeout has passed.
+const SOCKET_TIMEOUT: ErrorKind = if cfg!(windows) { ErrorKind::TimedOut } else { ErrorKind::WouldBlock };
+
 impl TcpBounded {
-    fn new(stream: TcpStream, deadline: Instant) -> io::Result<Self> {
+    fn new(stream: TcpStream, deadline: Instant, heartbeat: Heartbeat) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream, deadline })
+        Ok(Self { stream, deadline, heartbeat })
+    }
+
+    /// Tries the operation, each time for as long as it is told, until it succeeds or the deadline has passed.
+    fn wait(&mut self, mut operate: impl FnMut(&TcpStream, Duration) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            let most = self.heartbeat.beat_if_due(self.deadline)?;
+            match operate(&self.stream, most) {
+                Err(error) if error.kind() == SOCKET_TIMEOUT => {}
+                result => return result,
+            }
+        }
     }
 }
 
 impl Read for TcpBounded {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
-        self.stream.read(bytes).map_err(late_as_timed_out)
+        self.wait(|mut stream, most| {
+            stream.set_read_timeout(Some(most))?;
+            stream.read(bytes)
+        })
     }
 }
 
 impl Write for TcpBounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
-        self.stream.write(bytes).map_err(late_as_timed_out)
+        self.wait(|mut stream, most| {
+            stream.set_write_timeout(Some(most))?;
+            stream.write(bytes)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -66,9 +87,4 @@ impl Stream for TcpBounded {
 pub(crate) fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_since(clock::now().boottime);
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// A socket with a timeout says `WouldBlock`, which would look like a socket that does not block.
-fn late_as_timed_out(error: io::Error) -> io::Error {
-    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
 }

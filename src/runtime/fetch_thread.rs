@@ -34,7 +34,10 @@ impl Cache {
                     session = None;
                     Event::Released
                 }
-                Action::Send => Event::Response(self.endpoint.send()),
+                Action::Send => {
+                    let heartbeat = session.as_ref().map(StoreSession::heartbeat).unwrap_or_default();
+                    Event::Response(self.endpoint.send(heartbeat))
+                }
                 Action::SleepUntil(at) => {
                     self.sleep_until(at);
                     Event::Woke

@@ -7,6 +7,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bankhub_core::{Error, Lease, Timestamp};
@@ -35,8 +36,8 @@ pub(super) struct FileStore {
     new: PathBuf,
 }
 
-struct FileSession<'f> {
-    store: &'f FileStore,
+struct FileSession {
+    store: Arc<FileStore>,
     found: Vec<u8>,
     lease: Option<File>,
 }
@@ -96,13 +97,13 @@ impl FileStore {
 }
 
 impl Backend for FileStore {
-    fn open_session(&self) -> Result<Box<dyn BackendSession + '_>, Error> {
+    fn open_session(self: Arc<Self>) -> Result<Box<dyn BackendSession>, Error> {
         self.prepare_directory()?;
         Ok(Box::new(FileSession { store: self, found: Vec::new(), lease: None }))
     }
 }
 
-impl BackendSession for FileSession<'_> {
+impl BackendSession for FileSession {
     fn read(&mut self) -> Result<Option<SealedEntry>, Error> {
         let path = &self.store.token;
         let file = match open(path, OpenOptions::new().read(true)) {
@@ -116,7 +117,8 @@ impl BackendSession for FileSession<'_> {
     }
 
     fn acquire_lease(&mut self, _: Duration) -> Result<Lease, Error> {
-        let path = &self.store.lock;
+        let store = Arc::clone(&self.store);
+        let path = &store.lock;
         let failed = |error: io::Error| cannot("lock", path, &error);
         let fork_count = LEASES.fork_count();
         let mut file = open(path, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
@@ -151,8 +153,12 @@ impl BackendSession for FileSession<'_> {
         Ok(Lease::Held)
     }
 
+    fn extend_lease(&mut self, _: Duration) -> Result<bool, Error> {
+        Ok(self.lease.is_some())
+    }
+
     fn write(&mut self, sealed: &[u8], _: Timestamp) -> Result<(), Error> {
-        let FileStore { token, new, .. } = self.store;
+        let FileStore { token, new, .. } = &*self.store;
         let replace = || {
             let mut file = open(new, OpenOptions::new().write(true))?;
             file.write_all(sealed)?;
@@ -182,7 +188,7 @@ impl BackendSession for FileSession<'_> {
     }
 }
 
-impl FileSession<'_> {
+impl FileSession {
     fn reserve_space(&self) -> io::Result<()> {
         let new = &self.store.new;
         // A process that was killed may have left one.

@@ -21,6 +21,9 @@ struct Content {
     sessions: u64,
 }
 
+#[derive(Default)]
+pub(crate) struct Heartbeat;
+
 pub(crate) struct StoreSession<'s> {
     store: &'s Store,
     number: u64,
@@ -60,6 +63,11 @@ impl StoreSession<'_> {
     pub(crate) fn acquire_lease(&mut self) -> Result<Lease, Error> {
         let holder = *self.store.0.content.lock().unwrap().holder.get_or_insert(self.number);
         Ok(if holder == self.number { Lease::Held } else { Lease::HeldByOther(holder) })
+    }
+
+    /// Time stands still during a request.
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        Heartbeat
     }
 
     pub(crate) fn write(&mut self, token: &Token) -> Result<(), Error> {

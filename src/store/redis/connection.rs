@@ -37,8 +37,8 @@ pub(super) struct Server {
     tls: Option<(Tls, ServerName<'static>)>,
 }
 
-pub(super) struct Connection<'s> {
-    server: &'s Server,
+pub(super) struct Connection {
+    server: Arc<Server>,
     stream: Box<dyn Stream>,
     /// Holds the bytes that have arrived of the next replies.
     parser: Parser,
@@ -71,10 +71,11 @@ impl Server {
         Ok(Self { host, port, resolving: Arc::default(), login: info.redis_settings().clone(), tls })
     }
 
-    pub(super) fn connect(&self) -> Result<Connection<'_>, Error> {
+    pub(super) fn connect(self: &Arc<Self>) -> Result<Connection, Error> {
         let stream = self.open_stream(operation_deadline()).map_err(|error| self.unreachable(&error))?;
         let parser = Parser::new();
-        let mut connection = Connection { server: self, stream, parser, is_closed: false, has_given_up: false };
+        let server = Arc::clone(self);
+        let mut connection = Connection { server, stream, parser, is_closed: false, has_given_up: false };
         connection.pipeline(&self.handshake())?;
         Ok(connection)
     }
@@ -140,7 +141,7 @@ impl Server {
     }
 }
 
-impl Connection<'_> {
+impl Connection {
     /// Sends commands and returns their replies. Connects again first if the server or a proxy has closed the
     /// connection while this process waited for the lease, or for the endpoint.
     pub(super) fn request(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {

@@ -2,6 +2,7 @@
 
 mod connection;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bankhub_core::{Error, Lease, Secret, Timestamp};
@@ -14,18 +15,19 @@ use crate::runtime::clock;
 use connection::{Connection, Server};
 
 const READ: &str = include_str!("read.lua");
+const EXTEND_LEASE: &str = include_str!("extend_lease.lua");
 const WRITE: &str = include_str!("write.lua");
 const DELETE_IF_EQUAL: &str = include_str!("delete_if_equal.lua");
 
 pub(super) struct RedisStore {
-    server: Server,
+    server: Arc<Server>,
     token_key: String,
     lease_key: String,
 }
 
-struct RedisSession<'s> {
-    store: &'s RedisStore,
-    connection: Connection<'s>,
+struct RedisSession {
+    store: Arc<RedisStore>,
+    connection: Connection,
     /// Tells this fetch from all others.
     owner: String,
     found: Vec<u8>,
@@ -42,19 +44,19 @@ impl RedisStore {
     pub(super) fn new(url: &Secret, config: &Config, name: &str) -> Result<Self, Error> {
         // The braces keep both on one node of a cluster.
         let [token_key, lease_key] = ["token", "lease"].map(|end| format!("bankhub:{{{name}}}:{end}"));
-        Ok(Self { server: Server::new(url, config)?, token_key, lease_key })
+        Ok(Self { server: Arc::new(Server::new(url, config)?), token_key, lease_key })
     }
 }
 
 impl Backend for RedisStore {
-    fn open_session(&self) -> Result<Box<dyn BackendSession + '_>, Error> {
+    fn open_session(self: Arc<Self>) -> Result<Box<dyn BackendSession>, Error> {
         let owner = hexadecimal(&random::<16>()?);
         let connection = self.server.connect()?;
         Ok(Box::new(RedisSession { store: self, connection, owner, found: Vec::new(), lease: None }))
     }
 }
 
-impl RedisSession<'_> {
+impl RedisSession {
     fn request(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
         let replies = self.connection.request(commands);
         if self.connection.has_given_up() {
@@ -68,7 +70,7 @@ impl RedisSession<'_> {
     }
 }
 
-impl BackendSession for RedisSession<'_> {
+impl BackendSession for RedisSession {
     fn read(&mut self) -> Result<Option<SealedEntry>, Error> {
         // Redis measures the time that is left after this, so the end that follows from it is never late.
         let now = clock::now();
@@ -104,6 +106,17 @@ impl BackendSession for RedisSession<'_> {
             Value::BulkString(owner) => Ok(Lease::HeldByOther(digest(owner))),
             // It expired between the two commands.
             Value::Nil => Ok(Lease::HeldByOther(0)),
+            _ => Err(self.unexpected_reply()),
+        }
+    }
+
+    fn extend_lease(&mut self, duration: Duration) -> Result<bool, Error> {
+        if self.lease.is_none() {
+            return Ok(false);
+        }
+        let mut extend = script(EXTEND_LEASE, &[&self.store.lease_key]);
+        match self.request(&[extend.arg(&self.owner).arg(millis(duration)).to_owned()])?[..] {
+            [Value::Int(extended)] => Ok(extended == 1),
             _ => Err(self.unexpected_reply()),
         }
     }

@@ -10,6 +10,8 @@ use loom::sync::Condvar;
 use loom::sync::atomic::AtomicBool;
 use loom::sync::atomic::Ordering::SeqCst;
 
+use crate::store::Heartbeat;
+
 pub(crate) enum StubResponse {
     Token(&'static str),
     Failure(Status),
@@ -38,7 +40,7 @@ impl TokenEndpoint {
         Self(Arc::new(Inner { responses, in_flight, violated, released, release: Condvar::new() }))
     }
 
-    pub(crate) fn send(&self) -> Result<TokenResponse, Failure> {
+    pub(crate) fn send(&self, _: Heartbeat) -> Result<TokenResponse, Failure> {
         // An assertion here would be a panic like that of a request, which the cache catches.
         let second = self.0.in_flight.swap(true, SeqCst);
         let response = self.0.responses.lock().unwrap().pop_front();

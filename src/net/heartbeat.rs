@@ -1,0 +1,51 @@
+//! What a thread does about every second while it waits for the network: the holder of a store's lease extends it.
+
+use std::io;
+use std::time::Duration;
+
+use bankhub_core::{Instant, policy};
+
+use super::time_left;
+use crate::runtime::clock;
+
+/// A heartbeat ends with the first beat that fails, and the wait goes on without it. By default there is none.
+#[derive(Default)]
+pub(crate) struct Heartbeat(Option<Beating>);
+
+struct Beating {
+    beat: Box<dyn FnMut(Duration) -> bool + Send + Sync>,
+    next_at: Instant,
+}
+
+impl Heartbeat {
+    /// `beat` promises that the next one follows within the given time, and says whether that is still of use. It ends
+    /// within `policy::STORE_OPERATION_MAX`. The first one is due a pause after `last_at`.
+    pub(crate) fn new(last_at: Instant, beat: impl FnMut(Duration) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Beating { beat: Box::new(beat), next_at: last_at + policy::LEASE_EXTEND_PAUSE }))
+    }
+
+    /// Beats now. The next beat follows within this time.
+    pub(crate) fn beat(&mut self, within: Duration) {
+        let Some(beating) = &mut self.0 else { return };
+        beating.next_at = clock::now().boottime + policy::LEASE_EXTEND_PAUSE;
+        if !(beating.beat)(within) {
+            self.0 = None;
+        }
+    }
+
+    /// Beats if a beat is due that can end before the deadline. Returns how long the thread may wait: until the next
+    /// beat, or until the deadline. Then it calls this again. A `TimedOut` error if the deadline has passed.
+    pub(super) fn beat_if_due(&mut self, deadline: Instant) -> io::Result<Duration> {
+        let now = clock::now().boottime;
+        let is_due = self.0.as_ref().is_some_and(|beating| beating.next_at <= now);
+        if is_due && now + policy::STORE_OPERATION_MAX <= deadline {
+            self.beat(policy::LEASE_DURATION);
+        }
+        let left = time_left(deadline)?;
+        let until_beat = self.0.as_ref().map(|beating| beating.next_at.saturating_since(clock::now().boottime));
+        Ok(until_beat.filter(|time| !time.is_zero()).map_or(left, |time| time.min(left)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
