@@ -5,6 +5,7 @@ use crate::jitter::Jitter;
 use crate::policy;
 use crate::time::Instant;
 
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Backoff {
     pub(crate) error: Error,
     /// Fetches that failed one after the other.

@@ -28,7 +28,7 @@ pub enum Status {
 }
 
 /// A failed call: its kind, and one sentence for an operator that never contains a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Error {
     status: Status,
     http_status: Option<u16>,
@@ -95,7 +95,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// A token request that failed.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Failure {
     /// The error that a caller gets.
     pub error: Error,

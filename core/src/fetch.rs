@@ -41,7 +41,7 @@ pub enum Action<'f> {
 }
 
 /// The result of an action.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Event {
     /// The thread of the fetch has started.
     Started,
@@ -64,7 +64,7 @@ pub enum Event {
 }
 
 /// The content of a store.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum StoredEntry {
     /// No token, or one that nothing is known of.
     Empty,
@@ -75,6 +75,7 @@ pub enum StoredEntry {
 }
 
 /// One fetch, from its first action until [`Action::Done`].
+#[derive(Clone, Debug, Hash)]
 pub struct Fetch {
     phase: Phase,
     acquirer: LeaseAcquirer,
@@ -82,7 +83,7 @@ pub struct Fetch {
     session_is_open: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Phase {
     /// Before the first request, or before a retry.
     Idle,
@@ -98,7 +99,7 @@ enum Phase {
     Ended,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 enum AfterRelease {
     Send,
     Complete(Result<Token, Failure>),

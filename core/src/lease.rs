@@ -8,7 +8,7 @@ use crate::policy;
 use crate::time::Instant;
 
 /// The holder of the lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lease {
     /// This fetch.
     Held,
@@ -29,7 +29,7 @@ pub(crate) enum Decision {
     Abandon,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct LeaseAcquirer {
     holder_timeout: Duration,
     abandon_at: Instant,

@@ -10,7 +10,7 @@ use crate::token::Token;
 /// More than one process can reject while one of them is still in the store.
 pub(crate) const REMEMBERED: usize = 16;
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Rejections {
     /// How long the current token is kept at least if it is rejected. Zero: no row of rejections has begun.
     spacing: Duration,

@@ -7,7 +7,7 @@ use core::mem;
 use zeroize::Zeroize;
 
 /// A secret text: wiped when dropped; its Debug output does not show it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
 impl Secret {

@@ -6,7 +6,7 @@ use core::time::Duration;
 /// A point in time on a clock that is never set and that continues while the machine sleeps, as `CLOCK_BOOTTIME`.
 ///
 /// Sums and differences stop at the ends of what it can hold; none panics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
 impl Instant {
@@ -46,7 +46,7 @@ impl Sub<Duration> for Instant {
 }
 
 /// A point in time on both clocks. A token is stale as soon as either of them says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp {
     /// On the clock that is never set.
     pub boottime: Instant,

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// An access token. Its ttl counts from the moment when its request was sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Token {
     /// The text that follows `Bearer ` in a header (RFC 6750). See [`is_token`].
     pub value: Secret,
@@ -18,7 +18,7 @@ pub struct Token {
 }
 
 /// A usable response of the token endpoint.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct TokenResponse {
     /// The `access_token`.
     pub value: Secret,

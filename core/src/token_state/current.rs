@@ -9,6 +9,7 @@ use crate::token::Token;
 
 use super::Settings;
 
+#[derive(Clone, Debug, Hash)]
 pub(super) struct CurrentToken {
     pub(super) token: Token,
     pub(super) generation: u64,

@@ -31,6 +31,7 @@ pub(crate) enum AfterRequest {
     End,
 }
 
+#[derive(Clone, Debug, Hash)]
 pub(super) struct FetchInFlight {
     /// When its first request was sent, or else when it began.
     began_at: Instant,

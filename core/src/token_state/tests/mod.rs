@@ -166,3 +166,26 @@ fn token(value: &str, ttl: f64, sent_at: Timestamp) -> Token {
 fn failure(status: Status) -> Failure {
     Error::new(status, "no").into()
 }
+
+#[test]
+fn hashes_what_it_decides_by() {
+    let hash = |cache: &TestCache| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        cache.state.hash(&mut hasher);
+        hasher.finish()
+    };
+    let mut cache = TestCache::new();
+    let new = hash(&cache);
+    assert_eq!(cache.state.invalidate("unknown", cache.now), Invalidation::Ignored);
+    assert_eq!(hash(&cache), new, "counted only");
+    cache.get();
+    assert_ne!(hash(&cache), new, "a fetch is in flight");
+}
+
+#[test]
+fn debug_output_shows_no_token() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.succeed("5e79c1a0", 3_600.0);
+    assert!(!format!("{:?}", cache.state).contains("5e79c1a0"));
+}
