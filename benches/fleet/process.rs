@@ -90,7 +90,7 @@ pub(crate) fn response(token: TokenNumber, ttl: Duration) -> TokenResponse {
 }
 
 pub(crate) fn unavailable() -> Failure {
-    Error::new(Status::Unavailable, "503").into()
+    Error::new(Status::Unavailable, "503").with_http_status(503).into()
 }
 
 /// No machine sleeps here, and nobody sets a clock.

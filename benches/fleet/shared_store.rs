@@ -127,6 +127,10 @@ impl SharingProcess {
                     self.holds_lease = lease == Lease::Held;
                     Event::LeaseObserved(lease)
                 }
+                Action::ExtendLease => {
+                    outside.store.extend_lease(now);
+                    Event::LeaseExtended(true)
+                }
                 Action::Remove => {
                     outside.store.remove();
                     Event::Removed
@@ -143,8 +147,8 @@ impl SharingProcess {
                     self.pending = Some(Pending::Response { sent_at: now });
                     return now + self.process.request_duration();
                 }
-                Action::Write(token) => {
-                    outside.store.write(token);
+                Action::Write(entry) => {
+                    outside.store.write(entry);
                     Event::Written
                 }
                 Action::Release => {

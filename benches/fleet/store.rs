@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Lease, StoredEntry, Token, policy};
-
-use crate::process::REQUEST_TIMEOUT;
+use bankhub_core::{Lease, StoredEntry, policy};
 
 #[derive(Default)]
 pub(crate) struct Store {
-    token: Option<Token>,
+    entry: Option<StoredEntry>,
     /// The number of the last lease, and when it expires if its holder does not release it.
     lease: Option<(u64, Duration)>,
     leases: u64,
@@ -16,16 +14,15 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn read(&self, now: Duration) -> StoredEntry {
-        let token = self.token.as_ref().filter(|token| now < token.expires_at().realtime);
-        token.cloned().map_or(StoredEntry::Empty, StoredEntry::Token)
+        self.entry.clone().filter(|entry| now < entry.ends_at().realtime).unwrap_or_default()
     }
 
-    pub(crate) fn write(&mut self, token: &Token) {
-        self.token = Some(token.clone());
+    pub(crate) fn write(&mut self, entry: &StoredEntry) {
+        self.entry = Some(entry.clone());
     }
 
     pub(crate) fn remove(&mut self) {
-        self.token = None;
+        self.entry = None;
     }
 
     pub(crate) fn acquire_lease(&mut self, now: Duration) -> Lease {
@@ -33,8 +30,13 @@ impl Store {
             return Lease::HeldByOther(holder);
         }
         self.leases += 1;
-        self.lease = Some((self.leases, now + policy::lookup_lease_duration(REQUEST_TIMEOUT)));
+        self.lease = Some((self.leases, now + policy::LEASE_DURATION));
         Lease::Held
+    }
+
+    /// Nobody but its holder asks for it.
+    pub(crate) fn extend_lease(&mut self, now: Duration) {
+        self.lease = Some((self.leases, now + policy::LEASE_DURATION));
     }
 
     pub(crate) fn release_lease(&mut self) {

@@ -6,17 +6,22 @@
 //! ```
 //!
 //! Without a store only `Send` and `Done` are left. After a request that is worth a retry, `SleepUntil` and another
-//! round follow. When an operation on the store fails, the fetch continues without the store.
+//! `Send` follow: with the same lease if the endpoint answered, and else with a new one, because the next process may
+//! have a better network. A lease that is no longer new is extended before `Send`. When an operation on the store
+//! fails, the fetch continues without the store.
 
+use alloc::boxed::Box;
 use core::mem;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;
 use crate::lease::{Decision, Lease, LeaseAcquirer};
 use crate::policy;
+use crate::stored_entry::StoredEntry;
 use crate::time::{Instant, Timestamp};
 use crate::token::{Token, TokenResponse};
-use crate::token_state::{AfterRequest, TokenState, Verdict};
+use crate::token_state::{AfterFailure, StoreStep, TokenState, Verdict};
 
 /// The next step of the driver of a [`Fetch`]. It answers with the event that is named here, or with
 /// [`Event::StoreFailed`] where an operation on the store fails.
@@ -26,14 +31,16 @@ pub enum Action<'f> {
     ReadStore,
     /// Asks once for the lease: [`Event::LeaseObserved`].
     AcquireLease,
+    /// Extends the lease, if it is still held: [`Event::LeaseExtended`].
+    ExtendLease,
     /// Removes from the store what was read last, unless it has changed: [`Event::Removed`].
     Remove,
     /// Waits until then, or until the cache is closed: [`Event::Woke`].
     SleepUntil(Instant),
-    /// Sends one token request: [`Event::Response`].
+    /// Sends one token request, and extends the lease meanwhile, if it is held: [`Event::Response`].
     Send,
-    /// Writes the token to the store: [`Event::Written`].
-    Write(&'f Token),
+    /// Replaces what the store holds: [`Event::Written`].
+    Write(&'f StoredEntry),
     /// Releases the lease, if it is held, and closes the session: [`Event::Released`], which cannot fail.
     Release,
     /// Nothing: the fetch has ended.
@@ -49,9 +56,11 @@ pub enum Event {
     StoreRead(StoredEntry),
     /// The store was asked for the lease.
     LeaseObserved(Lease),
+    /// The lease was extended, or it is lost.
+    LeaseExtended(bool),
     /// The rejected token is no longer in the store.
     Removed,
-    /// The token is in the store.
+    /// The entry is in the store.
     Written,
     /// The session is closed.
     Released,
@@ -63,24 +72,16 @@ pub enum Event {
     Response(Result<TokenResponse, Failure>),
 }
 
-/// The content of a store.
-#[derive(Clone, Debug, Hash)]
-pub enum StoredEntry {
-    /// No token, or one that nothing is known of.
-    Empty,
-    /// A token.
-    Token(Token),
-    /// Something that is not a token of this client, and why.
-    Damaged(Error),
-}
-
 /// One fetch, from its first action until [`Action::Done`].
 #[derive(Clone, Debug, Hash)]
 pub struct Fetch {
     phase: Phase,
     acquirer: LeaseAcquirer,
-    holds_lease: bool,
+    /// When the lease was acquired, or last extended by an action; `None`: it is not held.
+    lease_extended_at: Option<Instant>,
     session_is_open: bool,
+    /// The token that was in the store when it was last read with the lease. A failure does not replace it.
+    stored: Option<Token>,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -90,11 +91,15 @@ enum Phase {
     Reading,
     Acquiring,
     WaitingForLease,
+    Extending,
     Removing,
     Sending {
         sent_at: Timestamp,
     },
-    Writing(Token),
+    Writing {
+        entry: Box<StoredEntry>,
+        outcome: Outcome,
+    },
     Releasing(AfterRelease),
     Ended,
 }
@@ -102,9 +107,13 @@ enum Phase {
 #[derive(Clone, Debug, Hash)]
 enum AfterRelease {
     Send,
-    Complete(Result<Token, Failure>),
+    RetryAt(Instant),
+    Complete(Outcome),
     End,
 }
+
+/// The end of a fetch whose request was not in vain: all its callers get this.
+type Outcome = Result<Token, Backoff>;
 
 /// The arguments of a step besides the event.
 struct Context<'s> {
@@ -123,7 +132,7 @@ impl Fetch {
     /// The fetch that a [`TokenState`] has just begun. Its first event is [`Event::Started`].
     pub fn new() -> Self {
         let acquirer = LeaseAcquirer::new(Default::default(), Instant::MAX);
-        Self { phase: Phase::Idle, acquirer, holds_lease: false, session_is_open: false }
+        Self { phase: Phase::Idle, acquirer, lease_extended_at: None, session_is_open: false, stored: None }
     }
 
     /// Takes what happened; returns what to do next. `state` is the one that began the fetch.
@@ -138,15 +147,27 @@ impl Fetch {
             (Phase::WaitingForLease, Event::Woke) => self.read(),
             (Phase::Reading, Event::StoreRead(entry)) => self.judge(entry, context),
             (Phase::Acquiring, Event::LeaseObserved(lease)) => self.observe(lease, context),
+            (Phase::Extending, Event::LeaseExtended(true)) => {
+                self.lease_extended_at = Some(context.now.boottime);
+                self.send(context)
+            }
+            (Phase::Extending, Event::LeaseExtended(false)) => self.begin_with_store(context),
             (Phase::Removing, Event::Removed) => self.send(context),
-            (Phase::Reading | Phase::Acquiring | Phase::Removing, Event::StoreFailed(error)) => {
-                self.continue_without_store(error, context)
+            (Phase::Reading, Event::StoreFailed(error)) => self.continue_without_store(StoreStep::Read, error, context),
+            (Phase::Acquiring | Phase::Extending, Event::StoreFailed(error)) => {
+                self.continue_without_store(StoreStep::Lease, error, context)
+            }
+            (Phase::Removing, Event::StoreFailed(error)) => {
+                self.continue_without_store(StoreStep::Write, error, context)
             }
             (Phase::Sending { sent_at }, Event::Response(response)) => self.receive(response, sent_at, context),
-            (Phase::Writing(token), Event::Written) => self.release(AfterRelease::Complete(Ok(token)), context),
-            (Phase::Writing(token), Event::StoreFailed(error)) => {
-                context.state.store_failed(error);
-                self.release(AfterRelease::Complete(Ok(token)), context)
+            (Phase::Writing { outcome, .. }, Event::Written) => {
+                context.state.store_worked(StoreStep::Write);
+                self.release(AfterRelease::Complete(outcome), context)
+            }
+            (Phase::Writing { outcome, .. }, Event::StoreFailed(error)) => {
+                context.state.store_failed(StoreStep::Write, error);
+                self.release(AfterRelease::Complete(outcome), context)
             }
             (Phase::Releasing(next), Event::Released) => self.after_release(next, context),
             (phase, event) => unreachable!("{event:?} while {phase:?}"),
@@ -155,14 +176,20 @@ impl Fetch {
 
     /// Before each request: where processes share a store, another one may have a token, and only one may fetch.
     fn begin(&mut self, context: &mut Context<'_>) -> Action<'_> {
-        let Some(overdue_at) = context.state.fetch_overdue_at() else { return Action::Done };
-        if !context.state.shares_store() {
+        if !context.state.shares_store() || self.lease_extended_at.is_some() {
             return self.send(context);
         }
+        self.begin_with_store(context)
+    }
+
+    fn begin_with_store(&mut self, context: &mut Context<'_>) -> Action<'_> {
+        self.lease_extended_at = None;
+        let Some(overdue_at) = context.state.fetch_overdue_at() else {
+            return self.release(AfterRelease::End, context);
+        };
         let holder_timeout = policy::lease_holder_timeout(context.state.request_timeout());
         // Callers are told that the lease could not be acquired, before they are told that the fetch is overdue.
         self.acquirer = LeaseAcquirer::new(holder_timeout, overdue_at - policy::LEASE_POLL_MAX);
-        self.holds_lease = false;
         self.read()
     }
 
@@ -172,22 +199,23 @@ impl Fetch {
         Action::ReadStore
     }
 
-    fn judge(&mut self, entry: StoredEntry, context: &mut Context<'_>) -> Action<'_> {
-        let token = match entry {
-            StoredEntry::Empty => None,
-            StoredEntry::Token(token) => Some(token),
-            StoredEntry::Damaged(error) => {
-                context.state.store_failed(error);
-                None
-            }
-        };
-        match context.state.store_read(token, context.now, context.jitter) {
+    fn judge(&mut self, mut entry: StoredEntry, context: &mut Context<'_>) -> Action<'_> {
+        match entry.problem.take() {
+            Some(problem) => context.state.store_failed(StoreStep::Read, problem),
+            None => context.state.store_worked(StoreStep::Read),
+        }
+        let holds_lease = self.lease_extended_at.is_some();
+        match context.state.store_read(&entry, context.now, context.jitter) {
             Verdict::FetchEnded => self.release(AfterRelease::End, context),
-            Verdict::Rejected if self.holds_lease => {
+            Verdict::Rejected if holds_lease => {
+                self.stored = None;
                 self.phase = Phase::Removing;
                 Action::Remove
             }
-            Verdict::Useless if self.holds_lease => self.send(context),
+            Verdict::Useless if holds_lease => {
+                self.stored = entry.token;
+                self.send(context)
+            }
             Verdict::Rejected | Verdict::Useless => {
                 self.phase = Phase::Acquiring;
                 Action::AcquireLease
@@ -198,7 +226,8 @@ impl Fetch {
     fn observe(&mut self, lease: Lease, context: &mut Context<'_>) -> Action<'_> {
         match self.acquirer.observe(lease, context.now.boottime, context.jitter) {
             Decision::Acquired => {
-                self.holds_lease = true;
+                self.lease_extended_at = Some(context.now.boottime);
+                context.state.store_worked(StoreStep::Lease);
                 self.read()
             }
             Decision::PollAgain(pause) => {
@@ -208,7 +237,7 @@ impl Fetch {
             Decision::Bypass => {
                 let problem =
                     "another process has held the store's lease for too long; this process fetches without it";
-                self.continue_without_store(Error::new(Status::Unavailable, problem), context)
+                self.continue_without_store(StoreStep::Read, Error::new(Status::Unavailable, problem), context)
             }
             Decision::Abandon => {
                 let problem =
@@ -217,22 +246,27 @@ impl Fetch {
                 if context.state.abandon(error.clone().into(), context.now, context.jitter) {
                     self.release(AfterRelease::End, context)
                 } else {
-                    self.continue_without_store(error, context)
+                    self.continue_without_store(StoreStep::Read, error, context)
                 }
             }
         }
     }
 
-    fn continue_without_store(&mut self, error: Error, context: &mut Context<'_>) -> Action<'_> {
-        context.state.store_failed(error);
+    fn continue_without_store(&mut self, step: StoreStep, error: Error, context: &mut Context<'_>) -> Action<'_> {
+        context.state.store_failed(step, error);
         self.release(AfterRelease::Send, context)
     }
 
     fn send(&mut self, context: &mut Context<'_>) -> Action<'_> {
-        if !context.state.begin_request(context.now, context.jitter) {
+        let now = context.now;
+        if self.lease_extended_at.is_some_and(|at| now.boottime.saturating_since(at) >= policy::LEASE_EXTEND_PAUSE) {
+            self.phase = Phase::Extending;
+            return Action::ExtendLease;
+        }
+        if !context.state.begin_request(now, context.jitter) {
             return self.release(AfterRelease::End, context);
         }
-        self.phase = Phase::Sending { sent_at: context.now };
+        self.phase = Phase::Sending { sent_at: now };
         Action::Send
     }
 
@@ -242,23 +276,43 @@ impl Fetch {
         sent_at: Timestamp,
         context: &mut Context<'_>,
     ) -> Action<'_> {
-        let outcome = response.map(|TokenResponse { value, ttl }| Token { value, ttl, sent_at });
-        if !self.session_is_open {
-            return self.complete(outcome, context);
+        let Context { state, now, jitter } = context;
+        let outcome = match response {
+            Ok(TokenResponse { value, ttl }) => Ok(Token { value, ttl, sent_at }),
+            Err(failure) => {
+                let is_answer = failure.error.http_status().is_some();
+                match state.request_failed(failure, *now, *jitter) {
+                    AfterFailure::RetryAt(at) if is_answer => return self.sleep_until(at),
+                    AfterFailure::RetryAt(at) => return self.release(AfterRelease::RetryAt(at), context),
+                    AfterFailure::End(backoff) => Err(backoff),
+                }
+            }
+        };
+        let entry = match &outcome {
+            Ok(token) => StoredEntry { token: Some(token.clone()), ..StoredEntry::default() },
+            Err(backoff) => {
+                let token = self.stored.take().filter(|token| !token.is_stale(*now));
+                StoredEntry { token, failure: backoff.shared(*now), problem: None }
+            }
+        };
+        // What one process's own network did to it does not concern the others.
+        if !self.session_is_open || outcome.is_err() && entry.failure.is_none() {
+            return self.release(AfterRelease::Complete(outcome), context);
         }
         context.state.response_received(context.now);
-        match outcome {
-            // Before any caller has it: then others can use it even if this process ends at once.
-            Ok(token) => {
-                self.phase = Phase::Writing(token);
-                let Phase::Writing(token) = &self.phase else { unreachable!("just set") };
-                Action::Write(token)
-            }
-            Err(failure) => self.release(AfterRelease::Complete(Err(failure)), context),
-        }
+        // Before any caller has it: then others can use it even if this process ends at once.
+        self.phase = Phase::Writing { entry: Box::new(entry), outcome };
+        let Phase::Writing { entry, .. } = &self.phase else { unreachable!("just set") };
+        Action::Write(entry)
+    }
+
+    fn sleep_until(&mut self, at: Instant) -> Action<'_> {
+        self.phase = Phase::Idle;
+        Action::SleepUntil(at)
     }
 
     fn release(&mut self, next: AfterRelease, context: &mut Context<'_>) -> Action<'_> {
+        self.lease_extended_at = None;
         if !mem::take(&mut self.session_is_open) {
             return self.after_release(next, context);
         }
@@ -267,26 +321,15 @@ impl Fetch {
     }
 
     fn after_release(&mut self, next: AfterRelease, context: &mut Context<'_>) -> Action<'_> {
-        match next {
-            AfterRelease::Send => self.send(context),
-            AfterRelease::Complete(outcome) => self.complete(outcome, context),
-            AfterRelease::End => Action::Done,
-        }
-    }
-
-    fn complete(&mut self, outcome: Result<Token, Failure>, context: &mut Context<'_>) -> Action<'_> {
         let Context { state, now, jitter } = context;
-        let next = match outcome {
-            Ok(token) => state.request_succeeded(token, *now, *jitter),
-            Err(failure) => state.request_failed(failure, *now, *jitter),
-        };
         match next {
-            AfterRequest::RetryAt(at) => {
-                self.phase = Phase::Idle;
-                Action::SleepUntil(at)
-            }
-            AfterRequest::End => Action::Done,
+            AfterRelease::Send => return self.send(context),
+            AfterRelease::RetryAt(at) => return self.sleep_until(at),
+            AfterRelease::Complete(Ok(token)) => state.request_succeeded(token, *now, *jitter),
+            AfterRelease::Complete(Err(backoff)) => state.fetch_failed(backoff, *now, *jitter),
+            AfterRelease::End => {}
         }
+        Action::Done
     }
 }
 

@@ -35,6 +35,9 @@ const REFRESH_AHEAD_MIN: Duration = Duration::from_secs(2);
 /// Long enough for a new connection, short enough for a waiting caller.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// With a store the retries begin sooner: callers of all processes wait for them.
+const SHARED_RETRY_WINDOW: Duration = Duration::from_secs(1);
+
 /// The first pause and the longest. A server that is down may be back at any moment, so retry soon, then rarely.
 const BACKOFF_UNAVAILABLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A refused secret or an unknown response: a human has to repair it.
@@ -66,6 +69,13 @@ const REJECTION_ROW_END: Duration = Duration::from_secs(30 * 60);
 /// See [`adoption_margin`].
 const ADOPTION_MARGIN_MAX: Duration = Duration::from_secs(1);
 const ADOPTION_MARGIN_DIVISOR: u32 = 10;
+
+/// How long callers of a process wait for its first read of the store when their token is due: most stores are read in
+/// less, and nobody waits long for one that hangs.
+pub(crate) const CONFIRM_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// How long the store knows how often requests have failed, after the next one may be sent.
+pub(crate) const SHARED_FAILURE_REMEMBERED: Duration = Duration::from_secs(600);
 
 /// How long one operation on a store may take: far more than a healthy store needs, and little for a waiting caller.
 pub const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
@@ -110,6 +120,11 @@ pub(crate) fn retry_pause(sent: u32, jitter: Jitter) -> Duration {
     jitter.around(exponential(RETRY_PAUSE, sent - 1, Duration::MAX))
 }
 
+/// How long after its first request a fetch may send its last one.
+pub(crate) fn retry_window(request_timeout: Duration, shares_store: bool) -> Duration {
+    if shares_store { SHARED_RETRY_WINDOW.min(request_timeout) } else { request_timeout }
+}
+
 /// How long no request is sent after `failures` failed fetches in a row.
 pub(crate) fn backoff(refused: bool, failures: u32, retry_after: Option<Duration>, jitter: Jitter) -> Duration {
     let (first, most) = if refused { BACKOFF_REFUSED } else { BACKOFF_UNAVAILABLE };
@@ -150,7 +165,7 @@ pub fn lookup_lease_duration(request_timeout: Duration) -> Duration {
 /// How long a process waits for a single holder of the lease. Longer than a lease lasts, so that an abandoned one
 /// expires first: otherwise all who wait would fetch at the same time.
 pub fn lease_holder_timeout(request_timeout: Duration) -> Duration {
-    lookup_lease_duration(request_timeout) + 2 * STORE_OPERATION_MAX
+    retry_window(request_timeout, true) + lookup_lease_duration(request_timeout) + 2 * STORE_OPERATION_MAX
 }
 
 /// How long a fetch may wait for the lease. After that, callers wait for one request and no more. Where a request takes

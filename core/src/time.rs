@@ -46,7 +46,7 @@ impl Sub<Duration> for Instant {
 }
 
 /// A point in time on both clocks. A token is stale as soon as either of them says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timestamp {
     /// On the clock that is never set.
     pub boottime: Instant,

@@ -91,7 +91,8 @@ impl Cache {
         loop {
             let now = clock::now();
             match state.tokens.poll(now) {
-                Poll::Serve(published) => return Ok(copy.copy_from(&published)),
+                Poll::Serve(token) => return Ok(copy.copy_from(&token)),
+                Poll::Confirm { token, .. } if now.boottime >= deadline => return Ok(copy.copy_from(&token)),
                 Poll::Fail(error) => return Err(error),
                 Poll::StartFetch => {
                     self.start_fetch(state);
@@ -100,7 +101,9 @@ impl Cache {
                 Poll::Wait { .. } if now.boottime >= deadline => {
                     return Err(deadline_error(state.tokens.last_failure()));
                 }
-                Poll::Wait { until } => state = state.wait(until.min(deadline).saturating_since(now.boottime)),
+                Poll::Confirm { until, .. } | Poll::Wait { until } => {
+                    state = state.wait(until.min(deadline).saturating_since(now.boottime))
+                }
             }
         }
     }

@@ -29,7 +29,8 @@ impl Cache {
                 Action::ReadStore => store_event(self.read_store(&mut session).map(Event::StoreRead)),
                 Action::AcquireLease => store_event(open(&mut session).acquire_lease().map(Event::LeaseObserved)),
                 Action::Remove => store_event(open(&mut session).remove().map(|()| Event::Removed)),
-                Action::Write(token) => store_event(open(&mut session).write(token).map(|()| Event::Written)),
+                Action::ExtendLease => store_event(open(&mut session).extend_lease().map(Event::LeaseExtended)),
+                Action::Write(entry) => store_event(open(&mut session).write(entry).map(|()| Event::Written)),
                 Action::Release => {
                     session = None;
                     Event::Released

@@ -66,8 +66,8 @@ struct TokenBuffer {
     sent_boot: AtomicU64,
     sent_wall: AtomicU64,
     ttl: AtomicU64,
-    /// 0: no token.
-    stale_at_mono: AtomicU64,
+    /// When it is stale, or must be confirmed. 0: no token.
+    read_until_mono: AtomicU64,
     stale_at_wall: AtomicU64,
     /// The smallest valid `wall - mono`: its value at publication, less the drift that is allowed.
     offset_min: AtomicU64,
@@ -143,7 +143,7 @@ impl PublishedToken {
         self.wipe(1 - old);
         self.buffers[1 - old].generation.store(generation, Relaxed);
         if let Some(published) = published {
-            self.fill(1 - old, published.token, time, now);
+            self.fill(1 - old, published, time, now);
         }
         let next_check_at = published.and_then(|published| published.next_check_at);
         let next_check_at = next_check_at.map_or(NEVER, |at| mono_at(at, time.mono, now.boottime));
@@ -212,16 +212,17 @@ impl PublishedToken {
         time.mono >= self.next_check_at.load(Relaxed) || self.fork_depth.load(Relaxed) != fork::fork_depth()
     }
 
-    fn fill(&self, side: usize, token: &Token, time: Coarse, now: Timestamp) {
+    fn fill(&self, side: usize, published: &Published<'_>, time: Coarse, now: Timestamp) {
         let buffer = &self.buffers[side];
-        let Token { value, ttl, sent_at } = token;
+        let Token { value, ttl, sent_at } = published.token;
         let text = value.expose().as_bytes();
-        let stale_at = token.stale_at() - TICK;
+        let stale_at = published.token.stale_at() - TICK;
+        let read_until = stale_at.boottime.min(published.confirm_at.unwrap_or(Instant::MAX));
         buffer.length.store(text.len() as u64, Relaxed);
         buffer.sent_boot.store(sent_at.boottime.since_origin().as_nanos() as u64, Relaxed);
         buffer.sent_wall.store(sent_at.realtime.as_nanos() as u64, Relaxed);
         buffer.ttl.store(ttl.as_nanos() as u64, Relaxed);
-        buffer.stale_at_mono.store(mono_at(stale_at.boottime, time.mono, now.boottime), Relaxed);
+        buffer.read_until_mono.store(mono_at(read_until, time.mono, now.boottime), Relaxed);
         buffer.stale_at_wall.store(stale_at.realtime.as_nanos() as u64, Relaxed);
         buffer.offset_min.store(time.wall.wrapping_sub(time.mono).wrapping_sub(CLOCKS_APART_MAX_NS), Relaxed);
         for (index, pair) in self.words.0[..=text.len() / WORD].iter().enumerate() {
@@ -230,8 +231,8 @@ impl PublishedToken {
     }
 
     fn wipe(&self, side: usize) {
-        let TokenBuffer { length, stale_at_mono, .. } = &self.buffers[side];
-        stale_at_mono.store(0, Relaxed);
+        let TokenBuffer { length, read_until_mono, .. } = &self.buffers[side];
+        read_until_mono.store(0, Relaxed);
         for pair in &self.words.0[..=length.load(Relaxed) as usize / WORD] {
             pair[side].store(0, Relaxed);
         }
@@ -242,7 +243,7 @@ impl PublishedToken {
 impl TokenBuffer {
     #[inline]
     fn is_valid(&self, time: Coarse) -> bool {
-        time.mono < self.stale_at_mono.load(Relaxed)
+        time.mono < self.read_until_mono.load(Relaxed)
             && time.wall < self.stale_at_wall.load(Relaxed)
             && self.has_same_offset(time)
     }

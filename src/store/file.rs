@@ -113,7 +113,7 @@ impl BackendSession for FileSession {
         let mut sealed = Vec::new();
         file.take(BYTES_MAX).read_to_end(&mut sealed).map_err(|error| cannot("read", path, &error))?;
         self.found.clone_from(&sealed);
-        Ok(Some(SealedEntry { sealed, expires_at: None }))
+        Ok(Some(SealedEntry { sealed, ends_at: None }))
     }
 
     fn acquire_lease(&mut self, _: Duration) -> Result<Lease, Error> {

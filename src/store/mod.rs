@@ -11,7 +11,7 @@ mod sealed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bankhub_core::{Error, Instant, Lease, Status, StoredEntry, StoredToken, Timestamp, Token, policy};
+use bankhub_core::{Error, Instant, Lease, Status, StoredEntry, Timestamp, policy};
 
 use crate::config::Config;
 use crate::net::heartbeat::Heartbeat;
@@ -49,7 +49,7 @@ trait BackendSession: Send {
     fn extend_lease(&mut self, duration: Duration) -> Result<bool, Error>;
 
     /// Replaces the entry. Only for the lease holder.
-    fn write(&mut self, sealed: &[u8], expires_at: Timestamp) -> Result<(), Error>;
+    fn write(&mut self, sealed: &[u8], ends_at: Timestamp) -> Result<(), Error>;
 
     /// Removes the entry that `read` returned last, unless it was replaced. Only for the lease holder.
     fn remove(&mut self) -> Result<(), Error>;
@@ -59,8 +59,8 @@ trait BackendSession: Send {
 
 struct SealedEntry {
     sealed: Vec<u8>,
-    /// When the token expires, if the backend knows.
-    expires_at: Option<Timestamp>,
+    /// When the entry ends, if the backend knows.
+    ends_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -86,16 +86,16 @@ impl Store {
 impl StoreSession<'_> {
     pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
         let now = clock::now();
-        let Some(SealedEntry { sealed, expires_at }) = lock(&self.session).read()? else {
-            return Ok(StoredEntry::Empty);
+        let Some(SealedEntry { sealed, ends_at }) = lock(&self.session).read()? else {
+            return Ok(StoredEntry::default());
         };
-        let stored = self.store.seal.open(&sealed).and_then(|plain| StoredToken::decode(&plain));
-        let Some(stored) = stored else {
+        let plain = self.store.seal.open(&sealed);
+        let boot_id = self.store.boot_id.as_deref();
+        let entry = plain.and_then(|plain| StoredEntry::decode(&plain, ends_at, boot_id, now));
+        Ok(entry.unwrap_or_else(|| {
             let problem = "contains data that this client cannot read: it is damaged, or another program wrote it";
-            return Ok(StoredEntry::Damaged(failed(problem)));
-        };
-        let token = stored.into_token(expires_at, self.store.boot_id.as_deref(), now);
-        Ok(token.map_or(StoredEntry::Empty, StoredEntry::Token))
+            StoredEntry { problem: Some(failed(problem)), ..StoredEntry::default() }
+        }))
     }
 
     /// Tries once to acquire the lease.
@@ -105,7 +105,6 @@ impl StoreSession<'_> {
     }
 
     /// `false`: the lease has expired, and may be another one's. Only for the lease holder.
-    #[expect(dead_code, reason = "no fetch asks for it yet")]
     pub(crate) fn extend_lease(&mut self) -> Result<bool, Error> {
         self.leased_at = clock::now().boottime;
         lock(&self.session).extend_lease(policy::LEASE_DURATION)
@@ -118,9 +117,9 @@ impl StoreSession<'_> {
     }
 
     /// Only for the lease holder.
-    pub(crate) fn write(&mut self, token: &Token) -> Result<(), Error> {
-        let plain = StoredToken::encode(token, self.store.boot_id.as_deref().unwrap_or_default());
-        lock(&self.session).write(&self.store.seal.close(&plain)?, token.expires_at())
+    pub(crate) fn write(&mut self, entry: &StoredEntry) -> Result<(), Error> {
+        let plain = entry.encode(self.store.boot_id.as_deref().unwrap_or_default());
+        lock(&self.session).write(&self.store.seal.close(&plain)?, entry.ends_at())
     }
 
     /// Removes the entry that was read last. Only for the lease holder.

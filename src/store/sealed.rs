@@ -14,7 +14,7 @@ use super::failed;
 use crate::config::Config;
 
 /// The version of everything in this file. An entry of another version counts as damaged.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const SALT: &[u8] = b"bankhub store";
 

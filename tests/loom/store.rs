@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use bankhub_core::{Error, Lease, Status, StoredEntry, Token};
+use bankhub_core::{Error, Lease, Status, StoredEntry};
 use loom::sync::Mutex;
 
 #[derive(Clone)]
@@ -16,7 +16,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Content {
-    token: Option<Token>,
+    entry: StoredEntry,
     holder: Option<u64>,
     sessions: u64,
 }
@@ -41,7 +41,7 @@ impl Store {
     /// The token in it, and whether the lease is free.
     pub(crate) fn content(&self) -> (Option<String>, bool) {
         let content = self.0.content.lock().unwrap();
-        (content.token.as_ref().map(|token| token.value.expose().to_owned()), content.holder.is_none())
+        (content.entry.token.as_ref().map(|token| token.value.expose().to_owned()), content.holder.is_none())
     }
 
     pub(crate) fn open_session(&self) -> Result<StoreSession<'_>, Error> {
@@ -56,8 +56,7 @@ impl Store {
 
 impl StoreSession<'_> {
     pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
-        let token = self.store.0.content.lock().unwrap().token.clone();
-        Ok(token.map_or(StoredEntry::Empty, StoredEntry::Token))
+        Ok(self.store.0.content.lock().unwrap().entry.clone())
     }
 
     pub(crate) fn acquire_lease(&mut self) -> Result<Lease, Error> {
@@ -70,15 +69,19 @@ impl StoreSession<'_> {
         Heartbeat
     }
 
-    pub(crate) fn write(&mut self, token: &Token) -> Result<(), Error> {
+    pub(crate) fn extend_lease(&mut self) -> Result<bool, Error> {
+        Ok(self.store.0.content.lock().unwrap().holder == Some(self.number))
+    }
+
+    pub(crate) fn write(&mut self, entry: &StoredEntry) -> Result<(), Error> {
         let mut content = self.store.0.content.lock().unwrap();
         assert_eq!(content.holder, Some(self.number), "written without the lease");
-        content.token = Some(token.clone());
+        content.entry = entry.clone();
         Ok(())
     }
 
     pub(crate) fn remove(&mut self) -> Result<(), Error> {
-        self.store.0.content.lock().unwrap().token = None;
+        self.store.0.content.lock().unwrap().entry = StoredEntry::default();
         Ok(())
     }
 }

@@ -60,6 +60,17 @@ fn a_token_that_two_processes_reject_is_replaced_once() {
 }
 
 #[test]
+fn processes_that_share_a_store_send_one_request_to_an_endpoint_that_refuses() {
+    check_every_order(|| {
+        let (first, second, _) = two_processes([StubResponse::Refusal(Status::Unauthenticated)]);
+        let other = second.spawn(Fixture::get);
+        assert_eq!(first.get(), Err(Status::Unauthenticated));
+        assert_eq!(other.join().unwrap(), Err(Status::Unauthenticated));
+        first.endpoint
+    });
+}
+
+#[test]
 fn a_store_that_fails_costs_no_call() {
     check_every_order(|| {
         let (first, _, store) = two_processes([StubResponse::Token("a")]);

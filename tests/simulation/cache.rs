@@ -52,7 +52,7 @@ pub(crate) struct PublishedToken {
 
 impl PublishedToken {
     fn new(published: Published<'_>, offset: i128) -> Self {
-        let Published { token, generation, next_check_at } = published;
+        let Published { token, generation, next_check_at, confirm_at: _ } = published;
         let Token { value, ttl, sent_at } = token;
         let (number, ttl, sent_at) = (token_number(value.expose()), *ttl, *sent_at);
         Self { number, generation, sent_at, ttl, next_check_at, offset }
@@ -111,6 +111,7 @@ impl Simulator {
                 self.release_lock(cache);
                 self.call_succeeded(call, number);
             }
+            Poll::Confirm { .. } => unreachable!("there is no store to read"),
             Poll::StartFetch => {
                 self.observe(TraceEvent::Polled { starts_fetch: true }, now);
                 self.start_fetch(cache, Some(call), now);

@@ -57,8 +57,16 @@ pub(crate) const ENDPOINT_MODES: [EndpointMode; 13] = [
 /// How a token request ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EndpointResponse {
-    Token { number: u64, ttl: Duration },
-    Failure { status: Status, retry_after: Option<Duration> },
+    Token {
+        number: u64,
+        ttl: Duration,
+    },
+    /// Without an HTTP status, nothing was answered.
+    Failure {
+        status: Status,
+        http_status: Option<u16>,
+        retry_after: Option<Duration>,
+    },
     Panic,
 }
 
@@ -107,7 +115,7 @@ impl Endpoint {
         let mode = self.mode.unwrap_or_else(|| random.pick(&ENDPOINT_MODES));
         let (response, latency) = self.respond(mode, timeout, random);
         if latency > timeout && mode != EndpointMode::HangingLookup {
-            return (failure(Status::Unavailable, None), timeout, mode);
+            return (no_answer(), timeout, mode);
         }
         (response, latency, mode)
     }
@@ -118,19 +126,17 @@ impl Endpoint {
         match mode {
             EndpointMode::Healthy => (self.issue(self.usual_ttl), quick),
             EndpointMode::Slow => (self.issue(self.usual_ttl), random.between(timeout / 8, timeout + SECOND)),
-            EndpointMode::Down => (failure(Status::Unavailable, None), Duration::ZERO),
-            EndpointMode::Overloaded => {
-                (failure(Status::Unavailable, retry_after(random)), random.between(SECOND / 1_000, timeout))
-            }
-            EndpointMode::RateLimiting => (failure(Status::RateLimited, retry_after(random)), quick),
-            EndpointMode::Unauthenticated => (failure(Status::Unauthenticated, retry_after(random)), quick),
-            EndpointMode::Undocumented => (failure(Status::BadResponse, retry_after(random)), quick),
+            EndpointMode::Down => (no_answer(), Duration::ZERO),
+            EndpointMode::Overloaded => (refusal(503, retry_after(random)), random.between(SECOND / 1_000, timeout)),
+            EndpointMode::RateLimiting => (refusal(429, retry_after(random)), quick),
+            EndpointMode::Unauthenticated => (refusal(401, retry_after(random)), quick),
+            EndpointMode::Undocumented => (refusal(200, retry_after(random)), quick),
             EndpointMode::Panicking => (EndpointResponse::Panic, quick),
             EndpointMode::HangingLookup => {
                 let response = match random.below(3) {
                     0 => self.issue(self.usual_ttl),
-                    1 => failure(Status::RateLimited, retry_after(random)),
-                    _ => failure(Status::Unavailable, None),
+                    1 => refusal(429, retry_after(random)),
+                    _ => no_answer(),
                 };
                 (response, random.between(timeout, LOOKUP_HANGS_MAX))
             }
@@ -173,8 +179,25 @@ pub(crate) fn token_number(value: &str) -> u64 {
     digits.parse().expect("a token's value ends with its number")
 }
 
-fn failure(status: Status, retry_after: Option<Duration>) -> EndpointResponse {
-    EndpointResponse::Failure { status, retry_after }
+impl EndpointMode {
+    /// Whether it refuses each request, and soon.
+    pub(crate) fn refuses_quickly(self) -> bool {
+        matches!(self, Self::RateLimiting | Self::Unauthenticated | Self::Undocumented)
+    }
+}
+
+fn refusal(http_status: u16, retry_after: Option<Duration>) -> EndpointResponse {
+    let status = match http_status {
+        401 => Status::Unauthenticated,
+        429 => Status::RateLimited,
+        503 => Status::Unavailable,
+        _ => Status::BadResponse,
+    };
+    EndpointResponse::Failure { status, http_status: Some(http_status), retry_after }
+}
+
+fn no_answer() -> EndpointResponse {
+    EndpointResponse::Failure { status: Status::Unavailable, http_status: None, retry_after: None }
 }
 
 fn retry_after(random: &mut Random) -> Option<Duration> {

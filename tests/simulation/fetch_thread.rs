@@ -75,7 +75,7 @@ impl Simulator {
                 let withdrawn = self.caches[cache].state.published().is_none();
                 (next, TraceEvent::TokenIssued { number, ttl, sent_at, withdrawn })
             }
-            EndpointResponse::Failure { status, retry_after } => {
+            EndpointResponse::Failure { status, retry_after, .. } => {
                 let failure = Failure { error: Error::new(status, "it failed"), retry_after };
                 let next = self.step(cache, Event::Response(Err(failure)), now);
                 let retry_pause = match next {
@@ -139,6 +139,7 @@ impl Simulator {
             }
             action @ (Action::ReadStore
             | Action::AcquireLease
+            | Action::ExtendLease
             | Action::Remove
             | Action::Write(_)
             | Action::Release) => {

@@ -120,9 +120,20 @@ pub(crate) fn adoption_margin(ttl: Duration) -> Duration {
     SECOND.min(ttl / 10)
 }
 
+/// How long after its first request a fetch with a store may send its last one.
+fn retry_window(request_timeout: Duration) -> Duration {
+    SECOND.min(request_timeout)
+}
+
+/// How long callers wait for a read of the store before they get a token that is due.
+pub(crate) const CONFIRM_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// How soon callers of all processes hear of a failure that the endpoint answers quickly.
+pub(crate) const SHARED_FAILURE_HEARD_WITHIN: Duration = Duration::from_secs(3);
+
 /// How long a process waits for a single holder of the lease.
 pub(crate) fn lease_holder_timeout(request_timeout: Duration) -> Duration {
-    request_timeout + OVERDUE_GRACE + 5 * STORE_OPERATION_MAX
+    retry_window(request_timeout) + request_timeout + OVERDUE_GRACE + 5 * STORE_OPERATION_MAX
 }
 
 /// How long a fetch may wait for the lease.

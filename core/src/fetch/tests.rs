@@ -1,6 +1,9 @@
 //! One fetch, event by event: what it does next, with a store and without, and what it leaves in the state.
 
+mod sharing;
+
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::ToString;
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ struct Driver {
 enum Did {
     ReadStore,
     AcquireLease,
+    ExtendLease,
     Remove,
     SleepUntil(Instant),
     Send,
@@ -32,7 +36,7 @@ enum Did {
     Done,
 }
 
-use Did::{AcquireLease, ReadStore, Release, Remove, Send};
+use Did::{AcquireLease, ExtendLease, ReadStore, Release, Remove, Send};
 
 impl Driver {
     fn new(lease_wait_max: Duration) -> Self {
@@ -57,7 +61,7 @@ impl Driver {
         let mut driver = Self::with_store();
         driver.run(Event::Started, ReadStore);
         let token = driver.token(value);
-        driver.run(Event::StoreRead(StoredEntry::Token(token)), Release);
+        driver.run(Event::StoreRead(entry_of(token)), Release);
         driver.run(Event::Released, Did::Done);
         driver
     }
@@ -80,10 +84,11 @@ impl Driver {
         match self.fetch.step(event, &mut self.state, self.now, EVEN) {
             Action::ReadStore => ReadStore,
             Action::AcquireLease => AcquireLease,
+            Action::ExtendLease => ExtendLease,
             Action::Remove => Remove,
             Action::SleepUntil(at) => Did::SleepUntil(at),
             Action::Send => Send,
-            Action::Write(token) => Did::Write(token.value.expose().to_owned()),
+            Action::Write(entry) => Did::Write(describe(entry)),
             Action::Release => Release,
             Action::Done => Did::Done,
         }
@@ -98,14 +103,14 @@ impl Driver {
     #[track_caller]
     fn send_with_lease(&mut self) {
         self.run(Event::Started, ReadStore);
-        self.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+        self.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
         self.run(Event::LeaseObserved(Lease::Held), ReadStore);
-        self.run(Event::StoreRead(StoredEntry::Empty), Send);
+        self.run(Event::StoreRead(StoredEntry::default()), Send);
     }
 
     fn served(&mut self) -> Option<String> {
         match self.state.poll(self.now) {
-            Poll::Serve(published) => Some(published.token.value.expose().to_owned()),
+            Poll::Serve(token) | Poll::Confirm { token, .. } => Some(token.token.value.expose().to_owned()),
             Poll::Wait { .. } | Poll::Fail(_) | Poll::StartFetch => None,
         }
     }
@@ -113,6 +118,17 @@ impl Driver {
     fn last_error(&mut self) -> Option<String> {
         self.state.stats(self.now).last_error.map(|error| error.message().to_owned())
     }
+}
+
+/// The token, and the status and number of the failure.
+fn describe(entry: &StoredEntry) -> String {
+    let token = entry.token.as_ref().map_or("", |token| token.value.expose());
+    let failure = entry.failure.as_ref().map(|it| format!(" {:?} {}", it.error.status(), it.failures));
+    token.to_owned() + &failure.unwrap_or_default()
+}
+
+fn entry_of(token: Token) -> StoredEntry {
+    StoredEntry { token: Some(token), ..StoredEntry::default() }
 }
 
 fn response(value: &str) -> Event {
@@ -123,8 +139,13 @@ fn error(message: &str) -> Error {
     Error::new(Status::Unavailable, message)
 }
 
+/// Without an answer of the endpoint.
 fn failed(status: Status) -> Event {
     Event::Response(Err(Error::new(status, "it failed").into()))
+}
+
+fn refused(status: Status, http_status: u16) -> Event {
+    Event::Response(Err(Error::new(status, "it refused").with_http_status(http_status).into()))
 }
 
 #[test]
@@ -190,10 +211,10 @@ fn reads_again_with_the_lease_and_writes_before_callers_are_served() {
 fn adopts_what_was_stored_before_it_acquired_the_lease() {
     let mut driver = Driver::with_store();
     driver.run(Event::Started, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
     driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
     let token = driver.token("a");
-    driver.run(Event::StoreRead(StoredEntry::Token(token)), Release);
+    driver.run(Event::StoreRead(entry_of(token)), Release);
     driver.run(Event::Released, Did::Done);
     assert_eq!(driver.state.stats(driver.now).requests, 0);
 }
@@ -205,10 +226,10 @@ fn removes_a_rejected_token_only_with_the_lease() {
     driver.fetch = Fetch::new();
     driver.run(Event::Started, ReadStore);
     let token = driver.token("a");
-    driver.run(Event::StoreRead(StoredEntry::Token(token)), AcquireLease);
+    driver.run(Event::StoreRead(entry_of(token)), AcquireLease);
     driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
     let token = driver.token("a");
-    driver.run(Event::StoreRead(StoredEntry::Token(token)), Remove);
+    driver.run(Event::StoreRead(entry_of(token)), Remove);
     driver.run(Event::Removed, Send);
     driver.run(response("b"), Did::Write("b".to_owned()));
 }
@@ -218,13 +239,13 @@ fn polls_the_lease_until_its_holder_has_stored_a_token() {
     let mut driver = Driver::with_store();
     driver.run(Event::Started, ReadStore);
     for poll in 0..3 {
-        driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+        driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
         let wake_at = driver.now.boottime + policy::lease_poll_pause(poll, EVEN);
         driver.run(Event::LeaseObserved(Lease::HeldByOther(7)), Did::SleepUntil(wake_at));
         driver.run(Event::Woke, ReadStore);
     }
     let token = driver.token("a");
-    driver.run(Event::StoreRead(StoredEntry::Token(token)), Release);
+    driver.run(Event::StoreRead(entry_of(token)), Release);
     driver.run(Event::Released, Did::Done);
     assert_eq!(driver.served().as_deref(), Some("a"));
 }
@@ -233,16 +254,16 @@ fn polls_the_lease_until_its_holder_has_stored_a_token() {
 fn bypasses_a_holder_that_hangs_and_leaves_the_store_alone() {
     let mut driver = Driver::with_store();
     driver.run(Event::Started, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
     assert!(matches!(driver.step(Event::LeaseObserved(Lease::HeldByOther(7))), Did::SleepUntil(_)));
     let bypass_at = driver.now + policy::lease_holder_timeout(REQUEST_TIMEOUT);
     driver.now = bypass_at - Duration::from_secs(1);
     driver.run(Event::Woke, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
     assert!(matches!(driver.step(Event::LeaseObserved(Lease::HeldByOther(7))), Did::SleepUntil(_)), "not yet");
     driver.now = bypass_at;
     driver.run(Event::Woke, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
     driver.run(Event::LeaseObserved(Lease::HeldByOther(7)), Release);
     driver.run(Event::Released, Send);
     driver.run(response("a"), Did::Done);
@@ -254,7 +275,7 @@ fn bypasses_a_holder_that_hangs_and_leaves_the_store_alone() {
 fn observe_many_holders(driver: &mut Driver) -> Did {
     driver.run(Event::Started, ReadStore);
     for holder in 1.. {
-        driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+        driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
         let did = driver.step(Event::LeaseObserved(Lease::HeldByOther(holder)));
         if !matches!(did, Did::SleepUntil(_)) {
             return did;
@@ -295,16 +316,16 @@ fn sends_without_the_store_when_it_fails() {
         |driver| driver.run(Event::Started, ReadStore),
         |driver| {
             driver.run(Event::Started, ReadStore);
-            driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+            driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
         },
         |driver| {
             driver.run(Event::Started, ReadStore);
-            driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+            driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
             driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
         },
         |driver| {
             driver.run(Event::Started, ReadStore);
-            driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+            driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
             assert!(matches!(driver.step(Event::LeaseObserved(Lease::HeldByOther(7))), Did::SleepUntil(_)));
             driver.run(Event::Woke, ReadStore);
         },
@@ -335,7 +356,10 @@ fn serves_a_token_that_could_not_be_stored() {
 fn fetches_over_a_damaged_entry_and_reports_it() {
     let mut driver = Driver::with_store();
     driver.run(Event::Started, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Damaged(error("it is damaged"))), AcquireLease);
+    driver.run(
+        Event::StoreRead(StoredEntry { problem: Some(error("it is damaged")), ..StoredEntry::default() }),
+        AcquireLease,
+    );
     assert_eq!(driver.last_error().as_deref(), Some("it is damaged"));
 }
 
@@ -346,7 +370,7 @@ fn releases_the_lease_before_a_retry_and_acquires_it_again() {
     driver.run(failed(Status::Unavailable), Release);
     assert!(matches!(driver.step(Event::Released), Did::SleepUntil(_)));
     driver.run(Event::Woke, ReadStore);
-    driver.run(Event::StoreRead(StoredEntry::Empty), AcquireLease);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
 }
 
 #[test]
@@ -376,7 +400,7 @@ fn reading_only() -> Driver {
 #[test]
 fn sends_nothing_when_it_may_only_read() {
     let mut driver = reading_only();
-    driver.run(Event::StoreRead(StoredEntry::Empty), Release);
+    driver.run(Event::StoreRead(StoredEntry::default()), Release);
     driver.run(Event::Released, Did::Done);
     assert_eq!(driver.state.stats(driver.now).requests, 2);
 
@@ -403,7 +427,7 @@ fn ends_soon_after_the_cache_is_closed() {
     driver.run(Event::Started, ReadStore);
     driver.state.close();
     let token = driver.token("a");
-    driver.run(Event::StoreRead(StoredEntry::Token(token)), Release);
+    driver.run(Event::StoreRead(entry_of(token)), Release);
     driver.run(Event::Released, Did::Done);
     assert!(driver.state.published().is_none());
 }

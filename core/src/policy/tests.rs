@@ -128,7 +128,7 @@ fn adopts_a_token_that_expires_later_by_a_tenth_of_its_ttl_or_a_second() {
 
 #[test]
 fn waits_longer_for_a_holder_than_a_lease_lasts_and_a_lease_outlasts_a_request() {
-    for (request_timeout, lease, holder, wait) in [(10.0, 13.5, 15.5, 15.5), (0.5, 4.0, 6.0, 8.0)] {
+    for (request_timeout, lease, holder, wait) in [(10.0, 13.5, 16.5, 16.5), (0.5, 4.0, 6.5, 8.5)] {
         check(lookup_lease_duration(s(request_timeout)), lease);
         check(lease_holder_timeout(s(request_timeout)), holder);
         check(lease_wait_max(s(request_timeout)), wait);
@@ -136,6 +136,13 @@ fn waits_longer_for_a_holder_than_a_lease_lasts_and_a_lease_outlasts_a_request()
     check(LEASE_POLL_MAX, 2.5);
     check(LEASE_DURATION, 3.0);
     check(LEASE_EXTEND_PAUSE, 1.0);
+}
+
+#[test]
+fn retries_within_request_timeout_and_with_a_store_within_a_second() {
+    check(retry_window(s(10.0), false), 10.0);
+    check(retry_window(s(10.0), true), 1.0);
+    check(retry_window(s(0.5), true), 0.5);
 }
 
 #[test]

@@ -24,6 +24,10 @@ pub(super) struct CurrentToken {
 
 impl CurrentToken {
     pub(super) fn new(token: Token, generation: u64, arrived_at: Instant, settings: &Settings, jitter: Jitter) -> Self {
+        // With a store, all processes find it due at the same moment: one of them refreshes it, and the others do not
+        // use it on after it was replaced.
+        let shares_store = !settings.lease_wait_max.is_zero();
+        let jitter = if shares_store { Jitter(token.value.digest() as u32) } else { jitter };
         let ahead = policy::refresh_ahead(token.ttl, settings.refresh_ahead, jitter);
         let refresh_at = token.stale_at().boottime - ahead;
         Self { token, generation, arrived_at, refresh_at, rejected: false, withdrawn: false }

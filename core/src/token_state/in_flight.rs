@@ -4,9 +4,11 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use core::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;
 use crate::policy;
+use crate::stored_entry::StoredEntry;
 use crate::time::{Instant, Timestamp, unix_seconds};
 use crate::token::Token;
 
@@ -16,7 +18,7 @@ use super::{Settings, TokenState};
 /// The state's verdict on the token in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The fetch has ended: the token is adopted, or no request may follow the read.
+    /// The fetch has ended: the token or the failure is adopted, or no request may follow the read.
     FetchEnded,
     /// An API answered 401 to it here.
     Rejected,
@@ -24,11 +26,21 @@ pub(crate) enum Verdict {
     Useless,
 }
 
-/// The next step of a fetch after a request.
-#[derive(Debug, PartialEq)]
-pub(crate) enum AfterRequest {
+/// The next step of a fetch after a request that failed.
+#[derive(Debug)]
+pub(crate) enum AfterFailure {
     RetryAt(Instant),
-    End,
+    /// The fetch is to end, with this backoff.
+    End(Backoff),
+}
+
+/// What a fetch does with the store. A failure is reported until the same step works again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StoreStep {
+    /// Reading it, and waiting for others.
+    Read,
+    Lease,
+    Write,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -38,6 +50,10 @@ pub(super) struct FetchInFlight {
     /// It reads the store, and no request follows.
     pub(super) reads_only: bool,
     requests: u32,
+    /// Until when callers wait for the first read of the store; `None`: they do not.
+    pub(super) confirm_until: Option<Instant>,
+    /// The failed fetches in a row that the store knows of.
+    stored_failures: u32,
     /// When the request in flight, or the wait for the lease, becomes overdue.
     pub(super) overdue_at: Instant,
     /// The failure of the request before the one in flight.
@@ -47,9 +63,17 @@ pub(super) struct FetchInFlight {
 }
 
 impl FetchInFlight {
-    pub(super) fn new(now: Instant, reads_only: bool, settings: &Settings) -> Self {
-        let overdue_at = now + settings.lease_wait_max + settings.request_timeout + policy::OVERDUE_GRACE;
-        Self { began_at: now, reads_only, requests: 0, overdue_at, last_failure: None, is_overdue: false }
+    pub(super) fn new(now: Instant, reads_only: bool, confirms: bool, settings: &Settings) -> Self {
+        Self {
+            began_at: now,
+            reads_only,
+            requests: 0,
+            confirm_until: confirms.then(|| now + policy::CONFIRM_WAIT_MAX),
+            stored_failures: 0,
+            overdue_at: now + settings.lease_wait_max + settings.request_timeout + policy::OVERDUE_GRACE,
+            last_failure: None,
+            is_overdue: false,
+        }
     }
 }
 
@@ -68,30 +92,49 @@ impl TokenState {
         self.fetch.as_ref().map(|fetch| fetch.overdue_at)
     }
 
-    /// The store was read, as it must be before a request: this is the token in it, if there is one.
-    pub(crate) fn store_read(&mut self, stored: Option<Token>, now: Timestamp, jitter: Jitter) -> Verdict {
+    /// The store was read, as it must be before a request.
+    pub(crate) fn store_read(&mut self, entry: &StoredEntry, now: Timestamp, jitter: Jitter) -> Verdict {
         self.advance(now);
         if self.closed {
             return Verdict::FetchEnded;
         }
         let reads_only = self.end_read_only_fetch(now, jitter);
-        let verdict = match stored {
+        let verdict = match &entry.token {
             Some(token) if self.rejections.contains(&token.value) => Verdict::Rejected,
-            Some(token) if self.is_improved_by(&token, now) => {
+            Some(token) if self.is_improved_by(token, now) => {
                 // A backoff stays, even with a token of another process.
                 let backoff = self.backoff.take().filter(|_| reads_only);
-                self.replace_current(token, now.boottime, jitter);
-                self.backoff = backoff.map(|backoff| crate::backoff::Backoff { recovered: true, ..backoff });
-                Verdict::FetchEnded
+                self.replace_current(token.clone(), now.boottime, jitter);
+                self.backoff = backoff.map(|backoff| Backoff { recovered: true, ..backoff });
+                return Verdict::FetchEnded;
             }
             _ => Verdict::Useless,
         };
+        let shared = entry.failure.as_ref().and_then(|failure| Backoff::adopted(failure, now));
+        let own_ends_at = self.backoff.as_ref().map_or(Instant::default(), |backoff| backoff.next_attempt_at);
+        if let Some(backoff) = shared.filter(|shared| shared.next_attempt_at > own_ends_at) {
+            self.fetch = None;
+            self.back_off(backoff, now, jitter);
+            return Verdict::FetchEnded;
+        }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.confirm_until = None;
+            fetch.stored_failures = entry.failure.as_ref().map_or(0, |failure| failure.failures);
+        }
         if reads_only { Verdict::FetchEnded } else { verdict }
     }
 
     /// The store could not be used, or not as it should be.
-    pub(crate) fn store_failed(&mut self, failure: Error) {
-        self.store_failure = Some(failure);
+    pub(crate) fn store_failed(&mut self, step: StoreStep, failure: Error) {
+        if let Some(fetch) = &mut self.fetch {
+            fetch.confirm_until = None;
+        }
+        self.store_failure = Some((step, failure));
+    }
+
+    /// The store could be used.
+    pub(crate) fn store_worked(&mut self, step: StoreStep) {
+        self.store_failure.take_if(|(failed, _)| *failed == step);
     }
 
     /// Several processes held the lease one after the other, and none stored a token. Whether the fetch ends with that:
@@ -139,10 +182,10 @@ impl TokenState {
         }
     }
 
-    pub(crate) fn request_succeeded(&mut self, token: Token, now: Timestamp, jitter: Jitter) -> AfterRequest {
+    pub(crate) fn request_succeeded(&mut self, token: Token, now: Timestamp, jitter: Jitter) {
         self.advance(now);
         if self.closed {
-            return AfterRequest::End;
+            return;
         }
         if token.is_stale(now) {
             let message = format!(
@@ -156,21 +199,28 @@ impl TokenState {
         self.counts.consecutive_failures = 0;
         self.counts.last_success_at = unix_seconds(now.realtime);
         self.replace_current(token, now.boottime, jitter);
-        AfterRequest::End
     }
 
-    pub(crate) fn request_failed(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterRequest {
+    /// The request in flight has failed. The fetch goes on: with a retry, or it ends with [`Self::fetch_failed`].
+    pub(crate) fn request_failed(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterFailure {
         self.advance(now);
         self.count_failure(now);
         let Some(pause) = self.pause_before_retry(&failure, now, jitter) else {
-            return self.end_fetch(failure, now, jitter);
+            return AfterFailure::End(self.backoff_after(failure, now, jitter));
         };
         let lease_wait_max = self.settings.lease_wait_max;
         if let Some(fetch) = &mut self.fetch {
             fetch.last_failure = Some(failure.error);
             fetch.overdue_at = fetch.overdue_at + lease_wait_max;
         }
-        AfterRequest::RetryAt(now.boottime + pause)
+        AfterFailure::RetryAt(now.boottime + pause)
+    }
+
+    /// Ends the fetch without a token.
+    pub(crate) fn fetch_failed(&mut self, backoff: Backoff, now: Timestamp, jitter: Jitter) {
+        if self.fetch.take().is_some() {
+            self.back_off(backoff, now, jitter);
+        }
     }
 
     /// Callers no longer wait for it. It remains the one fetch in flight until it ends.
@@ -185,27 +235,40 @@ impl TokenState {
         };
         // A read of the store that hangs is not a failure of the endpoint: a backoff stays as it is.
         if !fetch.reads_only || self.backoff.is_none() {
-            self.back_off(Error::new(Status::Unavailable, message).into(), now, Jitter::MAX);
+            let failure = Error::new(Status::Unavailable, message).into();
+            let backoff = Backoff::after(self.failures_before(), failure, now.boottime, Jitter::MAX);
+            self.back_off(backoff, now, Jitter::MAX);
         } else if let Some(current) = &mut self.current {
             current.withdrawn = false;
         }
     }
 
-    /// Ends the fetch without a token. The failure of an overdue fetch was counted when it became overdue.
-    pub(super) fn end_fetch(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) -> AfterRequest {
+    /// Ends the fetch without a token, and without a request that failed.
+    pub(super) fn end_fetch(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) {
         if self.end_read_only_fetch(now, jitter) {
-            self.store_failure = Some(failure.error);
-            return AfterRequest::End;
+            self.store_failure = Some((StoreStep::Read, failure.error));
+        } else {
+            let backoff = self.backoff_after(failure, now, jitter);
+            self.fetch_failed(backoff, now, jitter);
         }
-        match (self.fetch.take(), &mut self.backoff) {
-            (Some(fetch), _) if !fetch.is_overdue => self.back_off(failure, now, jitter),
-            (Some(_), Some(backoff)) => {
+    }
+
+    /// The failure of an overdue fetch was counted when it became overdue.
+    fn backoff_after(&self, failure: Failure, now: Timestamp, jitter: Jitter) -> Backoff {
+        match &self.backoff {
+            Some(backoff) if self.is_overdue() => {
                 let asked = failure.retry_after.unwrap_or_default().min(policy::RETRY_AFTER_MAX);
-                backoff.next_attempt_at = backoff.next_attempt_at.max(now.boottime + asked);
+                let next_attempt_at = backoff.next_attempt_at.max(now.boottime + asked);
+                Backoff { next_attempt_at, ..backoff.clone() }
             }
-            _ => {}
+            _ => Backoff::after(self.failures_before(), failure, now.boottime, jitter),
         }
-        AfterRequest::End
+    }
+
+    /// Fetches that failed one after the other, here or in another process.
+    fn failures_before(&self) -> u32 {
+        let stored = self.fetch.as_ref().map_or(0, |fetch| fetch.stored_failures);
+        self.backoff.as_ref().map_or(0, |backoff| backoff.failures).max(stored)
     }
 
     /// Ends the fetch with a token.
@@ -257,13 +320,14 @@ impl TokenState {
 
     fn pause_before_retry(&self, failure: &Failure, now: Timestamp, jitter: Jitter) -> Option<Duration> {
         let fetch = self.fetch.as_ref().filter(|fetch| !fetch.is_overdue)?;
-        if self.backoff.is_some() || fetch.requests >= policy::REQUESTS_PER_FETCH {
+        if self.failures_before() > 0 || fetch.requests >= policy::REQUESTS_PER_FETCH {
             return None;
         }
         if failure.error.status() != Status::Unavailable || failure.retry_after.is_some() {
             return None;
         }
         let pause = policy::retry_pause(fetch.requests, jitter);
-        (now.boottime + pause <= fetch.began_at + self.settings.request_timeout).then_some(pause)
+        let window = policy::retry_window(self.settings.request_timeout, self.shares_store());
+        (now.boottime + pause <= fetch.began_at + window).then_some(pause)
     }
 }

@@ -7,10 +7,10 @@ mod in_flight;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
-pub(crate) use in_flight::{AfterRequest, Verdict};
+pub(crate) use in_flight::{AfterFailure, StoreStep, Verdict};
 
 use crate::backoff::Backoff;
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::jitter::Jitter;
 use crate::policy;
 use crate::rejection::Rejections;
@@ -36,6 +36,14 @@ pub struct Settings {
 pub enum Poll<'s> {
     /// This token.
     Serve(Published<'s>),
+    /// This token, but another process may just have replaced it: wait until this point in time, or until the fetch in
+    /// flight has read the store, then poll again. At once for a caller who cannot wait.
+    Confirm {
+        /// The token.
+        token: Published<'s>,
+        /// When callers no longer wait for the store.
+        until: Instant,
+    },
     /// A fetch has just begun: start its thread, then poll again.
     StartFetch,
     /// Nothing yet: poll again when the fetch in flight has changed something, or else at this point in time.
@@ -68,14 +76,26 @@ pub struct Published<'s> {
     pub generation: u64,
     /// From when on a fetch may be wanted, so that somebody must poll; `None`: a fetch is in flight.
     pub next_check_at: Option<Instant>,
+    /// From when on callers must poll, because it is to be confirmed: see [`Poll::Confirm`].
+    pub confirm_at: Option<Instant>,
 }
 
 /// The identity of what is published. While it stays the same, nothing has to be published again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
     newest_generation: u64,
-    /// Its generation, `sent_at`, ttl and `next_check_at`.
-    current: Option<(u64, Timestamp, Duration, Option<Instant>)>,
+    current: Option<Identity>,
+}
+
+/// Of a token that callers may have without a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Identity {
+    generation: u64,
+    // The same token may be issued again, with the same generation.
+    sent_at: Timestamp,
+    ttl: Duration,
+    next_check_at: Option<Instant>,
+    confirm_at: Option<Instant>,
 }
 
 /// The facts that waiting callers wait for a change of.
@@ -83,6 +103,7 @@ pub struct Publication {
 pub struct Awaited {
     closed: bool,
     generation: Option<u64>,
+    is_confirmed: bool,
     overdue_at: Option<Instant>,
 }
 
@@ -95,7 +116,8 @@ impl Awaited {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        (self.closed, self.generation) != (before.closed, before.generation) || must_poll_earlier
+        let served = |it: &Self| (it.closed, it.generation, it.is_confirmed);
+        served(self) != served(before) || must_poll_earlier
     }
 }
 
@@ -112,8 +134,8 @@ pub struct TokenState {
     rejections: Rejections,
     /// When the store may be read although no request may follow.
     next_store_read_at: Instant,
-    /// Why the last fetch did not use the store, or why other processes did not get its token.
-    store_failure: Option<Error>,
+    /// Why the store could not be used, or other processes did not get a token, and the step that has not worked since.
+    store_failure: Option<(StoreStep, Error)>,
     counts: Stats,
 }
 
@@ -149,8 +171,11 @@ impl TokenState {
         if self.begin_fetch_if_wanted(now) {
             return Poll::StartFetch;
         }
-        if let Some(published) = self.published() {
-            return Poll::Serve(published);
+        if let Some(token) = self.published() {
+            return match self.confirm_until() {
+                Some(until) => Poll::Confirm { token, until },
+                None => Poll::Serve(token),
+            };
         }
         match (&self.fetch, &self.backoff) {
             (Some(fetch), Some(backoff)) if fetch.reads_only && backoff.forbids_request(now.boottime) => {
@@ -214,15 +239,29 @@ impl TokenState {
     pub fn published(&self) -> Option<Published<'_>> {
         let current = self.current.as_ref().filter(|current| !current.withdrawn)?;
         let next_check_at = if self.fetch.is_some() { None } else { Some(self.next_check_at()) };
-        Some(Published { token: &current.token, generation: current.generation, next_check_at })
+        let confirm_at = match &self.fetch {
+            Some(fetch) => fetch.confirm_until.map(|_| Instant::default()),
+            None => self.confirms(current).then(|| self.next_request_at()),
+        };
+        Some(Published { token: &current.token, generation: current.generation, next_check_at, confirm_at })
+    }
+
+    /// Whether callers wait for the store, for a moment, before they get this token although it is due. Where the
+    /// endpoint ends the old token with each new one, another process may have replaced it.
+    fn confirms(&self, current: &CurrentToken) -> bool {
+        let cannot_read = matches!(self.store_failure, Some((StoreStep::Read, _)));
+        self.shares_store() && !cannot_read && !current.rejected
+    }
+
+    fn confirm_until(&self) -> Option<Instant> {
+        self.fetch.as_ref().and_then(|fetch| fetch.confirm_until)
     }
 
     /// What [`published`](Self::published) returns, by identity.
     pub fn publication(&self) -> Publication {
         let identity = |published: Published<'_>| {
-            // The same token may be issued again, with the same generation.
-            let Token { sent_at, ttl, .. } = *published.token;
-            (published.generation, sent_at, ttl, published.next_check_at)
+            let Published { token: Token { sent_at, ttl, .. }, generation, next_check_at, confirm_at } = published;
+            Identity { generation, sent_at: *sent_at, ttl: *ttl, next_check_at, confirm_at }
         };
         Publication { newest_generation: self.generation, current: self.published().map(identity) }
     }
@@ -230,7 +269,8 @@ impl TokenState {
     /// The facts that waiting callers wait for a change of.
     pub fn awaited(&self) -> Awaited {
         let generation = self.published().map(|published| published.generation);
-        Awaited { closed: self.closed, generation, overdue_at: self.overdue_at() }
+        let is_confirmed = self.confirm_until().is_none();
+        Awaited { closed: self.closed, generation, is_confirmed, overdue_at: self.overdue_at() }
     }
 
     /// The last request that failed since the last one that succeeded.
@@ -255,7 +295,7 @@ impl TokenState {
             stats.expires_at = unix_seconds(current.token.expires_at().realtime);
             stats.refresh_at = at(current.refresh_at);
         }
-        stats.last_error.clone_from(&self.store_failure);
+        stats.last_error = self.store_failure.as_ref().map(|(_, error)| error.clone());
         if let Some(backoff) = &self.backoff {
             stats.last_error = Some(self.error_of(backoff, now));
             if backoff.forbids_request(now.boottime) {
@@ -295,14 +335,17 @@ impl TokenState {
         if self.overdue_at().is_some_and(|overdue_at| now.boottime >= overdue_at) {
             self.fetch_is_overdue(now);
         }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.confirm_until.take_if(|until| now.boottime >= *until);
+        }
     }
 
     fn begin_fetch_if_wanted(&mut self, now: Timestamp) -> bool {
         let wanted = !self.closed && self.fetch.is_none() && now.boottime >= self.next_check_at();
         if wanted {
-            self.store_failure = None;
             let reads_only = now.boottime < self.next_request_at();
-            self.fetch = Some(FetchInFlight::new(now.boottime, reads_only, &self.settings));
+            let confirms = !reads_only && self.current.as_ref().is_some_and(|current| self.confirms(current));
+            self.fetch = Some(FetchInFlight::new(now.boottime, reads_only, confirms, &self.settings));
         }
         wanted
     }
@@ -325,9 +368,9 @@ impl TokenState {
         refresh_at.max(allowed_at)
     }
 
-    fn back_off(&mut self, failure: Failure, now: Timestamp, jitter: Jitter) {
+    fn back_off(&mut self, backoff: Backoff, now: Timestamp, jitter: Jitter) {
         self.next_store_read_at = now.boottime + policy::store_poll_pause(jitter);
-        self.backoff = Some(Backoff::after(self.backoff.as_ref(), failure, now.boottime, jitter));
+        self.backoff = Some(backoff);
         if let Some(current) = &mut self.current {
             current.withdrawn = false;
         }

@@ -41,7 +41,7 @@ impl Value {
             let (generation, ttl) = (state.generation, Duration::from_secs(600));
             let value = Secret::new(value(handle, generation));
             let token = Token { value, ttl, sent_at: SENT };
-            let to_publish = Published { token: &token, generation, next_check_at: None };
+            let to_publish = Published { token: &token, generation, next_check_at: None, confirm_at: None };
             self.published.publish(Some(&to_publish), generation, TIME, SENT);
         }
     }

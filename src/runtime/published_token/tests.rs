@@ -14,7 +14,7 @@ pub(super) fn publish(published: &PublishedToken, value: &str, generation: u64, 
     let (value, ttl) = (Secret::new(value.to_owned()), Duration::from_secs(600));
     let next_check_at = next_check_at.map(|after| SENT.boottime + Duration::from_secs(after));
     let token = Token { value, ttl, sent_at: SENT };
-    let to_publish = Published { token: &token, generation, next_check_at };
+    let to_publish = Published { token: &token, generation, next_check_at, confirm_at: None };
     published.publish(Some(&to_publish), generation, TIME, SENT);
 }
 
@@ -95,6 +95,21 @@ fn needs_a_check_from_its_time_on() {
 }
 
 #[test]
+fn is_not_read_without_a_poll_once_it_must_be_confirmed() {
+    let row = row();
+    let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
+    let token = Token { value, ttl, sent_at: SENT };
+    for (confirm_at, readable) in [(Some(SENT.boottime + Duration::from_secs(100)), true), (Some(SENT.boottime), false)]
+    {
+        let to_publish = Published { token: &token, generation: 1, next_check_at: None, confirm_at };
+        row[0].publish(Some(&to_publish), 1, TIME, SENT);
+        assert_eq!(read(&row[0], OWNER, after(99.9, 0.0)).is_some(), readable);
+        assert_eq!(row[0].generation(OWNER, after(100.0, 0.0)), None);
+        assert!(row[0].inherit().1.is_some(), "a child of fork has it all the same");
+    }
+}
+
+#[test]
 fn publishing_again_does_not_extend_a_token() {
     let row = row();
     let passed = Duration::from_secs(300);
@@ -102,7 +117,7 @@ fn publishing_again_does_not_extend_a_token() {
     let (value, ttl) = (Secret::new("token".to_owned()), Duration::from_secs(600));
     let next_check_at = Some(SENT.boottime + Duration::from_secs(500));
     let token = Token { value, ttl, sent_at: SENT };
-    let to_publish = Published { token: &token, generation: 1, next_check_at };
+    let to_publish = Published { token: &token, generation: 1, next_check_at, confirm_at: None };
     row[0].publish(Some(&to_publish), 1, after(300.0, 0.0), now);
     assert_eq!(row[0].generation(OWNER, after(499.9, 0.0)), Some((1, false)));
     assert_eq!(row[0].generation(OWNER, after(500.0, 0.0)), Some((1, true)));

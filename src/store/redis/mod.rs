@@ -83,7 +83,7 @@ impl BackendSession for RedisSession {
                 self.found.clone_from(sealed);
                 // Negative if somebody else has removed the expiry.
                 let left = Duration::from_millis(u64::try_from(*left).unwrap_or_default());
-                Ok(Some(SealedEntry { sealed: sealed.clone(), expires_at: Some(now + left) }))
+                Ok(Some(SealedEntry { sealed: sealed.clone(), ends_at: Some(now + left) }))
             }
             _ => Err(self.unexpected_reply()),
         }
@@ -121,11 +121,11 @@ impl BackendSession for RedisSession {
         }
     }
 
-    fn write(&mut self, sealed: &[u8], expires_at: Timestamp) -> Result<(), Error> {
+    fn write(&mut self, sealed: &[u8], ends_at: Timestamp) -> Result<(), Error> {
         let Some(HeldLease { acquired_at, redis_ms }) = self.lease else { return Ok(()) };
-        let expires_at = redis_ms + millis(expires_at.boottime.saturating_since(acquired_at.boottime));
+        let ends_at = redis_ms + millis(ends_at.boottime.saturating_since(acquired_at.boottime));
         let mut write = script(WRITE, &[&self.store.token_key, &self.store.lease_key]);
-        let write = write.arg(&self.owner).arg(sealed).arg(expires_at).arg(&self.found).to_owned();
+        let write = write.arg(&self.owner).arg(sealed).arg(ends_at).arg(&self.found).to_owned();
         match self.request(&[write])?[..] {
             [Value::Int(1)] => {
                 self.lease = None;

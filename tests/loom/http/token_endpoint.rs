@@ -14,7 +14,10 @@ use crate::store::Heartbeat;
 
 pub(crate) enum StubResponse {
     Token(&'static str),
+    /// Nothing was answered.
     Failure(Status),
+    /// The endpoint answered so.
+    Refusal(Status),
     Panic,
     /// A token, but not before [`TokenEndpoint::release`].
     Held(&'static str),
@@ -58,6 +61,7 @@ impl TokenEndpoint {
                 Ok(TokenResponse { value: Secret::new(value.to_owned()), ttl: Duration::from_secs(600) })
             }
             StubResponse::Failure(status) => Err(Error::new(status, "it failed").into()),
+            StubResponse::Refusal(status) => Err(Error::new(status, "no").with_http_status(401).into()),
             StubResponse::Panic => resume_unwind(Box::new("without a message")),
         }
     }

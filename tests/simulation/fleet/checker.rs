@@ -11,7 +11,7 @@ use super::simulator::Fleet;
 use super::store::StoreKind;
 use crate::clock::SECOND;
 use crate::endpoint::EndpointResponse;
-use crate::reference_policy;
+use crate::reference_policy::{self, REQUESTS_PER_MINUTE};
 
 /// A token request that the endpoint is busy with.
 pub(super) struct RequestInFlight {
@@ -121,6 +121,7 @@ impl Fleet {
         self.coverage.reach(Reached::CallFailed);
         self.check_no_token_is_left(self.calls[call].process, status);
         let FleetCall { process, began, .. } = self.calls[call];
+        self.check_heard_soon(began, status);
         let of = &self.processes[process];
         // Its fetch may be overdue when it continues, or soon after, and a token that was requested before its wall
         // clock was set be stale on arrival: both end in the shortest backoff.
@@ -153,8 +154,7 @@ impl Fleet {
         let rejected = &self.processes[process].rejected;
         let useful = self.store.entry(now).filter(|entry| {
             entry.since + LEARNED_WITHIN < now
-                && !rejected.contains(&entry.number)
-                && now + SERVED_UNTIL < expiries[&entry.number]
+                && entry.number.is_some_and(|it| !rejected.contains(&it) && now + SERVED_UNTIL < expiries[&it])
         });
         assert!(useful.is_none(), "a call fails with {status:?} although the store has another process's token");
     }
@@ -180,8 +180,10 @@ impl Fleet {
     pub(super) fn check_sleepers(&self, process: usize) {
         let of = &self.processes[process];
         let overdue_at = of.overdue_at.map(|at| self.timestamp_at(process, at).boottime);
+        let is_served = |confirm_at: Option<Instant>| confirm_at.is_none_or(|at| at > Instant::default());
         for waiter in of.waiting.iter().filter(|waiter| !waiter.is_woken) {
-            assert!(of.state.published().is_none(), "a caller sleeps in spite of a token");
+            let is_served = of.state.published().is_some_and(|published| is_served(published.confirm_at));
+            assert!(!is_served, "a caller sleeps in spite of a token");
             let in_time = overdue_at.is_none_or(|overdue_at| waiter.until <= overdue_at);
             assert!(in_time, "a caller sleeps until {:?}, and the request is overdue at {overdue_at:?}", waiter.until);
         }
@@ -209,7 +211,12 @@ impl Fleet {
             assert!(!request.is_alone && self.requests.is_empty(), "two requests in flight though nothing fails");
             self.check_need();
         }
+        self.check_shared_failure(&request);
         self.responses_at.push(request.until);
+        self.sent_at.push(now);
+        if request.until > now + SECOND {
+            self.slow_until = self.slow_until.max(request.until);
+        }
         self.requests.push(request);
         self.requests_sent += 1;
         if let EndpointResponse::Token { number, ttl } = response {
@@ -219,6 +226,33 @@ impl Fleet {
             let earliest = self.earliest_expiries.entry(number).or_insert(now + ttl);
             *earliest = (*earliest).min(now + ttl);
             self.newest = Some(NewestToken { number, sent_at: now, ttl });
+        }
+    }
+
+    /// The refusal of one request concerns all processes, until the next one may be sent.
+    fn check_shared_failure(&mut self, request: &RequestInFlight) {
+        if self.faults.store || self.faults.processes || request.is_alone || !self.store_knows_ages() {
+            return;
+        }
+        let now = self.now;
+        let forbidden_until = self.store.entry(now).and_then(|entry| entry.failure_until);
+        // Redis counts milliseconds.
+        let is_allowed = forbidden_until.is_none_or(|until| now + SECOND / 100 >= until);
+        assert!(is_allowed, "a request is sent at {now:?} and another process knows that none may be");
+        let minute_ago = now.saturating_sub(60 * SECOND);
+        if self.slow_until <= minute_ago && self.refuses_since.is_some_and(|since| since <= minute_ago) {
+            let sent = self.sent_at.iter().rev().take_while(|at| **at > minute_ago).count();
+            assert!(sent < REQUESTS_PER_MINUTE, "{sent} requests in a minute to an endpoint that refuses each");
+        }
+    }
+
+    /// All processes hear soon of an endpoint that refuses every request.
+    fn check_heard_soon(&self, began: Duration, status: Status) {
+        let is_refused = self.refuses_since.is_some_and(|since| since <= began) && self.slow_until <= began;
+        if is_refused && !self.faults.store && !self.faults.processes && self.store_knows_ages() {
+            let waited = self.now - began;
+            let is_soon = waited <= reference_policy::SHARED_FAILURE_HEARD_WITHIN;
+            assert!(is_soon && status != Status::DeadlineExceeded, "a caller hears {status:?} after {waited:?}");
         }
     }
 

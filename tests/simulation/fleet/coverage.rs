@@ -6,6 +6,10 @@ use crate::seeds::Merge;
 pub(super) enum Reached {
     Adopted,
     AdoptedInBackoff,
+    FailureAdopted,
+    FailureShared,
+    Confirmed,
+    LeaseExtended,
     RejectedRemoved,
     AloneAfterStoreFailure,
     AloneAfterBypass,
@@ -32,6 +36,10 @@ pub(super) enum Reached {
 const NAMES: [&str; Reached::Shared as usize + 1] = [
     "a token of another process is adopted",
     "a token of another process is adopted in a backoff",
+    "a failure of another process is adopted",
+    "a failure is written to the store, with a token that is still valid",
+    "a caller waits for a read of the store before it gets a token that is due",
+    "a lease is extended before a request",
     "a rejected token is removed from the store",
     "a request is sent without a lease because the store failed",
     "a request is sent without a lease because its holder is stuck",

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use bankhub_core::{
-    Action, Error, Event, Failure, Fetch, Instant, Lease, Secret, Status, StoredEntry, Timestamp, Token, TokenResponse,
-    TokenState,
+    Action, Error, Event, Failure, Fetch, Instant, Lease, Secret, Status, StoredEntry, Timestamp, TokenResponse,
+    TokenState, policy,
 };
 
 use super::checker::{ENDPOINT_ERROR, RequestInFlight};
@@ -26,12 +26,14 @@ pub(super) struct FetchThread {
     /// Its cache was closed; this is what is left of it.
     pub(super) closed: Option<TokenState>,
     pub(super) sleeps: bool,
+    /// Its request is in flight.
+    sends: bool,
     /// No request may follow the read, and it has not ended yet.
     pub(super) only_reads: bool,
     panics: bool,
     /// The pause that the endpoint asked for.
     retry_after: Option<Duration>,
-    lease_checker: LeaseChecker,
+    pub(super) lease_checker: LeaseChecker,
 }
 
 impl FetchThread {
@@ -43,6 +45,7 @@ impl FetchThread {
             owner: 0,
             closed: None,
             sleeps: false,
+            sends: false,
             only_reads,
             panics: false,
             retry_after: None,
@@ -53,7 +56,7 @@ impl FetchThread {
     pub(super) fn open_session(&mut self, owner: u64, now: Timestamp) {
         self.owner = owner;
         self.session = Some(Session::new(owner, now));
-        self.lease_checker.session_opened();
+        self.lease_checker.begins();
     }
 }
 
@@ -61,10 +64,11 @@ impl FetchThread {
 enum NextStep {
     ReadStore,
     AcquireLease,
+    ExtendLease,
     Remove,
     SleepUntil(Instant),
     Send,
-    Write(Token),
+    Write(StoredEntry),
     Release,
     End,
 }
@@ -74,10 +78,11 @@ impl NextStep {
         match action {
             Action::ReadStore => Self::ReadStore,
             Action::AcquireLease => Self::AcquireLease,
+            Action::ExtendLease => Self::ExtendLease,
             Action::Remove => Self::Remove,
             Action::SleepUntil(at) => Self::SleepUntil(at),
             Action::Send => Self::Send,
-            Action::Write(token) => Self::Write(token.clone()),
+            Action::Write(entry) => Self::Write(entry.clone()),
             Action::Release => Self::Release,
             Action::Done => Self::End,
         }
@@ -100,11 +105,19 @@ impl Fleet {
     /// Passes an event on to the machine, and carries out its action.
     pub(super) fn step(&mut self, process: usize, thread: u64, event: Event) {
         let reads = matches!(event, Event::StoreRead(_));
-        self.coverage.reach_if(matches!(event, Event::StoreRead(StoredEntry::Damaged(_))), Reached::DamagedEntry);
+        let entry = if let Event::StoreRead(entry) = &event { entry.clone() } else { StoredEntry::default() };
+        self.coverage.reach_if(entry.problem.is_some(), Reached::DamagedEntry);
         let now = self.timestamp(process);
         let in_backoff = reads && self.processes[process].state.stats(now).next_attempt_at != 0;
         let before = self.processes[process].current();
+        let requests = self.processes[process].state.stats(now).requests;
         let next = self.step_machine(process, thread, event, now);
+        if let Some(failure) = entry.failure {
+            let stats = self.processes[process].state.stats(now);
+            let is_adopted = stats.last_error.is_some_and(|error| error.message() == failure.error.message());
+            let is_new = !in_backoff && stats.next_attempt_at != 0 && requests == stats.requests;
+            self.coverage.reach_if(is_adopted && is_new, Reached::FailureAdopted);
+        }
         if reads && self.check_adoption(process, before) {
             self.coverage.reach(Reached::Adopted);
             self.coverage.reach_if(in_backoff, Reached::AdoptedInBackoff);
@@ -173,10 +186,14 @@ impl Fleet {
         match next {
             NextStep::ReadStore => self.read_store(process, thread),
             NextStep::AcquireLease => self.acquire_lease(process, thread),
+            NextStep::ExtendLease => self.extend_lease(process, thread),
             NextStep::Remove => self.remove(process, thread),
             NextStep::SleepUntil(at) => self.sleep(process, thread, at.saturating_since(now.boottime)),
             NextStep::Send => self.send(process, thread, now),
-            NextStep::Write(token) => self.write(process, thread, &token),
+            NextStep::Write(entry) => {
+                self.thread_of(process, thread).lease_checker.writes(now.boottime);
+                self.write(process, thread, &entry);
+            }
             NextStep::Release => self.release(process, thread),
             NextStep::End => self.end(process, thread),
         }
@@ -203,16 +220,28 @@ impl Fleet {
             latency = (self.request_timeout - SECOND / 100).min(self.ttl / 4);
         }
         self.coverage.reach_if(mode == EndpointMode::HangingLookup, Reached::LookupHangs);
+        self.thread_of(process, thread).sends = true;
+        self.extend_during_request(process, thread, policy::lookup_lease_duration(self.request_timeout));
+        if mode != EndpointMode::HangingLookup {
+            self.heartbeat(process, thread);
+        }
         self.check_request(RequestInFlight { process, owner, is_alone, until: self.now + latency }, response);
         self.after(latency, process, FleetEvent::ResponseArrives { thread, response });
     }
 
+    /// The thread extends its lease while it waits for the response, except during a name lookup.
+    pub(super) fn heartbeat(&mut self, process: usize, thread: u64) {
+        let sends = self.processes[process].threads.iter().any(|other| other.id == thread && other.sends);
+        if sends && self.extend_during_request(process, thread, policy::LEASE_DURATION) {
+            self.after(policy::LEASE_EXTEND_PAUSE, process, FleetEvent::Heartbeat { thread });
+        }
+    }
+
     pub(super) fn response_arrives(&mut self, process: usize, thread: u64, response: EndpointResponse) {
-        let now = self.timestamp(process);
         let thread_of = self.thread_of(process, thread);
         let is_closed = thread_of.closed.is_some();
-        let has_session = thread_of.session.is_some();
-        thread_of.lease_checker.response_arrived(now.boottime, has_session);
+        thread_of.lease_checker.response_arrived();
+        thread_of.sends = false;
         let holds_lease = thread_of.session.as_ref().is_some_and(Session::holds_lease);
         if let EndpointResponse::Failure { retry_after, .. } = response {
             thread_of.retry_after = retry_after;
@@ -224,8 +253,10 @@ impl Fleet {
             EndpointResponse::Token { number, ttl } => {
                 Event::Response(Ok(TokenResponse { value: Secret::new(token_value(number)), ttl }))
             }
-            EndpointResponse::Failure { status, retry_after } => {
-                Event::Response(Err(Failure { error: Error::new(status, ENDPOINT_ERROR), retry_after }))
+            EndpointResponse::Failure { status, http_status, retry_after } => {
+                let error = Error::new(status, ENDPOINT_ERROR);
+                let error = http_status.map_or(error.clone(), |http_status| error.with_http_status(http_status));
+                Event::Response(Err(Failure { error, retry_after }))
             }
             EndpointResponse::Panic => {
                 self.coverage.reach_if(holds_lease, Reached::PanickedWithLease);

@@ -41,7 +41,8 @@ impl LeaseChecker {
         }
     }
 
-    pub(super) fn session_opened(&mut self) {
+    /// The acquisition of the lease begins.
+    pub(super) fn begins(&mut self) {
         self.abandon_at = self.overdue_at - reference_policy::LEASE_POLL_MAX;
         (self.holder, self.holder_changed, self.polls) = (None, false, 0);
     }
@@ -50,13 +51,14 @@ impl LeaseChecker {
         self.overdue_at = reference_policy::overdue_at(now, self.request_timeout);
     }
 
-    /// The store has time of its own after a response.
-    pub(super) fn response_arrived(&mut self, now: Instant, has_session: bool) {
-        if has_session {
-            self.overdue_at =
-                self.overdue_at.max(now + 2 * reference_policy::STORE_OPERATION_MAX + reference_policy::OVERDUE_GRACE);
-        }
+    pub(super) fn response_arrived(&mut self) {
         self.has_failed = true;
+    }
+
+    /// The store has time of its own after a response.
+    pub(super) fn writes(&mut self, now: Instant) {
+        self.overdue_at =
+            self.overdue_at.max(now + 2 * reference_policy::STORE_OPERATION_MAX + reference_policy::OVERDUE_GRACE);
     }
 
     /// Before a retry there is as much time for the lease as before the first request.

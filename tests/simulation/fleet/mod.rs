@@ -1,4 +1,4 @@
-//! Fleets of processes that share a store: the very `TokenState`, `Fetch` and `StoredToken` of `bankhub-core`, with a
+//! Fleets of processes that share a store: the very `TokenState`, `Fetch` and `StoredEntry` of `bankhub-core`, with a
 //! store that loses writes, leases and time, processes that are stopped and killed, and clocks that are minutes apart.
 
 mod checker;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Awaited, Instant, Invalidation, Poll, Published, Status, TokenState};
+use bankhub_core::{Awaited, Instant, Invalidation, Poll, Published, Status, Timestamp, TokenState};
 
 use super::checker::CurrentToken;
 use super::coverage::Reached;
@@ -12,6 +12,7 @@ use super::session::Session;
 use super::simulator::{Fleet, FleetEvent};
 use crate::clock::SECOND;
 use crate::endpoint::{token_number, token_value};
+use crate::reference_policy;
 
 pub(super) struct SimulatedProcess {
     pub(super) machine: usize,
@@ -107,7 +108,13 @@ impl Fleet {
         let FleetCall { process, deadline, .. } = self.calls[call];
         let now = self.timestamp(process);
         match self.processes[process].state.poll(now) {
-            Poll::Serve(published) => {
+            Poll::Confirm { until, .. } if self.now < deadline => {
+                self.coverage.reach(Reached::Confirmed);
+                let most = now.boottime + reference_policy::CONFIRM_WAIT_MAX;
+                assert!(until <= most, "a caller waits until {until:?} for the store");
+                self.wait(call, until, now);
+            }
+            Poll::Serve(published) | Poll::Confirm { token: published, .. } => {
                 let number = token_number(published.token.value.expose());
                 self.release_lock(process);
                 self.use_token(call, number);
@@ -126,12 +133,17 @@ impl Fleet {
             }
             Poll::Wait { until } => {
                 self.check_wait(process, now);
-                self.release_lock(process);
-                self.processes[process].waiting.push(Waiter { call, until, is_woken: false });
-                let wait = (deadline - self.now).min(until.saturating_since(now.boottime));
-                self.after(wait, process, FleetEvent::Wake { call });
+                self.wait(call, until, now);
             }
         }
+    }
+
+    fn wait(&mut self, call: usize, until: Instant, now: Timestamp) {
+        let FleetCall { process, deadline, .. } = self.calls[call];
+        self.release_lock(process);
+        self.processes[process].waiting.push(Waiter { call, until, is_woken: false });
+        let wait = (deadline - self.now).min(until.saturating_since(now.boottime));
+        self.after(wait, process, FleetEvent::Wake { call });
     }
 
     pub(super) fn wake(&mut self, call: usize) {

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use bankhub_core::{Error, Event, Lease, Status, StoredEntry, StoredToken, Timestamp, Token, policy};
+use bankhub_core::{Error, Event, Lease, Status, StoredEntry, Timestamp, policy};
 
 use super::coverage::Reached;
+use super::fetch_thread::FetchThread;
 use super::simulator::{Fleet, FleetEvent};
 use super::store::{StoreHealth, StoreKind, StoreOperation, StoreReply};
 use crate::clock::SECOND;
@@ -46,8 +47,28 @@ impl Fleet {
     }
 
     pub(super) fn acquire_lease(&mut self, process: usize, thread: u64) {
-        let duration = policy::lookup_lease_duration(self.request_timeout);
+        let duration = policy::LEASE_DURATION;
         self.send_operation(process, thread, StoreOperation::AcquireLease { duration });
+    }
+
+    pub(super) fn extend_lease(&mut self, process: usize, thread: u64) {
+        self.coverage.reach(Reached::LeaseExtended);
+        self.send_operation(process, thread, StoreOperation::ExtendLease { duration: policy::LEASE_DURATION });
+    }
+
+    /// The thread waits for the store and the endpoint at once, so the first takes no time of its own here. Whether it
+    /// tries again.
+    pub(super) fn extend_during_request(&mut self, process: usize, thread: u64, duration: Duration) -> bool {
+        let is_late = self.store.health == StoreHealth::Slow && self.random.one_in(8);
+        let now = self.now;
+        let Some(session) = &mut self.thread_of(process, thread).session else { return false };
+        session.leased.take_if(|_| is_late);
+        let (owner, holds_lease) = (session.owner, session.leased.is_some());
+        holds_lease
+            && matches!(
+                self.store.execute(&StoreOperation::ExtendLease { duration }, owner, now),
+                StoreReply::Extended(true)
+            )
     }
 
     pub(super) fn remove(&mut self, process: usize, thread: u64) {
@@ -57,20 +78,25 @@ impl Fleet {
     }
 
     /// A session that has lost its lease writes nothing.
-    pub(super) fn write(&mut self, process: usize, thread: u64, token: &Token) {
+    pub(super) fn write(&mut self, process: usize, thread: u64, entry: &StoredEntry) {
         let boot_id = self.machines[self.processes[process].machine].boot_id.clone();
         let published = self.processes[process].state.published();
-        let is_new = published.is_none_or(|published| published.token.value != token.value);
+        let is_new = |number| published.is_none_or(|it| token_number(it.token.value.expose()) != number);
+        let number = entry.token.as_ref().map(|token| token_number(token.value.expose()));
+        let new_number = number.filter(|number| entry.failure.is_none() && is_new(*number));
+        let now = self.timestamp(process).boottime;
+        let failure = entry.failure.as_ref();
+        let failure_until = failure.map(|it| self.now + it.next_attempt_at.boottime.saturating_since(now));
+        self.coverage.reach_if(failure.is_some() && number.is_some(), Reached::FailureShared);
         let session = self.session_of(process, thread);
         let Some((leased_at, store_time)) = session.leased else {
             return self.step(process, thread, Event::Written);
         };
-        let number = token_number(token.value.expose());
-        let expires_at = store_time + token.expires_at().boottime.saturating_since(leased_at.boottime);
-        let plain = StoredToken::encode(token, &boot_id).to_vec();
+        let expires_at = store_time + entry.ends_at().boottime.saturating_since(leased_at.boottime);
+        let plain = entry.encode(&boot_id).to_vec();
         let found = session.found.clone();
-        session.writes = is_new.then_some(number);
-        self.send_operation(process, thread, StoreOperation::Write { plain, number, expires_at, found });
+        session.writes = new_number;
+        self.send_operation(process, thread, StoreOperation::Write { plain, number, failure_until, expires_at, found });
     }
 
     /// A lock on a file is released at once; Redis is asked, and its reply awaited. Nobody asks it for a lease that is
@@ -120,9 +146,10 @@ impl Fleet {
         let now = self.timestamp(process);
         let kind = self.store.kind;
         let boot_id = self.machines[self.processes[process].machine].boot_id.clone();
-        let thread_of = self.processes[process].threads.iter_mut().find(|other| other.id == thread);
-        let session = thread_of.and_then(|thread| thread.session.as_mut());
-        let Some(session) = session.filter(|session| session.operation.0 == number) else { return };
+        let mut threads = self.processes[process].threads.iter_mut();
+        let Some(thread_of) = threads.find(|other| other.id == thread) else { return };
+        let FetchThread { session, lease_checker, .. } = thread_of;
+        let Some(session) = session.as_mut().filter(|session| session.operation.0 == number) else { return };
         // Nobody waits again for a store that does not reply in time: the lease is left to expire.
         session.leased.take_if(|_| is_late);
         session.writes = None;
@@ -139,6 +166,13 @@ impl Fleet {
                     session.leased = Some((now, store_time));
                 }
                 return self.lease_observed(process, thread, lease);
+            }
+            StoreReply::Extended(is_held) => {
+                session.leased.take_if(|_| !is_held);
+                if !is_held {
+                    lease_checker.begins();
+                }
+                Event::LeaseExtended(is_held)
             }
             StoreReply::Removed => Event::Removed,
             StoreReply::Written(true) => {
@@ -168,13 +202,11 @@ impl Fleet {
 impl Session {
     fn open_entry(&mut self, entry: Option<(Vec<u8>, Option<Duration>)>, boot_id: &str) -> StoredEntry {
         self.found.clear();
-        let Some((plain, left)) = entry else { return StoredEntry::Empty };
+        let Some((plain, left)) = entry else { return StoredEntry::default() };
         let asked_at = self.operation.1;
-        let stored = StoredToken::decode(&plain);
+        let entry = StoredEntry::decode(&plain, left.map(|left| asked_at + left), Some(boot_id), asked_at);
         self.found = plain;
-        let Some(stored) = stored else { return StoredEntry::Damaged(store_error()) };
-        let token = stored.into_token(left.map(|left| asked_at + left), Some(boot_id), asked_at);
-        token.map_or(StoredEntry::Empty, StoredEntry::Token)
+        entry.unwrap_or_else(|| StoredEntry { problem: Some(store_error()), ..StoredEntry::default() })
     }
 }
 

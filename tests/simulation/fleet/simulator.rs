@@ -36,6 +36,7 @@ pub(super) enum FleetEvent {
     ReplyArrives { thread: u64, number: u64, reply: StoreReply },
     OperationTimesOut { thread: u64, number: u64 },
     ResponseArrives { thread: u64, response: EndpointResponse },
+    Heartbeat { thread: u64 },
     // Events of no single process.
     Phase { left: u32 },
     Fault(FleetFault),
@@ -74,6 +75,11 @@ pub(super) struct Fleet {
     pub(super) requests_sent: u64,
     /// When each request gets its response, in the order in which they were sent.
     pub(super) responses_at: Vec<Duration>,
+    pub(super) sent_at: Vec<Duration>,
+    /// When the last request ends that takes long.
+    pub(super) slow_until: Duration,
+    /// Since when the endpoint refuses every request, and soon.
+    pub(super) refuses_since: Option<Duration>,
     /// Until then nobody else is stopped.
     pub(super) stopped_until: Duration,
     numbers: u64,
@@ -108,6 +114,9 @@ impl Fleet {
             requests: Vec::new(),
             requests_sent: 0,
             responses_at: Vec::new(),
+            sent_at: Vec::new(),
+            slow_until: Duration::ZERO,
+            refuses_since: None,
             stopped_until: Duration::ZERO,
             numbers: 0,
             events: EventQueue::new(),
@@ -180,6 +189,7 @@ impl Fleet {
                 self.reply(process, thread, number, StoreReply::Failed, true)
             }
             FleetEvent::ResponseArrives { thread, response } => self.response_arrives(process, thread, response),
+            FleetEvent::Heartbeat { thread } => self.heartbeat(process, thread),
             FleetEvent::Phase { left } => self.begin_phase(left),
             FleetEvent::Fault(fault) => self.inject(fault),
             FleetEvent::AllWell => self.all_well(),
@@ -204,7 +214,12 @@ impl Fleet {
 
     pub(super) fn all_well(&mut self) {
         self.store.health = StoreHealth::Healthy;
-        self.endpoint.mode = Some(EndpointMode::Healthy);
+        self.set_mode(EndpointMode::Healthy);
+    }
+
+    pub(super) fn set_mode(&mut self, mode: EndpointMode) {
+        self.endpoint.mode = Some(mode);
+        self.refuses_since = mode.refuses_quickly().then(|| self.refuses_since.unwrap_or(self.now));
     }
 
     /// The time of this process.

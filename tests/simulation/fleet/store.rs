@@ -26,9 +26,24 @@ pub(super) enum StoreHealth {
 #[derive(Clone, Debug)]
 pub(super) enum StoreOperation {
     Read,
-    AcquireLease { duration: Duration },
-    Remove { plain: Vec<u8> },
-    Write { plain: Vec<u8>, number: u64, expires_at: Duration, found: Vec<u8> },
+    AcquireLease {
+        duration: Duration,
+    },
+    ExtendLease {
+        duration: Duration,
+    },
+    Remove {
+        plain: Vec<u8>,
+    },
+    Write {
+        plain: Vec<u8>,
+        /// Of its token.
+        number: Option<u64>,
+        /// When its failure no longer forbids a request.
+        failure_until: Option<Duration>,
+        expires_at: Duration,
+        found: Vec<u8>,
+    },
     ReleaseLease,
 }
 
@@ -38,6 +53,8 @@ pub(super) enum StoreReply {
     Entry(Option<(Vec<u8>, Option<Duration>)>),
     /// The holder of the lease, and the store's time.
     Lease(Lease, Duration),
+    /// `false`: the lease is lost.
+    Extended(bool),
     Removed,
     /// `false`: the lease is lost, and another token is there.
     Written(bool),
@@ -48,7 +65,8 @@ pub(super) enum StoreReply {
 #[derive(Clone)]
 pub(super) struct StoredEntry {
     plain: Vec<u8>,
-    pub(super) number: u64,
+    pub(super) number: Option<u64>,
+    pub(super) failure_until: Option<Duration>,
     pub(super) since: Duration,
     expires_at: Duration,
 }
@@ -63,6 +81,8 @@ struct HeldLease {
 pub(super) struct SimulatedStore {
     pub(super) kind: StoreKind,
     pub(super) health: StoreHealth,
+    /// Not in a directory that machines share: none knows the clock of another.
+    pub(super) lease_expires: bool,
     /// By how much its clock is ahead of all others.
     ahead: Duration,
     entry: Option<StoredEntry>,
@@ -78,6 +98,7 @@ impl SimulatedStore {
         Self {
             kind,
             health: StoreHealth::Healthy,
+            lease_expires: true,
             ahead: Duration::ZERO,
             entry: None,
             lease: None,
@@ -101,18 +122,24 @@ impl SimulatedStore {
             }
             StoreOperation::AcquireLease { .. } if !may_write => StoreReply::Failed,
             StoreOperation::AcquireLease { duration } => {
-                let expires_at = if self.kind == StoreKind::Redis { time + *duration } else { Duration::MAX };
+                let expires_at = self.lease_end(time, *duration);
                 let lease = HeldLease { owner, since: now, expires_at };
                 let HeldLease { owner: holder, .. } = *self.lease.get_or_insert(lease);
                 let lease = if holder == owner { Lease::Held } else { Lease::HeldByOther(holder) };
                 StoreReply::Lease(lease, whole_milliseconds(time))
+            }
+            StoreOperation::ExtendLease { .. } if !may_write => StoreReply::Failed,
+            StoreOperation::ExtendLease { duration } => {
+                let expires_at = self.lease_end(time, *duration);
+                let held = self.lease.as_mut().filter(|lease| lease.owner == owner);
+                StoreReply::Extended(held.map(|lease| lease.expires_at = expires_at).is_some())
             }
             StoreOperation::Remove { plain } => {
                 self.entry.take_if(|entry| entry.plain == *plain);
                 StoreReply::Removed
             }
             StoreOperation::Write { .. } if !may_write => StoreReply::Failed,
-            StoreOperation::Write { plain, number, expires_at, found } => {
+            StoreOperation::Write { plain, number, failure_until, expires_at, found } => {
                 let is_held = self.is_held_by(owner);
                 let is_other = |entry: &StoredEntry| entry.plain != *plain && entry.plain != *found;
                 if !is_held && self.entry.as_ref().is_some_and(is_other) {
@@ -120,7 +147,8 @@ impl SimulatedStore {
                 }
                 let expires_at = if self.kind == StoreKind::Redis { *expires_at } else { Duration::MAX };
                 if expires_at > time {
-                    self.entry = Some(StoredEntry { plain: plain.clone(), number: *number, since: now, expires_at });
+                    let (plain, number, failure_until) = (plain.clone(), *number, *failure_until);
+                    self.entry = Some(StoredEntry { plain, number, failure_until, since: now, expires_at });
                 }
                 if is_held && self.kind == StoreKind::Redis {
                     self.lease = None;
@@ -132,6 +160,10 @@ impl SimulatedStore {
                 StoreReply::LeaseReleased
             }
         }
+    }
+
+    fn lease_end(&self, time: Duration, duration: Duration) -> Duration {
+        if self.lease_expires { time + duration } else { Duration::MAX }
     }
 
     fn expire(&mut self, now: Duration) {

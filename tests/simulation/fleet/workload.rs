@@ -79,6 +79,7 @@ impl Fleet {
             let process = SimulatedProcess::new(machine, 0, fleet.new_state(0), fleet.now);
             fleet.processes.push(process);
         }
+        fleet.store.lease_expires = fleet.store.kind == StoreKind::Redis || fleet.machines.len() == 1;
         fleet.schedule(Duration::ZERO, FleetEvent::Phase { left: PHASES });
         fleet
     }
@@ -181,7 +182,7 @@ impl Fleet {
                 self.machines[machine].wall_ahead = self.wall_ahead();
                 self.machines[machine].wall_set_at = self.now;
             }
-            FleetFault::Mode(mode) => self.endpoint.mode = Some(mode),
+            FleetFault::Mode(mode) => self.set_mode(mode),
             FleetFault::Revoke => self.endpoint.revoke_all(),
         }
     }

@@ -9,8 +9,9 @@ mod serving;
 mod shared_store;
 
 use super::*;
-use crate::error::Status;
+use crate::error::{Failure, Status};
 use crate::secret::Secret;
+use crate::stored_entry::{SharedFailure, StoredEntry};
 
 const EVEN: Jitter = Jitter(u32::MAX / 2);
 
@@ -23,6 +24,8 @@ const WAITS: (Outcome, bool) = (Outcome::Waits, false);
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Served,
+    /// Served once the store was read.
+    Confirms,
     Waits,
     Fails(Error),
 }
@@ -71,6 +74,7 @@ impl TestCache {
     fn outcome(&mut self) -> Outcome {
         match self.state.poll(self.now) {
             Poll::Serve(_) => Outcome::Served,
+            Poll::Confirm { .. } => Outcome::Confirms,
             Poll::Wait { .. } => Outcome::Waits,
             Poll::Fail(error) => Outcome::Fails(error),
             Poll::StartFetch => panic!("a fetch has just begun, or none was wanted"),
@@ -89,7 +93,7 @@ impl TestCache {
     #[track_caller]
     fn succeed_sent_at(&mut self, value: &str, ttl: f64, sent_at: Timestamp) {
         let token = token(value, ttl, sent_at);
-        assert_eq!(self.state.request_succeeded(token, self.now, EVEN), AfterRequest::End);
+        self.state.request_succeeded(token, self.now, EVEN);
     }
 
     /// For how long a caller waits before it polls again.
@@ -98,19 +102,29 @@ impl TestCache {
         until.saturating_since(self.now.boottime).as_secs_f64()
     }
 
-    fn fail(&mut self, status: Status) -> AfterRequest {
-        self.state.request_failed(failure(status), self.now, EVEN)
+    /// The request fails. When the fetch retries, unless it ends.
+    fn fail(&mut self, status: Status) -> Option<Instant> {
+        self.fail_with(failure(status))
     }
 
     /// The endpoint asks for a pause.
-    fn fail_with_retry_after(&mut self, time: f64) -> AfterRequest {
-        let failure = Failure { retry_after: Some(seconds(time)), ..failure(Status::Unavailable) };
-        self.state.request_failed(failure, self.now, EVEN)
+    fn fail_with_retry_after(&mut self, time: f64) -> Option<Instant> {
+        self.fail_with(Failure { retry_after: Some(seconds(time)), ..failure(Status::Unavailable) })
+    }
+
+    fn fail_with(&mut self, failure: Failure) -> Option<Instant> {
+        match self.state.request_failed(failure, self.now, EVEN) {
+            AfterFailure::RetryAt(at) => Some(at),
+            AfterFailure::End(backoff) => {
+                self.state.fetch_failed(backoff, self.now, EVEN);
+                None
+            }
+        }
     }
 
     /// All requests of a fetch fail, each at once.
     fn fail_fetch(&mut self) {
-        while let AfterRequest::RetryAt(at) = self.fail(Status::Unavailable) {
+        while let Some(at) = self.fail(Status::Unavailable) {
             self.pass(at.saturating_since(self.now.boottime).as_secs_f64());
             assert!(self.begin_request());
         }
@@ -119,11 +133,15 @@ impl TestCache {
     /// The store has a token of another process, which is this old.
     fn read(&mut self, value: &str, ttl: f64, age: f64) -> Verdict {
         let stored = token(value, ttl, self.now - seconds(age));
-        self.state.store_read(Some(stored), self.now, EVEN)
+        self.read_entry(StoredEntry { token: Some(stored), ..StoredEntry::default() })
     }
 
     fn read_empty(&mut self) -> Verdict {
-        self.state.store_read(None, self.now, EVEN)
+        self.read_entry(StoredEntry::default())
+    }
+
+    fn read_entry(&mut self, entry: StoredEntry) -> Verdict {
+        self.state.store_read(&entry, self.now, EVEN)
     }
 
     fn abandon(&mut self) -> bool {

@@ -81,7 +81,7 @@ fn sends_no_request_in_a_read_only_fetch_and_keeps_the_backoff_however_it_ends()
         match end {
             0 => assert!(!cache.begin_request(), "the store failed"),
             1 => cache.state.fetch_did_not_start(Error::new(Status::Internal, "no"), cache.now, EVEN),
-            _ => assert_eq!(cache.fail(Status::Internal), AfterRequest::End, "it panicked"),
+            _ => cache.state.fetch_panicked(Error::new(Status::Internal, "no"), cache.now, EVEN),
         }
         assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.status() == Status::Unavailable));
         cache.pass(55.0);
@@ -109,7 +109,7 @@ fn stays_in_backoff_when_it_adopts_a_token() {
     cache.pass(1.0);
     assert_eq!(cache.get(), BEGINS);
     assert_eq!(cache.stats().last_error, None, "the backoff has ended");
-    assert!(matches!(cache.fail(Status::Unavailable), AfterRequest::RetryAt(_)), "nor is it the second in a row");
+    assert!(cache.fail(Status::Unavailable).is_some(), "nor is it the second in a row");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn serves_a_rejected_token_again_when_a_read_hangs() {
     cache.get();
     cache.succeed("a", 6_000.0);
     cache.pass(5_400.0);
-    assert_eq!(cache.get(), REFRESHES);
+    assert!(cache.begin() && cache.begin_request());
     cache.fail_with_retry_after(60.0);
     cache.pass(59.0);
     assert!(cache.begin());
@@ -236,16 +236,128 @@ fn reads_the_store_at_once_while_callers_wait_until_a_request_may_be_sent() {
 }
 
 #[test]
-fn reports_a_store_failure_until_the_next_fetch() {
-    let mut cache = TestCache::new();
-    cache.get();
-    cache.state.store_failed(Error::new(Status::Unavailable, "the disk is full"));
-    cache.succeed("a", 600.0);
+fn confirms_a_due_token_for_a_moment() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 600.0, 0.0), Verdict::FetchEnded);
     assert_eq!(cache.get(), SERVED);
-    let reported = |cache: &mut TestCache| cache.stats().last_error.map(|error| error.message().to_owned());
-    assert_eq!(reported(&mut cache).as_deref(), Some("the disk is full"));
+    let refresh_at = cache.state.published().and_then(|published| published.confirm_at).expect("it has a store");
+    cache.pass(refresh_at.saturating_since(cache.now.boottime).as_secs_f64());
+    let before = cache.state.awaited();
+    assert!(cache.begin());
+    assert_eq!(cache.outcome(), Outcome::Confirms);
+    let confirming = cache.state.awaited();
+    let published = cache.state.published().expect("a caller who cannot wait gets it");
+    assert!(published.confirm_at.is_some_and(|at| at < cache.now.boottime), "nobody gets it without a poll");
+    assert_eq!(cache.read("a", 600.0, 600.0), Verdict::Useless);
+    assert!(cache.state.awaited().wakes_since(&confirming), "the store was read");
+    assert_eq!(cache.outcome(), Outcome::Served);
+    assert_eq!(cache.state.published().and_then(|published| published.confirm_at), None);
+    assert_eq!(cache.state.awaited().generation, before.generation);
+}
+
+#[test]
+fn serves_a_due_token_soon_if_the_store_hangs_and_at_once_after_it_has_failed() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    assert_eq!(cache.read("a", 600.0, 0.0), Verdict::FetchEnded);
     cache.pass(520.0);
-    assert_eq!(cache.get(), REFRESHES);
-    cache.succeed("b", 600.0);
-    assert_eq!(reported(&mut cache), None);
+    assert!(cache.begin());
+    cache.pass(0.099);
+    assert_eq!(cache.outcome(), Outcome::Confirms);
+    cache.pass(0.001);
+    assert_eq!(cache.outcome(), Outcome::Served);
+
+    cache.state.store_failed(StoreStep::Read, Error::new(Status::Unavailable, "it hangs"));
+    assert!(cache.begin_request());
+    assert_eq!(cache.fail(Status::Unauthenticated), None);
+    assert_eq!(cache.state.published().and_then(|published| published.confirm_at), None);
+    cache.pass(5.0);
+    assert!(cache.begin());
+    assert_eq!(cache.outcome(), Outcome::Served);
+}
+
+#[test]
+fn finds_a_shared_token_due_at_the_same_moment_in_each_process() {
+    let refresh_at = |jitter: u32, value: &str| {
+        let mut cache = TestCache::sharing();
+        assert!(cache.begin());
+        let token = Some(token(value, 600.0, cache.now));
+        let entry = StoredEntry { token, ..StoredEntry::default() };
+        assert_eq!(cache.state.store_read(&entry, cache.now, Jitter(jitter)), Verdict::FetchEnded);
+        cache.state.next_check_at()
+    };
+    assert_eq!(refresh_at(0, "a"), refresh_at(u32::MAX, "a"));
+    assert_ne!(refresh_at(0, "a"), refresh_at(0, "b"), "fleets are spread");
+}
+
+/// A failure of another process. The next request may be sent after this time.
+fn shared_failure(cache: &TestCache, failures: u32, wait: f64) -> StoredEntry {
+    let error = Error::new(Status::Unavailable, "no").with_http_status(503);
+    let failure = SharedFailure { error, failures, next_attempt_at: cache.now + seconds(wait) };
+    StoredEntry { failure: Some(failure), ..StoredEntry::default() }
+}
+
+#[test]
+fn adopts_a_failure_that_forbids_a_request_for_longer_than_its_own() {
+    let mut cache = in_backoff(None);
+    cache.pass(5.0);
+    assert!(cache.begin());
+    let shorter = shared_failure(&cache, 9, 54.0);
+    assert_eq!(cache.read_entry(shorter), Verdict::FetchEnded);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(55.0))));
+    cache.pass(5.0);
+    assert!(cache.begin());
+    let longer = shared_failure(&cache, 9, 60.0);
+    assert_eq!(cache.read_entry(longer), Verdict::FetchEnded);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(60.0))));
+}
+
+#[test]
+fn a_shared_failure_ends_with_either_clock_and_within_an_hour() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    let entry = shared_failure(&cache, 1, 100_000.0);
+    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(3_600.0))));
+
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    let mut entry = shared_failure(&cache, 1, 60.0);
+    entry.failure.as_mut().expect("it has one").next_attempt_at.realtime = cache.now.realtime;
+    assert_eq!(cache.read_entry(entry), Verdict::Useless, "the wall clock says that it is over");
+    assert!(cache.begin_request());
+    assert_eq!(cache.fail(Status::Unavailable), None, "no retry: it is the second failure in a row");
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
+}
+
+#[test]
+fn prefers_a_better_token_to_a_failure() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    let mut entry = shared_failure(&cache, 1, 60.0);
+    entry.token = Some(token("a", 600.0, cache.now));
+    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
+    assert_eq!(cache.get(), SERVED);
+    assert_eq!(cache.stats().last_error, None);
+}
+
+#[test]
+fn reports_a_store_failure_until_the_same_step_works() {
+    for step in [StoreStep::Read, StoreStep::Lease, StoreStep::Write] {
+        let mut cache = TestCache::new();
+        cache.get();
+        cache.state.store_failed(step, Error::new(Status::Unavailable, "the disk is full"));
+        cache.succeed("a", 600.0);
+        cache.pass(520.0);
+        assert_eq!(cache.get(), REFRESHES);
+        for other in [StoreStep::Read, StoreStep::Lease, StoreStep::Write] {
+            if other != step {
+                cache.state.store_worked(other);
+            }
+        }
+        assert!(cache.stats().last_error.is_some());
+        cache.state.store_worked(step);
+        assert_eq!(cache.stats().last_error, None);
+    }
 }

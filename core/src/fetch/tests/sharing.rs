@@ -1,0 +1,109 @@
+//! What a fetch shares with other processes through the store, and its lease.
+
+use super::*;
+use crate::stored_entry::SharedFailure;
+
+#[test]
+fn shares_what_the_endpoint_answered_and_keeps_the_stored_token() {
+    let mut driver = Driver::with_token("a");
+    driver.pass(520);
+    driver.begin();
+    driver.run(Event::Started, ReadStore);
+    let token = Token { sent_at: driver.now - Duration::from_secs(520), ..driver.token("a") };
+    driver.run(Event::StoreRead(entry_of(token.clone())), AcquireLease);
+    driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+    driver.run(Event::StoreRead(entry_of(token)), Send);
+    driver.run(refused(Status::Unauthenticated, 401), Did::Write("a Unauthenticated 1".to_owned()));
+    assert!(matches!(driver.state.poll(driver.now), Poll::Serve(_)), "the token is still valid");
+    driver.run(Event::Written, Release);
+    driver.run(Event::Released, Did::Done);
+    assert!(driver.state.stats(driver.now).last_error.is_some_and(|error| error.http_status() == Some(401)));
+}
+
+#[test]
+fn shares_no_failure_of_its_own_network() {
+    let mut driver = Driver::with_store();
+    driver.send_with_lease();
+    driver.pass(5);
+    driver.run(failed(Status::Unavailable), Release);
+    driver.run(Event::Released, Did::Done);
+    assert_eq!(driver.last_error().as_deref(), Some("it failed"));
+}
+
+#[test]
+fn keeps_the_lease_for_a_retry_after_an_answer() {
+    let mut driver = Driver::with_store();
+    driver.send_with_lease();
+    assert!(matches!(driver.step(refused(Status::Unavailable, 503)), Did::SleepUntil(_)));
+    driver.run(Event::Woke, Send);
+    driver.run(response("a"), Did::Write("a".to_owned()));
+}
+
+#[test]
+fn ends_the_retries_soon_with_a_store() {
+    let mut driver = Driver::with_store();
+    driver.send_with_lease();
+    driver.pass(1);
+    driver.run(refused(Status::Unavailable, 503), Did::Write(" Unavailable 1".to_owned()));
+}
+
+#[test]
+fn extends_a_lease_that_is_not_new_before_it_sends() {
+    let mut driver = Driver::with_store();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
+    driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+    driver.pass(1);
+    driver.run(Event::StoreRead(StoredEntry::default()), ExtendLease);
+    driver.run(Event::LeaseExtended(true), Send);
+}
+
+#[test]
+fn sends_nothing_with_a_lost_lease_and_acquires_it_again() {
+    let mut driver = Driver::with_store();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
+    driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+    driver.pass(4);
+    driver.run(Event::StoreRead(StoredEntry::default()), ExtendLease);
+    driver.run(Event::LeaseExtended(false), ReadStore);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
+}
+
+#[test]
+fn adopts_the_failure_of_another_process_without_a_request() {
+    let mut driver = Driver::with_store();
+    driver.run(Event::Started, ReadStore);
+    let error = Error::new(Status::Unauthenticated, "refused there").with_http_status(401);
+    let next_attempt_at = driver.now + Duration::from_secs(20);
+    let failure = SharedFailure { error, failures: 3, next_attempt_at };
+    let entry = StoredEntry { failure: Some(failure), ..StoredEntry::default() };
+    driver.run(Event::StoreRead(entry.clone()), Release);
+    driver.run(Event::Released, Did::Done);
+    let Poll::Fail(error) = driver.state.poll(driver.now) else { panic!("callers hear it") };
+    assert_eq!((error.http_status(), error.retry_after()), (Some(401), Some(Duration::from_secs(20))));
+
+    driver.pass(20);
+    driver.begin();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreRead(entry.clone()), AcquireLease);
+    driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+    driver.run(Event::StoreRead(entry), Send);
+    driver.run(refused(Status::Unavailable, 503), Did::Write(" Unavailable 4".to_owned()));
+}
+
+#[test]
+fn reports_a_failure_of_the_store_until_the_same_step_works() {
+    let mut driver = Driver::with_store();
+    driver.send_with_lease();
+    driver.run(response("a"), Did::Write("a".to_owned()));
+    driver.run(Event::StoreFailed(error("the disk is full")), Release);
+    driver.run(Event::Released, Did::Done);
+    driver.pass(520);
+    driver.begin();
+    driver.send_with_lease();
+    assert_eq!(driver.last_error().as_deref(), Some("the disk is full"), "it was only read");
+    driver.run(response("b"), Did::Write("b".to_owned()));
+    driver.run(Event::Written, Release);
+    assert_eq!(driver.last_error(), None);
+}
