@@ -13,7 +13,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use crate::backoff::Backoff;
+use crate::backoff::FailedFetch;
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;
 use crate::lease::{Decision, Lease, LeaseAcquirer};
@@ -113,7 +113,7 @@ enum AfterRelease {
 }
 
 /// The end of a fetch whose request was not in vain: all its callers get this.
-type Outcome = Result<Token, Backoff>;
+type Outcome = Result<Token, FailedFetch>;
 
 /// The arguments of a step besides the event.
 struct Context<'s> {
@@ -284,15 +284,15 @@ impl Fetch {
                 match state.request_failed(failure, *now, *jitter) {
                     AfterFailure::RetryAt(at) if is_answer => return self.sleep_until(at),
                     AfterFailure::RetryAt(at) => return self.release(AfterRelease::RetryAt(at), context),
-                    AfterFailure::End(backoff) => Err(backoff),
+                    AfterFailure::End(failed) => Err(failed),
                 }
             }
         };
         let entry = match &outcome {
             Ok(token) => StoredEntry { token: Some(token.clone()), ..StoredEntry::default() },
-            Err(backoff) => {
+            Err(failed) => {
                 let token = self.stored.take().filter(|token| !token.is_stale(*now));
-                StoredEntry { token, failure: backoff.shared(*now), problem: None }
+                StoredEntry { token, failure: failed.shared(*now), problem: None }
             }
         };
         // What one process's own network did to it does not concern the others.
@@ -326,7 +326,7 @@ impl Fetch {
             AfterRelease::Send => return self.send(context),
             AfterRelease::RetryAt(at) => return self.sleep_until(at),
             AfterRelease::Complete(Ok(token)) => state.request_succeeded(token, *now, *jitter),
-            AfterRelease::Complete(Err(backoff)) => state.fetch_failed(backoff, *now, *jitter),
+            AfterRelease::Complete(Err(failed)) => state.fetch_failed(failed, *now, *jitter),
             AfterRelease::End => {}
         }
         Action::Done

@@ -70,8 +70,8 @@ const REJECTION_ROW_END: Duration = Duration::from_secs(30 * 60);
 const ADOPTION_MARGIN_MAX: Duration = Duration::from_secs(1);
 const ADOPTION_MARGIN_DIVISOR: u32 = 10;
 
-/// How long callers of a process wait for its first read of the store when their token is due: most stores are read in
-/// less, and nobody waits long for one that hangs.
+/// How long callers of a process wait for the token of another one when theirs is due: most stores are read in less,
+/// many endpoints answer in less, and nobody waits long.
 pub(crate) const CONFIRM_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// How long the store knows how often requests have failed, after the next one may be sent.

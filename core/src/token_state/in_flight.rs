@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use core::time::Duration;
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, FailedFetch};
 use crate::error::{Error, Failure, Status};
 use crate::jitter::Jitter;
 use crate::policy;
@@ -30,8 +30,8 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) enum AfterFailure {
     RetryAt(Instant),
-    /// The fetch is to end, with this backoff.
-    End(Backoff),
+    /// The fetch is to end with this.
+    End(FailedFetch),
 }
 
 /// What a fetch does with the store. A failure is reported until the same step works again.
@@ -50,7 +50,7 @@ pub(super) struct FetchInFlight {
     /// It reads the store, and no request follows.
     pub(super) reads_only: bool,
     requests: u32,
-    /// Until when callers wait for the first read of the store; `None`: they do not.
+    /// Until when callers wait for another process's token; `None`: they do not.
     pub(super) confirm_until: Option<Instant>,
     /// The failed fetches in a row that the store knows of.
     stored_failures: u32,
@@ -118,7 +118,6 @@ impl TokenState {
             return Verdict::FetchEnded;
         }
         if let Some(fetch) = &mut self.fetch {
-            fetch.confirm_until = None;
             fetch.stored_failures = entry.failure.as_ref().map_or(0, |failure| failure.failures);
         }
         if reads_only { Verdict::FetchEnded } else { verdict }
@@ -169,6 +168,7 @@ impl TokenState {
         // The lease may have come late: callers wait again, for the request now.
         fetch.overdue_at = now.boottime + request_timeout + policy::OVERDUE_GRACE;
         fetch.is_overdue = false;
+        fetch.confirm_until = None;
         self.counts.requests += 1;
         true
     }
@@ -206,7 +206,7 @@ impl TokenState {
         self.advance(now);
         self.count_failure(now);
         let Some(pause) = self.pause_before_retry(&failure, now, jitter) else {
-            return AfterFailure::End(self.backoff_after(failure, now, jitter));
+            return AfterFailure::End(self.failed_fetch(failure, now, jitter));
         };
         let lease_wait_max = self.settings.lease_wait_max;
         if let Some(fetch) = &mut self.fetch {
@@ -217,9 +217,9 @@ impl TokenState {
     }
 
     /// Ends the fetch without a token.
-    pub(crate) fn fetch_failed(&mut self, backoff: Backoff, now: Timestamp, jitter: Jitter) {
+    pub(crate) fn fetch_failed(&mut self, failed: FailedFetch, now: Timestamp, jitter: Jitter) {
         if self.fetch.take().is_some() {
-            self.back_off(backoff, now, jitter);
+            self.back_off(Backoff::new(failed, now.boottime), now, jitter);
         }
     }
 
@@ -236,8 +236,8 @@ impl TokenState {
         // A read of the store that hangs is not a failure of the endpoint: a backoff stays as it is.
         if !fetch.reads_only || self.backoff.is_none() {
             let failure = Error::new(Status::Unavailable, message).into();
-            let backoff = Backoff::after(self.failures_before(), failure, now.boottime, Jitter::MAX);
-            self.back_off(backoff, now, Jitter::MAX);
+            let failed = FailedFetch::after(self.failures_before(), failure, Jitter::MAX);
+            self.back_off(Backoff::new(failed, now.boottime), now, Jitter::MAX);
         } else if let Some(current) = &mut self.current {
             current.withdrawn = false;
         }
@@ -248,20 +248,20 @@ impl TokenState {
         if self.end_read_only_fetch(now, jitter) {
             self.store_failure = Some((StoreStep::Read, failure.error));
         } else {
-            let backoff = self.backoff_after(failure, now, jitter);
-            self.fetch_failed(backoff, now, jitter);
+            let failed = self.failed_fetch(failure, now, jitter);
+            self.fetch_failed(failed, now, jitter);
         }
     }
 
     /// The failure of an overdue fetch was counted when it became overdue.
-    fn backoff_after(&self, failure: Failure, now: Timestamp, jitter: Jitter) -> Backoff {
+    fn failed_fetch(&self, failure: Failure, now: Timestamp, jitter: Jitter) -> FailedFetch {
         match &self.backoff {
-            Some(backoff) if self.is_overdue() => {
+            Some(Backoff { error, failures, next_attempt_at, .. }) if self.is_overdue() => {
                 let asked = failure.retry_after.unwrap_or_default().min(policy::RETRY_AFTER_MAX);
-                let next_attempt_at = backoff.next_attempt_at.max(now.boottime + asked);
-                Backoff { next_attempt_at, ..backoff.clone() }
+                let pause = next_attempt_at.saturating_since(now.boottime).max(asked);
+                FailedFetch { error: error.clone(), failures: *failures, pause }
             }
-            _ => Backoff::after(self.failures_before(), failure, now.boottime, jitter),
+            _ => FailedFetch::after(self.failures_before(), failure, jitter),
         }
     }
 

@@ -36,8 +36,8 @@ pub struct Settings {
 pub enum Poll<'s> {
     /// This token.
     Serve(Published<'s>),
-    /// This token, but another process may just have replaced it: wait until this point in time, or until the fetch in
-    /// flight has read the store, then poll again. At once for a caller who cannot wait.
+    /// This token, but another process may just have replaced it, or be about to: wait until this point in time, or
+    /// until the fetch in flight has found that out, then poll again. At once for a caller who cannot wait.
     Confirm {
         /// The token.
         token: Published<'s>,
@@ -246,8 +246,8 @@ impl TokenState {
         Some(Published { token: &current.token, generation: current.generation, next_check_at, confirm_at })
     }
 
-    /// Whether callers wait for the store, for a moment, before they get this token although it is due. Where the
-    /// endpoint ends the old token with each new one, another process may have replaced it.
+    /// Whether callers wait for a moment before they get this token when it is due: where the endpoint ends the old
+    /// token with each new one, the token of another process may have ended it.
     fn confirms(&self, current: &CurrentToken) -> bool {
         let cannot_read = matches!(self.store_failure, Some((StoreStep::Read, _)));
         self.shares_store() && !cannot_read && !current.rejected

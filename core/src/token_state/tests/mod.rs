@@ -115,8 +115,8 @@ impl TestCache {
     fn fail_with(&mut self, failure: Failure) -> Option<Instant> {
         match self.state.request_failed(failure, self.now, EVEN) {
             AfterFailure::RetryAt(at) => Some(at),
-            AfterFailure::End(backoff) => {
-                self.state.fetch_failed(backoff, self.now, EVEN);
+            AfterFailure::End(failed) => {
+                self.state.fetch_failed(failed, self.now, EVEN);
                 None
             }
         }

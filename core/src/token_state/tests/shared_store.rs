@@ -250,7 +250,9 @@ fn confirms_a_due_token_for_a_moment() {
     let published = cache.state.published().expect("a caller who cannot wait gets it");
     assert!(published.confirm_at.is_some_and(|at| at < cache.now.boottime), "nobody gets it without a poll");
     assert_eq!(cache.read("a", 600.0, 600.0), Verdict::Useless);
-    assert!(cache.state.awaited().wakes_since(&confirming), "the store was read");
+    assert_eq!(cache.outcome(), Outcome::Confirms, "the lease may be another's, and its token be here soon");
+    assert!(cache.begin_request());
+    assert!(cache.state.awaited().wakes_since(&confirming), "this process has the lease");
     assert_eq!(cache.outcome(), Outcome::Served);
     assert_eq!(cache.state.published().and_then(|published| published.confirm_at), None);
     assert_eq!(cache.state.awaited().generation, before.generation);
