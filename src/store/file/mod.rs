@@ -1,10 +1,12 @@
 //! A directory on this machine: a file with the token, replaced as a whole, and a file that the lease holder locks.
 #![allow(unsafe_code)]
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+mod lease;
+mod lock;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use bankhub_core::{Error, Lease, Timestamp};
 use super::sealed::random;
 use super::{Backend, BackendSession, SealedEntry, failed, invalid};
 use crate::runtime::descriptor::open_file;
-use crate::runtime::fork::{ForkLock, held_by_forks};
+use lease::Observation;
+use lock::FileLock;
 
 /// More than the largest sealed token.
 const BYTES_MAX: u64 = 16 * 1024;
@@ -39,27 +42,12 @@ pub(super) struct FileStore {
 struct FileSession {
     store: Arc<FileStore>,
     found: Vec<u8>,
-    lease: Option<File>,
-}
-
-/// The locks that fetches of this process hold. A lock lasts until all descriptors of its file are closed, so a forked
-/// child closes those that it inherited.
-static LEASES: ForkLock<Vec<RawFd>> = ForkLock::new(Vec::new());
-
-// Without the lock the child must not wait for it: it ends, or calls `exec`.
-held_by_forks!(LEASES, |was_held| {
-    if was_held {
-        close_all();
-    }
-});
-
-fn close_all() {
-    LEASES.with(|leases| {
-        for lease in leases.drain(..) {
-            // SAFETY: a descriptor of the parent's fetch thread. Neither that thread nor its File exists in the child.
-            unsafe { libc::close(lease) };
-        }
-    });
+    /// Tells this fetch from all others.
+    number: u64,
+    lease: Option<FileLock>,
+    /// The records of the lease that this session has written.
+    records: u64,
+    observation: Option<Observation>,
 }
 
 impl FileStore {
@@ -99,7 +87,7 @@ impl FileStore {
 impl Backend for FileStore {
     fn open_session(self: Arc<Self>) -> Result<Box<dyn BackendSession>, Error> {
         self.prepare_directory()?;
-        Ok(Box::new(FileSession { store: self, found: Vec::new(), lease: None }))
+        Ok(Box::new(FileSession::new(self)?))
     }
 }
 
@@ -116,85 +104,67 @@ impl BackendSession for FileSession {
         Ok(Some(SealedEntry { sealed, ends_at: None }))
     }
 
-    fn acquire_lease(&mut self, _: Duration) -> Result<Lease, Error> {
-        let store = Arc::clone(&self.store);
-        let path = &store.lock;
-        let failed = |error: io::Error| cannot("lock", path, &error);
-        let fork_count = LEASES.fork_count();
-        let mut file = open(path, OpenOptions::new().read(true).write(true).create(true)).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = [0; size_of::<u64>()];
-                // The holder writes it after it has locked the file, so it may be absent.
-                let _ = file.read(&mut holder).map_err(failed)?;
-                return Ok(Lease::HeldByOther(u64::from_ne_bytes(holder)));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let registered = LEASES.with(|leases| {
-            let was_not_forked = LEASES.fork_count() == fork_count;
-            leases.extend(was_not_forked.then_some(file.as_raw_fd()));
-            was_not_forked
-        });
-        if !registered {
-            // A child has inherited the lock, and does not know that it must close it.
-            file.unlock().map_err(failed)?;
-            return Ok(Lease::HeldByOther(0));
-        }
-        // Without it a waiting process cannot tell one holder from the next, and waits for a shorter time.
-        let _ = random::<{ size_of::<u64>() }>().is_ok_and(|holder| file.write_all(&holder).is_ok());
-        self.lease = Some(file);
-        // If the disk is full, nobody must wait for a token that cannot be written.
-        self.reserve_space().map_err(|error| {
-            self.release_lease();
-            cannot("write", &self.store.token, &error)
-        })?;
-        Ok(Lease::Held)
+    fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error> {
+        self.try_acquire(duration)
     }
 
-    fn extend_lease(&mut self, _: Duration) -> Result<bool, Error> {
-        Ok(self.lease.is_some())
+    fn extend_lease(&mut self, duration: Duration) -> Result<bool, Error> {
+        self.try_extend(duration)
     }
 
     fn write(&mut self, sealed: &[u8], _: Timestamp) -> Result<(), Error> {
-        let FileStore { token, new, .. } = &*self.store;
+        let store = Arc::clone(&self.store);
+        let FileStore { token, new, .. } = &*store;
         let replace = || {
             let mut file = open(new, OpenOptions::new().write(true))?;
             file.write_all(sealed)?;
             file.set_len(sealed.len() as u64)?;
             fs::rename(new, token)
         };
-        replace().map_err(|error| cannot("write", token, &error))
+        let failed = |error: io::Error| cannot("write", token, &error);
+        let written = self.as_holder(|_, _| replace().map_err(failed))?;
+        written.ok_or_else(|| failed(io::Error::other("another process has taken over the lease")))
     }
 
     fn remove(&mut self) -> Result<(), Error> {
-        let found = mem::take(&mut self.found);
-        if self.read()?.is_none_or(|entry| entry.sealed != found) {
-            return Ok(());
-        }
-        let token = &self.store.token;
-        fs::remove_file(token).map_err(|error| cannot("remove", token, &error))
+        let removed = self.as_holder(|session, _| {
+            let found = mem::take(&mut session.found);
+            if session.read()?.is_none_or(|entry| entry.sealed != found) {
+                return Ok(());
+            }
+            let token = &session.store.token;
+            fs::remove_file(token).map_err(|error| cannot("remove", token, &error))
+        });
+        removed.map(drop)
     }
 
     fn release_lease(&mut self) {
-        if let Some(file) = self.lease.take() {
-            // Absent if the token was replaced.
-            let _ = fs::remove_file(&self.store.new);
-            // Closing it is not enough: a child may have inherited it, and not have closed it yet.
-            let _ = file.unlock();
-            LEASES.with(|leases| leases.retain(|lease| *lease != file.as_raw_fd()));
-        }
+        // Absent if the token was replaced, and not this session's if it has lost the lease.
+        let _ = self.as_holder(|session, _| {
+            remove_if_there(&session.store.new);
+            Ok(())
+        });
+        self.lease = None;
     }
 }
 
 impl FileSession {
-    fn reserve_space(&self) -> io::Result<()> {
-        let new = &self.store.new;
-        // A process that was killed may have left one.
-        let _ = fs::remove_file(new);
-        open(new, OpenOptions::new().write(true).create_new(true))?.write_all(&RESERVED)
+    fn new(store: Arc<FileStore>) -> Result<Self, Error> {
+        let number = u64::from_ne_bytes(random()?);
+        Ok(Self { store, found: Vec::new(), number, lease: None, records: 0, observation: None })
     }
+}
+
+impl FileStore {
+    fn reserve_space(&self) -> io::Result<()> {
+        // A process that was killed may have left one.
+        remove_if_there(&self.new);
+        open(&self.new, OpenOptions::new().write(true).create_new(true))?.write_all(&RESERVED)
+    }
+}
+
+fn remove_if_there(path: &Path) {
+    let _ = fs::remove_file(path);
 }
 
 /// Opens a file that only this user may use, not through a link, and without waiting for a pipe's other end.
