@@ -16,7 +16,7 @@ from support.certificates import Authority
 from support.driver_process import Cache, Driver, Status, Word
 from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from support.recording_proxy import RecordingProxy
-from support.redis_server import PASSWORD, RedisServer
+from support.redis_server import LEAST_RULES, USER, USER_PASSWORD, RedisServer
 from support.waiting import at_most, wait_until
 
 WITHOUT_MS = 4_000
@@ -80,7 +80,7 @@ def test_entry_holds_no_secret_and_expires_with_the_token(
 
 
 def test_uses_user_password_and_database(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:
-    server.run("ACL", "SETUSER", "app", "on", ">a:p@ss/word", "~bankhub:*", "+@all")
+    server.run("ACL", "SETUSER", "app", "on", ">a:p@ss/word", *LEAST_RULES, "+select")
     check_shared(new_cache, mock_server, f"redis://app:a%3Ap%40ss%2Fword@{server.address}/2")
     assert keys(server) == []
     assert len(keys(server, "-n", 2)) == 1
@@ -120,16 +120,16 @@ def full(server: RedisServer) -> Iterator[None]:
 
 @contextmanager
 def forbidding(server: RedisServer) -> Iterator[None]:
-    server.run("ACL", "SETUSER", "default", "-eval")
+    server.run("ACL", "SETUSER", USER, "-eval")
     yield
-    server.run("ACL", "SETUSER", "default", "+eval")
+    server.run("ACL", "SETUSER", USER, "+eval")
 
 
 @contextmanager
 def with_another_password(server: RedisServer) -> Iterator[None]:
-    server.run("ACL", "SETUSER", "default", "resetpass", ">another")
+    server.run("ACL", "SETUSER", USER, "resetpass", ">another")
     yield
-    server.run("-a", "another", "--no-auth-warning", "ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
+    server.run("ACL", "SETUSER", USER, "resetpass", f">{USER_PASSWORD}")
 
 
 @contextmanager
@@ -297,7 +297,7 @@ def primary(server: RedisServer) -> Iterator[RecordingProxy]:
 
 
 def url_at(primary: RecordingProxy) -> str:
-    return f"redis://:{PASSWORD}@127.0.0.1:{primary.port}"
+    return f"redis://{USER}:{USER_PASSWORD}@127.0.0.1:{primary.port}"
 
 
 def fail_over(server: RedisServer, replica: RedisServer, primary: RecordingProxy) -> None:

@@ -31,9 +31,9 @@ class Authority:
         self._authority.cert_pem.write_to_path(str(path))
         return path
 
-    def write_server_files(self, folder: Path, host: str) -> CertificateFiles:
-        """Signs a certificate for `host`, and writes all that a server needs into the folder."""
-        signed = self._authority.issue_cert(host)
+    def write_server_files(self, folder: Path, *hosts: str) -> CertificateFiles:
+        """Signs a certificate for these hosts, and writes all that a server needs into the folder."""
+        signed = self._authority.issue_cert(*hosts)
         certificate, key = folder / "certificate.pem", folder / "key.pem"
         certificate.write_bytes(b"".join(part.bytes() for part in signed.cert_chain_pems))
         key.write_bytes(signed.private_key_pem.bytes())
