@@ -1,4 +1,4 @@
-//! Whether this process has more rights than whoever started it, who then must not decide about it.
+//! The user of this process, and whether it has more rights than whoever started it, who then must not decide about it.
 #![allow(unsafe_code)]
 
 /// Whether the program is setuid or setgid, or got capabilities from its file: then its environment is not trusted.
@@ -11,4 +11,11 @@ pub(crate) fn are_elevated() -> bool {
     return unsafe { libc::issetugid() } != 0;
     #[allow(unreachable_code, reason = "systems without such programs, or without a way to ask")]
     false
+}
+
+/// The user whose files this thread may use, after every change of user.
+#[cfg(unix)]
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: it has no arguments and cannot fail.
+    unsafe { libc::geteuid() }
 }

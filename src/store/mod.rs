@@ -70,7 +70,9 @@ impl Store {
         let seal = Seal::new(config)?;
         let backend: Arc<dyn Backend> = match url.expose().split_once(':') {
             #[cfg(unix)]
-            Some(("file", path)) => Arc::new(file::FileStore::new(path, seal.name())?),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
+                Arc::new(file::FileStore::new(rest, seal.name())?)
+            }
             Some(("redis" | "rediss", _)) => Arc::new(redis::RedisStore::new(url, config, seal.name())?),
             _ => return Err(invalid("must begin with file:, redis:// or rediss://")),
         };

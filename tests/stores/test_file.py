@@ -120,7 +120,13 @@ def test_does_not_touch_an_unsafe_file(
         path.mkdir()
     if end == "lock":
         only_file("token", folder).unlink()
-    check_works_without_store(new_cache(), rf"cannot (read|lock).*\.{end}'")
+    reason = {
+        "link": "it is a symbolic link; remove it",
+        "fifo": "it is not a regular file; remove it",
+        "directory": "it is not a regular file; remove it",
+        "readable by others": "its mode is 0644, so other users may use it; set mode 0600",
+    }[instead]
+    check_works_without_store(new_cache(), rf"cannot (read|lock) '.*\.{end}': {reason}")
     assert target.read_text() == "not to be touched"
 
 
@@ -139,7 +145,14 @@ def test_does_not_use_an_unsafe_directory(new_cache: NewCache, folder: Path, tmp
         folder.mkdir(0o700)
         os.chown(folder, 12345, 12345)
     directory = folder / "below" if instead == "nowhere" else folder
-    check_works_without_store(new_cache(directory), "cannot create" if instead == "nowhere" else "this user owns")
+    reason = {
+        "link": "cannot use '/.*': it is a symbolic link; name the directory that it leads to",
+        "file": "cannot use '/.*': it is not a directory",
+        "readable by others": "cannot use '/.*': its mode is 0755, so other users may use it; set mode 0700",
+        "nowhere": "cannot create '/.*': its parent directory does not exist; create that first",
+        "another user's": "cannot use '/.*': user 12345 owns it, but this process runs as user 0; remove it",
+    }[instead]
+    check_works_without_store(new_cache(directory), reason)
     assert not list(target.iterdir())
 
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 use bankhub_core::{Error, Instant, Lease, policy};
 
 use super::lock::FileLock;
-use super::{FileSession, FileStore, cannot, open, remove_if_there};
+use super::private::{cannot, open};
+use super::{FileSession, FileStore, remove_if_there};
 use crate::runtime::clock;
 use crate::runtime::descriptor::open_file;
 

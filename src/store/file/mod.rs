@@ -1,13 +1,13 @@
 //! A directory on this machine: a file with the token, replaced as a whole, and a file that the lease holder locks.
-#![allow(unsafe_code)]
 
 mod lease;
 mod lock;
+mod private;
+mod url;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +15,16 @@ use std::time::Duration;
 use bankhub_core::{Error, Lease, Timestamp};
 
 use super::sealed::random;
-use super::{Backend, BackendSession, SealedEntry, failed, invalid};
-use crate::runtime::descriptor::open_file;
+use super::{Backend, BackendSession, SealedEntry};
 use lease::Observation;
 use lock::FileLock;
+use private::{cannot, open, prepare_directory};
 
 /// More than the largest sealed token.
 const BYTES_MAX: u64 = 16 * 1024;
 
 /// Enough for nearly every sealed token.
 const RESERVED: [u8; 4096] = [0; 4096];
-
-const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
-/// The permissions that only the owner may have.
-const OTHERS: u32 = 0o077;
 
 pub(super) struct FileStore {
     directory: PathBuf,
@@ -51,42 +46,16 @@ struct FileSession {
 }
 
 impl FileStore {
-    pub(super) fn new(path: &str, name: &str) -> Result<Self, Error> {
-        let directory = PathBuf::from(path);
-        if !directory.is_absolute() || directory.parent().is_none() {
-            return Err(invalid("must name a directory by its full path: file:/DIR"));
-        }
+    pub(super) fn new(url: &str, name: &str) -> Result<Self, Error> {
+        let directory = url::directory(url)?;
         let file = |end: &str| directory.join(format!("bankhub-{name}.{end}"));
         Ok(Self { token: file("token"), lock: file("lock"), new: file("new"), directory })
-    }
-
-    fn prepare_directory(&self) -> Result<(), Error> {
-        let directory = &self.directory;
-        let created = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
-        match &created {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                // It may exist all the same: a read-only file system reports first that it is read-only.
-                fs::symlink_metadata(directory).map_err(|_| cannot("create", directory, error))?;
-            }
-            _ => {}
-        }
-        let found = fs::symlink_metadata(directory).map_err(|error| cannot("use", directory, &error))?;
-        if !found.is_dir() || !is_private(&found) {
-            let problem = "must be a directory that this user owns, with mode 0700, and not a symbolic link";
-            return Err(failed(format!("cannot be used: '{}' {problem}", directory.display())));
-        }
-        if created.is_ok() && found.mode() & DIRECTORY_MODE != DIRECTORY_MODE {
-            // A umask has removed permissions that this user needs.
-            let repaired = fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE));
-            repaired.map_err(|error| cannot("use", directory, &error))?;
-        }
-        Ok(())
     }
 }
 
 impl Backend for FileStore {
     fn open_session(self: Arc<Self>) -> Result<Box<dyn BackendSession>, Error> {
-        self.prepare_directory()?;
+        prepare_directory(&self.directory)?;
         Ok(Box::new(FileSession::new(self)?))
     }
 }
@@ -165,28 +134,4 @@ impl FileStore {
 
 fn remove_if_there(path: &Path) {
     let _ = fs::remove_file(path);
-}
-
-/// Opens a file that only this user may use, not through a link, and without waiting for a pipe's other end.
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = open_file(path, options.mode(FILE_MODE).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK))?;
-    let found = file.metadata()?;
-    if !found.is_file() || !is_private(&found) {
-        return Err(io::Error::other("it must be a regular file that this user owns, with mode 0600"));
-    }
-    if found.mode() & FILE_MODE != FILE_MODE {
-        // A umask has removed permissions that are needed to open it again. In a read-only directory this fails.
-        let _ = file.set_permissions(Permissions::from_mode(FILE_MODE));
-    }
-    Ok(file)
-}
-
-fn is_private(found: &fs::Metadata) -> bool {
-    // SAFETY: it has no arguments and cannot fail.
-    let user = unsafe { libc::geteuid() };
-    found.uid() == user && found.mode() & OTHERS == 0
-}
-
-fn cannot(act: &str, path: &Path, error: &io::Error) -> Error {
-    failed(format!("cannot {act} '{}': {error}", path.display()))
 }
