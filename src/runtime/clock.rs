@@ -1,5 +1,7 @@
 //! The time, also through suspend and clock changes. The only file that reads a clock.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,13 +135,34 @@ mod system {
     }
 }
 
-/// Identifies this boot of this machine, if the system tells; its processes share `Timestamp.boottime`.
+/// Identifies the clock behind `Timestamp.boottime`, if the system tells: processes with the same text read the same
+/// clock. It changes in a container that was frozen and restored.
 pub(crate) fn boot_id() -> Option<String> {
     if !system::is_shared() {
         return None;
     }
-    let id = String::from_utf8(descriptor::read_file(Path::new("/proc/sys/kernel/random/boot_id")).ok()?).ok()?;
-    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    let boot = read_text("/proc/sys/kernel/random/boot_id")?;
+    Some(format!("{}{}", boot.trim(), time_namespace()?)).filter(|id| !id.is_empty())
+}
+
+/// How far the boot clock of this time namespace is from the machine's: the namespaces that agree on it share a clock.
+/// Their numbers would not do, because the system gives them away again.
+fn time_namespace() -> Option<String> {
+    let number = |namespace: &str| fs::read_link(Path::new("/proc/self/ns").join(namespace));
+    match number("time") {
+        // Linux has them since 5.6.
+        Err(error) if error.kind() == ErrorKind::NotFound => number("uts").ok().map(|_| String::new()),
+        // The offsets are those of future children, which may be in another one.
+        own => {
+            let is_own = own.ok()? == number("time_for_children").ok()?;
+            let offsets = read_text("/proc/self/timens_offsets").filter(|_| is_own)?;
+            offsets.lines().find_map(|line| line.strip_prefix("boottime")).map(str::to_owned)
+        }
+    }
+}
+
+fn read_text(path: &str) -> Option<String> {
+    String::from_utf8(descriptor::read_file(Path::new(path)).ok()?).ok()
 }
 
 pub(crate) use system::{coarse, now};

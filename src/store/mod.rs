@@ -20,6 +20,7 @@ use sealed::Seal;
 
 pub(crate) struct Store {
     seal: Seal,
+    /// When the cache was made. The process may lose sight of it later, in a chroot.
     boot_id: Option<String>,
     backend: Arc<dyn Backend>,
 }
@@ -27,6 +28,7 @@ pub(crate) struct Store {
 /// One fetch's use of the store. Its end releases the lease.
 pub(crate) struct StoreSession<'s> {
     store: &'s Store,
+    boot_id: Option<String>,
     /// The heartbeat of a request uses it too, on the same thread.
     session: Arc<Mutex<Box<dyn BackendSession>>>,
     /// When the lease was acquired or extended, at the earliest.
@@ -81,7 +83,9 @@ impl Store {
 
     pub(crate) fn open_session(&self) -> Result<StoreSession<'_>, Error> {
         let session = Arc::new(Mutex::new(Arc::clone(&self.backend).open_session()?));
-        Ok(StoreSession { store: self, session, leased_at: Instant::default() })
+        // A container that was restored since, perhaps on another machine, has another clock.
+        let boot_id = clock::boot_id().or_else(|| self.boot_id.clone());
+        Ok(StoreSession { store: self, boot_id, session, leased_at: Instant::default() })
     }
 }
 
@@ -92,7 +96,7 @@ impl StoreSession<'_> {
             return Ok(StoredEntry::default());
         };
         let plain = self.store.seal.open(&sealed);
-        let boot_id = self.store.boot_id.as_deref();
+        let boot_id = self.boot_id.as_deref();
         let entry = plain.and_then(|plain| StoredEntry::decode(&plain, ends_at, boot_id, now));
         Ok(entry.unwrap_or_else(|| {
             let problem = "contains data that this client cannot read: it is damaged, or another program wrote it";
@@ -120,7 +124,7 @@ impl StoreSession<'_> {
 
     /// Only for the lease holder.
     pub(crate) fn write(&mut self, entry: &StoredEntry) -> Result<(), Error> {
-        let plain = entry.encode(self.store.boot_id.as_deref().unwrap_or_default());
+        let plain = entry.encode(self.boot_id.as_deref().unwrap_or_default());
         lock(&self.session).write(&self.store.seal.close(&plain)?, entry.ends_at())
     }
 
