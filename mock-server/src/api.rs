@@ -66,8 +66,8 @@ fn issue(state: &ServerState, settings: &Settings, headers: &HeaderMap) -> Respo
         let errors = json!({"Authorization": "expected Basic base64(client_id:client_secret)"});
         return failure(StatusCode::BAD_REQUEST, "Bad request", Some(errors));
     };
-    let expected = format!("{}:{}", settings.client_id, settings.client_secret);
-    if !settings.enabled || given != expected.as_bytes() {
+    let is_given = |secret| given == format!("{}:{secret}", settings.client_id).as_bytes();
+    if !settings.enabled || !settings.client_secrets.iter().any(is_given) {
         return unauthenticated();
     }
     let (access_token, ttl) = state.issue();

@@ -37,12 +37,16 @@ async fn revoke(State(state): State<Arc<ServerState>>) -> StatusCode {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
-    enabled: bool,
+    enabled: Option<bool>,
+    secrets: Option<Vec<String>>,
 }
 
 async fn credentials(State(state): State<Arc<ServerState>>, body: Bytes) -> Done {
-    let Credentials { enabled } = parse(&body)?;
-    state.change(|settings| settings.enabled = enabled);
+    let Credentials { enabled, secrets } = parse(&body)?;
+    state.change(|settings| {
+        settings.enabled = enabled.unwrap_or(settings.enabled);
+        settings.client_secrets = secrets.unwrap_or_else(|| settings.client_secrets.clone());
+    });
     Ok(StatusCode::NO_CONTENT)
 }
 

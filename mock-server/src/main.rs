@@ -81,7 +81,7 @@ fn options(mut parser: Parser) -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("address") => options.address = parser.value()?.parse_with(loopback)?,
             Arg::Long("port") => options.port = parser.value()?.parse()?,
             Arg::Long("client-id") => options.settings.client_id = parser.value()?.string()?,
-            Arg::Long("client-secret") => options.settings.client_secret = parser.value()?.string()?,
+            Arg::Long("client-secret") => options.settings.client_secrets = vec![parser.value()?.string()?],
             Arg::Long("ttl") => options.settings.ttl = parser.value()?.parse()?,
             Arg::Long("latency-ms") => options.settings.latency_ms = parser.value()?.parse()?,
             Arg::Long("tls") => options.tls = Some(parser.value()?.into()),

@@ -15,7 +15,8 @@ use crate::raw_faults::FaultStep;
 #[derive(Clone)]
 pub struct Settings {
     pub client_id: String,
-    pub client_secret: String,
+    /// Each is accepted, as while a client has an old and a new one.
+    pub client_secrets: Vec<String>,
     pub enabled: bool,
     /// Seconds.
     pub ttl: u64,
@@ -28,7 +29,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             client_id: "mock-id".to_owned(),
-            client_secret: "mock-secret".to_owned(),
+            client_secrets: vec!["mock-secret".to_owned()],
             enabled: true,
             ttl: 60_000,
             latency_ms: 0,

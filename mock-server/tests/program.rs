@@ -194,6 +194,20 @@ fn disables_credentials() {
 }
 
 #[test]
+fn accepts_several_secrets_while_they_are_rotated() {
+    let mock_server = MockServer::start(&[]);
+    let statuses = || {
+        ["Basic bW9jay1pZDptb2NrLXNlY3JldA==", "Basic bW9jay1pZDpuZXc="] // mock-id:mock-secret, mock-id:new
+            .map(|credentials| mock_server.post("/v1/token", credentials, "").0)
+    };
+    assert_eq!(statuses(), [201, 401]);
+    mock_server.control("/mock/credentials", json!({"secrets": ["mock-secret", "new"]}));
+    assert_eq!(statuses(), [201, 201]);
+    mock_server.control("/mock/credentials", json!({"secrets": ["new"]}));
+    assert_eq!(statuses(), [401, 201]);
+}
+
+#[test]
 fn sends_stub_responses_in_order_and_then_tokens() {
     let mock_server = MockServer::start(&[]);
     mock_server
@@ -376,7 +390,7 @@ fn rejects_a_wrong_control_request() {
     for (path, body, problem) in [
         ("/mock/settings", r#"{"ttl":-1}"#, "-1"),
         ("/mock/settings", r#"{"time":1}"#, "unknown field `time`"),
-        ("/mock/credentials", "{}", "missing field `enabled`"),
+        ("/mock/credentials", r#"{"secret":"x"}"#, "unknown field `secret`"),
         ("/mock/responses", r#"{"count":1,"status":199}"#, "status is 199"),
         ("/mock/responses", r#"{"count":1,"status":1000}"#, "status is 1000"),
         ("/mock/responses", r#"{"count":100001,"status":500}"#, "count is 100001"),

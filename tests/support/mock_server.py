@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -110,8 +110,9 @@ class MockServer:
         """Back to its state at the start."""
         self._control("reset", {})
 
-    def credentials(self, *, enabled: bool) -> None:
-        self._control("credentials", {"enabled": enabled})
+    def credentials(self, **changes: Union[bool, Sequence[str]]) -> None:
+        """Any of `enabled`, and `secrets`: those that are accepted."""
+        self._control("credentials", changes)
 
     def revoke(self) -> None:
         """Ends all tokens."""
