@@ -89,9 +89,12 @@ mutants: ## change core/ in every small way, and list the changes that no test n
 	  --baseline skip --timeout 120 --output build $(OPTIONS) -- $(TESTS_OF_CORE)
 
 .PHONY: stores
-stores: build ## let 32 processes share a store 50 times, and kill one of four 200 times (15 minutes)
-	.venv/bin/python -m pytest tests/stores/test_sharing.py --rounds 25
-	.venv/bin/python -m pytest tests/stores/test_kill.py --rounds 40
+TOPOLOGY = all
+STORES = .venv/bin/python -m pytest
+stores: build ## let 40 processes share a store 50 times on each topology, and kill some 200 times (an hour)
+	$(STORES) tests/stores/test_sharing.py --topology $(TOPOLOGY) --processes 40 --rounds 25
+	$(STORES) tests/stores/test_kill.py --rounds 40
+	$(STORES) tests/stores/test_kill.py --rounds 4 --topology $(TOPOLOGY)
 
 .PHONY: fuzz
 FUZZ = response config exchange retry_after

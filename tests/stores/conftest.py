@@ -1,31 +1,35 @@
-"""An empty store for each test, and processes in every language that share it."""
+"""An empty store for each test, on each topology that is asked for, and processes in every language that share it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
 
-from support.redis_server import RedisServer
-
 from .processes import Processes
+from .topologies import TOPOLOGIES, Topology
+
+USUAL = ["file", "acl"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stores")
     group.addoption("--rounds", type=float, default=1.0, help="multiply the rounds of each test by this")
+    group.addoption("--processes", type=int, help="let this many processes share a store")
+    group.addoption(
+        "--topology",
+        action="append",
+        choices=[*TOPOLOGIES, "all"],
+        help=f"use this store; without: {' and '.join(USUAL)}",
+    )
 
 
-@dataclass
-class Store:
-    """The store in which the processes of a test share their token."""
-
-    url: str
-    empty: Callable[[], object]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--topology") or USUAL
+        metafunc.parametrize("store", TOPOLOGIES if "all" in chosen else chosen, indirect=True)
 
 
 @pytest.fixture
@@ -33,13 +37,36 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-@pytest.fixture(params=["file", "redis"])
-def store(request: pytest.FixtureRequest, folder: Path) -> Store:
-    if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("redis")
-        server.run("FLUSHALL")
-        return Store(server.url, lambda: server.run("FLUSHALL"))
-    return Store(f"file:{folder}", lambda: shutil.rmtree(folder, ignore_errors=True))
+class Running:
+    """The topologies that run: each starts when a test first needs it."""
+
+    def __init__(self, parent: Callable[[str], Path]) -> None:
+        self._parent = parent
+        self._topologies: dict[str, Topology] = {}
+
+    def start(self, name: str) -> Topology:
+        if name not in self._topologies:
+            self._topologies[name] = TOPOLOGIES[name](self._parent(name))
+        return self._topologies[name]
+
+    def end(self) -> None:
+        for topology in self._topologies.values():
+            topology.end()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(tmp_path_factory.mktemp)
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, running: Running) -> Topology:
+    """Empty."""
+    topology = running.start(request.param)
+    topology.empty()
+    return topology
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +81,10 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int], range]:
     """The rounds of a test: its usual number, multiplied by --rounds."""
     factor: Optional[float] = request.config.getoption("--rounds")
     return lambda usual: range(max(1, round(usual * (factor or 1.0))))
+
+
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """The processes of a test: its usual number, or --processes."""
+    given: Optional[int] = request.config.getoption("--processes")
+    return lambda usual: given or usual

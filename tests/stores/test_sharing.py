@@ -12,8 +12,8 @@ from support.driver_process import Cache
 from support.mock_server import MockServer
 from support.waiting import wait_until
 
-from .conftest import Store
 from .processes import Processes
+from .topologies import Topology
 
 PROCESSES = 32
 ROUNDS = 2
@@ -41,13 +41,17 @@ def share_another(processes: Processes, caches: Sequence[Cache], token: str) -> 
 
 
 def test_cold_start_and_revocation_cost_one_request_each(
-    processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
+    processes: Processes,
+    mock_server: MockServer,
+    store: Topology,
+    rounds: Callable[[int], range],
+    count: Callable[[int], int],
 ) -> None:
     mock_server.settings(latency_ms=50)
     for _ in rounds(ROUNDS):
         store.empty()
         before = mock_server.token_requests()
-        caches = processes.caches(PROCESSES, mock_server, store=store.url)
+        caches = processes.caches(count(PROCESSES), mock_server, **store.config)
         [token] = get_at_once(processes, caches)
         assert mock_server.token_requests() == before + 1, "cold start"
 
@@ -61,13 +65,17 @@ def test_cold_start_and_revocation_cost_one_request_each(
 
 
 def test_a_due_token_costs_one_request(
-    processes: Processes, mock_server: MockServer, store: Store, rounds: Callable[[int], range]
+    processes: Processes,
+    mock_server: MockServer,
+    store: Topology,
+    rounds: Callable[[int], range],
+    count: Callable[[int], int],
 ) -> None:
     for _ in rounds(ROUNDS):
         store.empty()
         mock_server.settings(ttl=BRIEF_TTL_S)
         before = mock_server.token_requests()
-        caches = processes.caches(PROCESSES, mock_server, store=store.url, refresh_ahead_s=MARGIN_S)
+        caches = processes.caches(count(PROCESSES), mock_server, **store.config, refresh_ahead_s=MARGIN_S)
         [token] = get_at_once(processes, caches)
         time.sleep(DUE_AFTER_S)  # the store keeps the age of the token
         mock_server.settings(ttl=60_000, latency_ms=100)
@@ -79,22 +87,22 @@ def test_a_due_token_costs_one_request(
     assert mock_server.counters().token_requests_at_once_max == 1
 
 
-def test_other_credentials_share_nothing(processes: Processes, mock_server: MockServer, store: Store) -> None:
+def test_other_credentials_share_nothing(processes: Processes, mock_server: MockServer, store: Topology) -> None:
     other_server = MockServer(client_secret="Another5ecret")
-    [first] = processes.caches(1, mock_server, store=store.url)
-    [second] = processes.caches(1, other_server, store=store.url)
+    [first] = processes.caches(1, mock_server, **store.config)
+    [second] = processes.caches(1, other_server, **store.config)
     assert first.get().ok().value != second.get().ok().value
     assert mock_server.token_requests() == other_server.token_requests() == 1
     other_server.kill()
 
 
-def test_a_rejected_token_leaves_the_store(processes: Processes, mock_server: MockServer, store: Store) -> None:
-    first, second = processes.caches(2, mock_server, store=store.url)
+def test_a_rejected_token_leaves_the_store(processes: Processes, mock_server: MockServer, store: Topology) -> None:
+    first, second = processes.caches(2, mock_server, **store.config)
     token = first.get().ok().value
     assert second.get().ok().value == token
     mock_server.respond(503)
     first.invalidate(token).ok()
     wait_until(lambda: first.stats().number("failures") > 0, within_s=5, what="the fetch fails")
-    [third] = processes.caches(3, mock_server, store=store.url)[2:]
+    [third] = processes.caches(3, mock_server, **store.config)[2:]
     assert third.get().http_status == 503, "the rejected token is no longer in the store"
     assert second.get().ok().value == token, "a process that did not report it still serves it"

@@ -59,12 +59,16 @@ GO_MODULES = [
     "benches/wrappers/go",
 ]
 PEERS = "pytest peers"
+OF_TOPOLOGIES = "pytest redis haproxy valkey cpp go csharp"
 # Faults of the network end before the store is used, and an HTTP adapter does not know whether its cache has a store.
 WITH_A_STORE = [
     *(f"tests/conformance/test_{name}.py" for name in ("get", "invalidate", "close", "stats", "responses", "abi")),
     "tests/conformance/test_http.py::test_two_programs_fetch_two_tokens_without_a_store",
 ]
 PROXY = "tests/conformance/test_proxy.py"
+# Redis as it is run, for a short time; `make stores` takes longer.
+SHARING = ["tests/stores/test_sharing.py", "--rounds=.5", "--processes=8"]
+TOPOLOGIES = [f"--topology={name}" for name in ("plain", "database", "tls", "valkey", "haproxy")]
 SETUID = "tests/process/test_setuid.py"
 NOT_SETUID = f"--ignore={SETUID}"
 BENCHMARKS = ["benches/test_benches.py", "benches/test_rounds.py"]
@@ -163,6 +167,7 @@ STEPS = [
     Step("suite", pytest("tests/test_suite.py", "tests/test_demo.py"), "", junit, needs="pytest"),
     Step("memory", pytest("tests/memory"), "", junit, needs="pytest valgrind", builds="build/memory build/memory-asan"),
     Step("stores", pytest("tests/stores"), "", junit, needs="pytest redis cpp go csharp", builds="build"),
+    Step("topologies", pytest(*SHARING, *TOPOLOGIES), "stores", junit, needs=OF_TOPOLOGIES, builds="build"),
     Step("setuid", pytest(SETUID), "process", junit, needs="pytest root cpp go", builds="cargo build/driver-go"),
     Step("process", pytest("tests/process", NOT_SETUID), "", junit, needs="pytest redis", builds="cargo", limit_s=300),
     waiting("conformance", pytest("tests/conformance", f"--ignore={PROXY}")),
