@@ -17,7 +17,6 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/runtime/published_token.rs", "bytes that are read while they are written"),
     ("src/runtime/published_token/", "pages of memory, and a traced process in a test"),
     ("src/store/file/lock.rs", "descriptors that a child inherits"),
-    ("src/store/file/mod.rs", "a user's number"),
 ];
 
 #[test]

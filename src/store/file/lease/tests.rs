@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::store::BackendSession;
+use crate::store::file::private::prepare_directory;
 use crate::store::sealed::{hexadecimal, random};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ impl Folder {
 
     fn session(&self) -> FileSession {
         let store = FileStore::new(self.0.to_str().unwrap(), "name").unwrap();
-        store.prepare_directory().unwrap();
+        prepare_directory(&store.directory).unwrap();
         FileSession::new(Arc::new(store)).unwrap()
     }
 
