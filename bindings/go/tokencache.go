@@ -82,7 +82,8 @@ func (c *TokenCache) Token(ctx context.Context) (Token, error) {
 		return *last, nil
 	}
 	token, err := c.handle.get(0)
-	if err != nil && err.Status == ErrDeadlineExceeded {
+	aboutToBeReplaced := err == nil && c.handle.generation() == 0
+	if aboutToBeReplaced || err != nil && err.Status == ErrDeadlineExceeded {
 		token, err = c.wait(ctx)
 	}
 	if err != nil {

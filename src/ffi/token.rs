@@ -58,9 +58,10 @@ pub unsafe extern "C" fn bankhub_token_new(
 /// refreshed in the background, and while that refresh fails. If there is none, the call waits for the one fetch that
 /// is in flight for all callers. It waits at most `timeout_ms` (0: it does not wait; BANKHUB_TIMEOUT_DEFAULT:
 /// `get_timeout_ms` of the config). A timeout ends the wait, never the fetch. While a backoff forbids a request, the
-/// call does not wait: it returns the last error. With `timeout_ms` 0 the result is the first of these that applies: a
-/// token; BANKHUB_CLOSED; the last error, while no request may be sent; BANKHUB_INTERNAL, if no fetch could be started;
-/// BANKHUB_DEADLINE, while a fetch is in flight.
+/// call does not wait: it returns the last error. If there is a store and the token is due, the call waits for the
+/// token of another process, for at most 100 milliseconds; then it returns the one that it has. With `timeout_ms` 0 the
+/// result is the first of these that applies: a token; BANKHUB_CLOSED; the last error, while no request may be sent;
+/// BANKHUB_INTERNAL, if no fetch could be started; BANKHUB_DEADLINE, while a fetch is in flight.
 ///
 /// On failure `out->length` is 0 and `out->value` is empty. Fails with every status. `out` holds a secret: call
 /// bankhub_access_token_wipe after its last use.
@@ -81,7 +82,8 @@ pub unsafe extern "C" fn bankhub_token_get(
     })
 }
 
-/// The generation of the token that bankhub_token_get would return at once. 0: there is none, call bankhub_token_get.
+/// The generation of the token that bankhub_token_get would return at once. 0: there is none, or another process may be
+/// about to replace it; call bankhub_token_get.
 ///
 /// Never blocks and never fails. It starts a refresh in the background when one is due. A caller that keeps its last
 /// token together with the token's generation may use that token as long as this function returns the same number.

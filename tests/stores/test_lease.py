@@ -13,10 +13,9 @@ import pytest
 
 from support.driver_process import Cache, Driver, Status, Word
 from support.mock_server import FaultStep, MockServer, drip
-from support.redis_server import RedisServer
 from support.waiting import Stopwatch, at_most, wait_until
 
-from .conftest import Store
+from .topologies import Topology
 
 LEASE_MS = 3_000
 """For so long a lease lasts that its holder does not extend."""
@@ -35,14 +34,14 @@ NewCache = Callable[..., Cache]
 
 
 @pytest.fixture
-def new_cache(mock_server: MockServer, store: Store) -> Iterator[NewCache]:
+def new_cache(mock_server: MockServer, store: Topology) -> Iterator[NewCache]:
     """Makes caches, each in another process of the C driver."""
     drivers = []
 
     def new(environment: Optional[Mapping[str, str]] = None, **config: Word) -> Cache:
         drivers.append(Driver("c", environment=environment))
         credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
-        return drivers[-1].new(**{**credentials, "base_url": mock_server.url, "store": store.url, **config})
+        return drivers[-1].new(**{**credentials, "base_url": mock_server.url, **store.config, **config})
 
     yield new
     for driver in drivers:
@@ -60,12 +59,9 @@ def holder(new_cache: NewCache, mock_server: MockServer) -> Cache:
 
 
 @pytest.fixture
-def is_leased(request: pytest.FixtureRequest, store: Store, folder: Path) -> Callable[[], bool]:
+def is_leased(store: Topology) -> Callable[[], bool]:
     """Whether a process has the lease."""
-    if store.url.startswith("file:"):
-        return lambda: any(folder.glob("*.new"))
-    server: RedisServer = request.getfixturevalue("redis")
-    return lambda: ":lease" in server.run("KEYS", "*")
+    return lambda: bool(store.left_behind())
 
 
 def start(caches: list[Cache]) -> None:
@@ -78,7 +74,7 @@ def tokens(caches: list[Cache]) -> set[str]:
 
 
 def test_one_of_many_takes_over_from_a_stopped_holder(
-    new_cache: NewCache, mock_server: MockServer, store: Store, folder: Path, holder: Cache
+    new_cache: NewCache, mock_server: MockServer, store: Topology, holder: Cache
 ) -> None:
     mock_server.settings(end_old_token=True)
     holder.driver.signal(signal.SIGSTOP)
@@ -96,12 +92,11 @@ def test_one_of_many_takes_over_from_a_stopped_holder(
     assert holder.get().ok().value == token, "the token of the stopped holder did not replace the newer one"
     assert new_cache().get().ok().value == token
     assert mock_server.token_requests() == 2
-    if store.url.startswith("file:"):
-        assert {path.suffix for path in folder.iterdir()} == {".token", ".lock"}
+    assert store.left_behind() == []
 
 
 def test_a_holder_that_goes_on_while_another_one_fetches_does_not_disturb_it(
-    new_cache: NewCache, mock_server: MockServer, store: Store, folder: Path, holder: Cache
+    new_cache: NewCache, mock_server: MockServer, store: Topology, holder: Cache
 ) -> None:
     holder.driver.signal(signal.SIGSTOP)
     mock_server.settings(latency_ms=2 * PROMPTLY_MS)
@@ -115,16 +110,15 @@ def test_a_holder_that_goes_on_while_another_one_fetches_does_not_disturb_it(
     assert second.stats().number("last_error.status") == Status.OK, "it wrote its token"
     assert mock_server.token_requests() == 2
     assert new_cache().get().ok().value == token
-    if store.url.startswith("file:"):
-        assert {path.suffix for path in folder.iterdir()} == {".token", ".lock"}
+    assert store.left_behind() == []
 
 
 def test_a_killed_holder_delays_others_by_seconds(
-    new_cache: NewCache, mock_server: MockServer, store: Store, holder: Cache
+    new_cache: NewCache, mock_server: MockServer, store: Topology, holder: Cache
 ) -> None:
     holder.driver.signal(signal.SIGKILL)
     waiting = [new_cache() for _ in range(2)]
-    limit_ms = PROMPTLY_MS if store.url.startswith("file:") else TAKE_OVER_MS
+    limit_ms = PROMPTLY_MS if store.config["store"].startswith("file:") else TAKE_OVER_MS
     with at_most(limit_ms + REQUEST_MS, "a token after the end of the holder"):
         start(waiting)
         [_] = tokens(waiting)

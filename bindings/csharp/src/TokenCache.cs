@@ -108,7 +108,17 @@ namespace BankHub
         /// </remarks>
         public Task<string> GetAsync(CancellationToken cancellationToken = default)
         {
-            try { return Task.FromResult((Current() ?? Copy(TimeSpan.Zero)).Value); }
+            try
+            {
+                var token = Current();
+                if (token == null)
+                {
+                    token = Copy(TimeSpan.Zero);
+                    if (Generation == 0 && !cancellationToken.IsCancellationRequested) // it is about to be replaced
+                        return waiters.Add(getTimeout, cancellationToken);
+                }
+                return Task.FromResult(token.Value);
+            }
             catch (BankHubException e) when (e.Status != BankHubStatus.DeadlineExceeded)
             {
                 return Task.FromException<string>(e);

@@ -200,7 +200,8 @@ class TokenCache:
                 raise
             return None
         self._last = (token.generation, token.value)
-        return token
+        # Without a generation, another process may be about to replace it.
+        return token if wait or left <= 0 or self.generation else None
 
     def _copy(self, timeout: float) -> Token:
         native, error = bankhub_access_token(), bankhub_error()
