@@ -103,8 +103,9 @@ impl StoredEntry {
         if reader.is_present()? {
             let (ttl, sent_at) = (reader.time()?, here(reader.timestamp()?));
             let value = reader.text().filter(|text| is_token(text))?;
-            if ends_at.is_none() && sent_at.realtime > now.realtime {
-                entry.problem = Some(Error::new(Status::Unavailable, CLOCKS_APART));
+            let is_other_clock = ends_at.is_none() && boot_id != Some(its_boot_id);
+            if is_other_clock && sent_at.realtime > now.realtime {
+                entry.problem = Some(Error::new(Status::Unavailable, CLOCK_AHEAD));
             } else {
                 // Not later than now, even if the store's clock was set back since.
                 let sent_at = sent_at.earliest(now);
@@ -122,9 +123,21 @@ impl StoredEntry {
         }
         reader.0.is_empty().then_some(entry)
     }
+
+    /// Reports a token that counts as older than it can be. It was written after `written_after`, by a wall clock that
+    /// is not that of the machine that fetched it.
+    pub fn check_age(&mut self, written_after: Duration) {
+        // The age has one skew added already. An entry with a failure may have been written long after its token.
+        let oldest = written_after.saturating_sub(policy::CLOCK_SKEW_MAX * 2);
+        if self.failure.is_none() && self.token.as_ref().is_some_and(|token| token.sent_at.realtime < oldest) {
+            self.problem = Some(Error::new(Status::Unavailable, CLOCK_BEHIND));
+        }
+    }
 }
 
-const CLOCKS_APART: &str = "the store contains a token of a machine whose clock is ahead by more than 5 minutes; \
+const CLOCK_BEHIND: &str = "the store contains a token of a machine whose clock is behind by more than 5 minutes; \
+                            the token counts as too old: set the clocks of the machines that share the store";
+const CLOCK_AHEAD: &str = "the store contains a token of a machine whose clock is ahead by more than 5 minutes; \
                             the token is not used: set the clocks of the machines that share the store";
 
 /// More than all but the texts take.

@@ -44,6 +44,12 @@ trait Backend: Send + Sync {
 trait BackendSession: Send {
     fn read(&mut self) -> Result<Option<SealedEntry>, Error>;
 
+    /// A time before the entry that `read` returned last was written, by a wall clock here or of the store. For a store
+    /// that does not know when the entry ends.
+    fn written_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// Tries once to acquire the lease.
     fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error>;
 
@@ -92,16 +98,21 @@ impl Store {
 impl StoreSession<'_> {
     pub(crate) fn read(&mut self) -> Result<StoredEntry, Error> {
         let now = clock::now();
-        let Some(SealedEntry { sealed, ends_at }) = lock(&self.session).read()? else {
+        let mut session = lock(&self.session);
+        let Some(SealedEntry { sealed, ends_at }) = session.read()? else {
             return Ok(StoredEntry::default());
         };
         let plain = self.store.seal.open(&sealed);
         let boot_id = self.boot_id.as_deref();
         let entry = plain.and_then(|plain| StoredEntry::decode(&plain, ends_at, boot_id, now));
-        Ok(entry.unwrap_or_else(|| {
+        let Some(mut entry) = entry else {
             let problem = "contains data that this client cannot read: it is damaged, or another program wrote it";
-            StoredEntry { problem: Some(failed(problem)), ..StoredEntry::default() }
-        }))
+            return Ok(StoredEntry { problem: Some(failed(problem)), ..StoredEntry::default() });
+        };
+        if let Some(written_after) = session.written_after() {
+            entry.check_age(written_after);
+        }
+        Ok(entry)
     }
 
     /// Tries once to acquire the lease.

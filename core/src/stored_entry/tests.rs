@@ -50,6 +50,26 @@ fn adds_the_clock_skew_to_the_age_of_a_token_of_another_machine() {
 }
 
 #[test]
+fn keeps_a_token_of_this_boot_when_the_wall_clock_is_set_back() {
+    assert_eq!(sent_at(None, Some("this boot"), seconds(1_100, 4_000)), Some(seconds(1_000, 4_000)));
+}
+
+#[test]
+fn reports_a_token_of_another_machine_that_counts_as_older_than_it_can_be() {
+    let is_reported = |entry: &StoredEntry, written_after| {
+        let mut entry = decode(entry, None, Some("another boot"), seconds(90_000, 9_000));
+        entry.check_age(Duration::from_secs(written_after));
+        assert!(entry.token.is_some(), "it is used, but counts as too old");
+        entry.problem.is_some()
+    };
+    assert!(!is_reported(&entry(), 0));
+    assert!(!is_reported(&entry(), 5_300));
+    assert!(is_reported(&entry(), 5_301));
+    let refused = StoredEntry { failure: Some(failure()), ..entry() };
+    assert!(!is_reported(&refused, 9_000), "it was written again with the failure");
+}
+
+#[test]
 fn trusts_the_expiry_of_the_store_up_to_the_ttl() {
     for (left, age) in [(60_000, 0), (59_000, 1_000), (70_000, 0)] {
         let now = seconds(90_000, 90_000);

@@ -1,5 +1,6 @@
 //! A directory on this machine: a file with the token, replaced as a whole, and a file that the lease holder locks.
 
+mod age;
 mod lease;
 mod lock;
 mod private;
@@ -16,6 +17,7 @@ use bankhub_core::{Error, Lease, Timestamp};
 
 use super::sealed::random;
 use super::{Backend, BackendSession, SealedEntry};
+use age::Age;
 use lease::Observation;
 use lock::FileLock;
 use private::{cannot, open, prepare_directory};
@@ -37,6 +39,7 @@ pub(super) struct FileStore {
 struct FileSession {
     store: Arc<FileStore>,
     found: Vec<u8>,
+    age: Age,
     /// Tells this fetch from all others.
     number: u64,
     lease: Option<FileLock>,
@@ -64,13 +67,21 @@ impl BackendSession for FileSession {
     fn read(&mut self) -> Result<Option<SealedEntry>, Error> {
         let path = &self.store.token;
         let file = match open(path, OpenOptions::new().read(true)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.age.found_none();
+                return Ok(None);
+            }
             other => other.map_err(|error| cannot("read", path, &error))?,
         };
         let mut sealed = Vec::new();
-        file.take(BYTES_MAX).read_to_end(&mut sealed).map_err(|error| cannot("read", path, &error))?;
+        (&file).take(BYTES_MAX).read_to_end(&mut sealed).map_err(|error| cannot("read", path, &error))?;
+        self.age.found(&file, sealed != self.found);
         self.found.clone_from(&sealed);
         Ok(Some(SealedEntry { sealed, ends_at: None }))
+    }
+
+    fn written_after(&self) -> Option<Duration> {
+        self.age.written_after()
     }
 
     fn acquire_lease(&mut self, duration: Duration) -> Result<Lease, Error> {
@@ -88,11 +99,13 @@ impl BackendSession for FileSession {
             let mut file = open(new, OpenOptions::new().write(true))?;
             file.write_all(sealed)?;
             file.set_len(sealed.len() as u64)?;
-            fs::rename(new, token)
+            fs::rename(new, token)?;
+            Ok(file)
         };
         let failed = |error: io::Error| cannot("write", token, &error);
         let written = self.as_holder(|_, _| replace().map_err(failed))?;
-        written.ok_or_else(|| failed(io::Error::other("another process has taken over the lease")))
+        let written = written.ok_or_else(|| failed(io::Error::other("another process has taken over the lease")))?;
+        age::check_clock(&written, &store.directory)
     }
 
     fn remove(&mut self) -> Result<(), Error> {
@@ -120,7 +133,7 @@ impl BackendSession for FileSession {
 impl FileSession {
     fn new(store: Arc<FileStore>) -> Result<Self, Error> {
         let number = u64::from_ne_bytes(random()?);
-        Ok(Self { store, found: Vec::new(), number, lease: None, records: 0, observation: None })
+        Ok(Self { store, found: Vec::new(), age: Age::default(), number, lease: None, records: 0, observation: None })
     }
 }
 
