@@ -91,18 +91,6 @@ def test_every_caller_hears_of_an_outage(processes: Processes, mock_server: Mock
     check_recovery(processes, mock_server, caches, backoff_s)
 
 
-def test_every_caller_hears_of_an_outage_after_a_revocation(
-    processes: Processes, mock_server: MockServer, store: Topology
-) -> None:
-    caches = processes.caches(PROCESSES, mock_server, **store.config)
-    [token] = {outcome.reply.ok().value for outcome in processes.at_once(caches, call)}
-    mock_server.settings(latency_ms=1_000)
-    mock_server.respond(503, count=OUTAGE_RESPONSES)
-    mock_server.revoke()
-    processes.at_once(caches, partial(Cache.invalidate, token=token))
-    check_all_hear(processes.at_once(caches, call), Status.UNAVAILABLE, 503, CALLERS_WAIT_S)
-
-
 def most_refused(seconds: float) -> int:
     """How many requests the backoff lets through in this time, if its pauses are as short as they can be."""
     requests, at_s, pause_s = 0, 0.0, FIRST_REFUSED_PAUSE_S
@@ -127,9 +115,6 @@ def test_disabled_credentials_cost_few_requests(
     requests, passed_s = mock_server.token_requests(), time.monotonic() - start
     print(f"{requests} requests in {passed_s:.0f} s")
     assert requests <= most_refused(passed_s)
-
-    mock_server.credentials(enabled=True)
-    check_recovery(processes, mock_server, caches, max(outcome.reply.retry_after_ms for outcome in outcomes) / 1000)
 
 
 def test_nobody_sends_before_the_end_of_retry_after(

@@ -155,7 +155,13 @@ def test_a_timeout_is_not_shared(new_cache: NewCache, mock_server: MockServer) -
     check_not_shared(new_cache, mock_server, {"request_timeout_ms": 100})
 
 
-@pytest.mark.parametrize("fault", [RESET, send("no HTTP\r\n\r\n"), send("")], ids=["reset", "no HTTP", "closed"])
-def test_a_broken_connection_is_not_shared(new_cache: NewCache, mock_server: MockServer, fault: FaultStep) -> None:
-    mock_server.raw_fault(fault, count=REQUESTS_PER_FETCH)
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [(RESET, REQUESTS_PER_FETCH), (send(""), REQUESTS_PER_FETCH), (send("no HTTP\r\n\r\n"), 1)],
+    ids=["reset", "closed", "no HTTP"],
+)
+def test_a_broken_connection_is_not_shared(
+    new_cache: NewCache, mock_server: MockServer, fault: FaultStep, requests: int
+) -> None:
+    mock_server.raw_fault(fault, count=requests)
     check_not_shared(new_cache, mock_server, {})
