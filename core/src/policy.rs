@@ -90,8 +90,8 @@ pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
 /// store with many readers.
 const STORE_POLL_PAUSE: Duration = Duration::from_secs(5);
 
-/// The first pause and the longest while a process waits for the lease: short at first, as most fetches are quick, then
-/// longer, as thousands may be waiting.
+/// The first pause and the longest while a process waits for the lease: short at first, as most fetches are quick and
+/// may have ended the token that this process still uses, then longer, as thousands may be waiting.
 const LEASE_POLL_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// How long a lease lasts after it was acquired or extended: short, because this is how long the others wait for a
@@ -182,7 +182,7 @@ pub fn store_poll_pause(jitter: Jitter) -> Duration {
 /// The pause before a process observes the lease again, after this many polls.
 pub(crate) fn lease_poll_pause(polls: u32, jitter: Jitter) -> Duration {
     let (first, most) = LEASE_POLL_PAUSE;
-    jitter.upper_half(exponential(first, polls / 2, most))
+    jitter.upper_half(exponential(first, polls / 4, most))
 }
 
 fn exponential(first: Duration, doublings: u32, most: Duration) -> Duration {

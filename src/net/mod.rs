@@ -48,7 +48,8 @@ impl TcpBounded {
         loop {
             let most = self.heartbeat.beat_if_due(self.deadline)?;
             match operate(&self.stream, most) {
-                Err(error) if error.kind() == SOCKET_TIMEOUT => {}
+                // A process that was stopped and continues is interrupted.
+                Err(error) if [SOCKET_TIMEOUT, ErrorKind::Interrupted].contains(&error.kind()) => {}
                 result => return result,
             }
         }

@@ -143,7 +143,7 @@ pub(crate) fn lease_wait_max(request_timeout: Duration) -> Duration {
 
 /// The pause before the lease is polled again, after this many polls.
 pub(crate) fn lease_poll_pause(polls: u32) -> Window<Duration> {
-    let longest = exponential(SECOND / 50, polls / 2 + 1, SECOND / 2);
+    let longest = exponential(SECOND / 50, polls / 4 + 1, SECOND / 2);
     Window { least: longest / 2, most: longest }
 }
 

@@ -152,9 +152,9 @@ fn polls_the_store_every_5_s() {
 }
 
 #[test]
-fn polls_the_lease_after_20_ms_doubling_every_other_time_to_half_a_second() {
+fn polls_the_lease_after_20_ms_doubling_every_fourth_time_to_half_a_second() {
     for (polls, low, high) in
-        [(0, 0.01, 0.02), (1, 0.01, 0.02), (2, 0.02, 0.04), (9, 0.16, 0.32), (10, 0.25, 0.5), (99, 0.25, 0.5)]
+        [(0, 0.01, 0.02), (3, 0.01, 0.02), (4, 0.02, 0.04), (19, 0.16, 0.32), (20, 0.25, 0.5), (99, 0.25, 0.5)]
     {
         check(lease_poll_pause(polls, LOW), low);
         check(lease_poll_pause(polls, HIGH), high);

@@ -142,7 +142,7 @@ impl SimulatedStore {
             StoreOperation::Write { plain, number, failure_until, expires_at, found } => {
                 let is_held = self.is_held_by(owner);
                 let is_other = |entry: &StoredEntry| entry.plain != *plain && entry.plain != *found;
-                if !is_held && self.entry.as_ref().is_some_and(is_other) {
+                if !is_held && (self.lease.is_some() || self.entry.as_ref().is_some_and(is_other)) {
                     return StoreReply::Written(false);
                 }
                 let expires_at = if self.kind == StoreKind::Redis { *expires_at } else { Duration::MAX };
