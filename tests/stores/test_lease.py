@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable
 
 import pytest
 
-from support.driver_process import Cache, Driver, Status, Word
+from support.driver_process import Cache, Driver, Status
 from support.mock_server import FaultStep, MockServer, drip
 from support.waiting import Stopwatch, at_most, wait_until
 
@@ -33,15 +33,25 @@ SLOW_RESPONSE = f"HTTP/1.1 201 Created\r\nContent-Length: {len(TOKEN)}\r\n\r\n{T
 NewCache = Callable[..., Cache]
 
 
-@pytest.fixture
-def new_cache(mock_server: MockServer, store: Topology) -> Iterator[NewCache]:
-    """Makes caches, each in another process of the C driver."""
-    drivers = []
+@pytest.fixture(scope="module")
+def slow_lookup(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a library that makes the lookup of hub.test slow."""
+    library = str(tmp_path_factory.mktemp("lookup") / "slow_lookup.so")
+    compiler = [os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([*compiler, str(SLOW_LOOKUP), "-o", library, "-ldl"], check=True)
+    return library
 
-    def new(environment: Optional[Mapping[str, str]] = None, **config: Word) -> Cache:
-        drivers.append(Driver("c", environment=environment))
+
+@pytest.fixture
+def new_cache(mock_server: MockServer, store: Topology, slow_lookup: str) -> Iterator[NewCache]:
+    """Makes caches, each in another process of the C driver, which looks the name of the server up."""
+    drivers = []
+    by_name = mock_server.url.replace("127.0.0.1", "hub.test")
+
+    def new(lookup_ms: int = 0) -> Cache:
+        drivers.append(Driver("c", environment={"LD_PRELOAD": slow_lookup, "SLOW_LOOKUP_MS": str(lookup_ms)}))
         credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
-        return drivers[-1].new(**{**credentials, "base_url": mock_server.url, **store.config, **config})
+        return drivers[-1].new(**credentials, base_url=by_name, allow_http=1, **store.config)
 
     yield new
     for driver in drivers:
@@ -141,29 +151,14 @@ def test_a_holder_keeps_the_lease_during_a_slow_request(
     assert mock_server.token_requests() == 1
 
 
-@pytest.fixture(scope="module")
-def slow_lookup(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of a library that makes the lookup of hub.test slow."""
-    library = str(tmp_path_factory.mktemp("lookup") / "slow_lookup.so")
-    compiler = [os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([*compiler, str(SLOW_LOOKUP), "-o", library, "-ldl"], check=True)
-    return library
-
-
 def test_a_holder_keeps_the_lease_during_a_slow_name_lookup(
-    new_cache: NewCache, mock_server: MockServer, slow_lookup: str, is_leased: Callable[[], bool]
+    new_cache: NewCache, mock_server: MockServer, is_leased: Callable[[], bool]
 ) -> None:
-    by_name = mock_server.url.replace("127.0.0.1", "hub.test")
-
-    def looking_up(milliseconds: int) -> Cache:
-        environment = {"LD_PRELOAD": slow_lookup, "SLOW_LOOKUP_MS": str(milliseconds)}
-        return new_cache(environment, base_url=by_name, allow_http=1)
-
-    caches = [looking_up(LONGER_MS)]
+    caches = [new_cache(lookup_ms=LONGER_MS)]
     elapsed_ms = Stopwatch()
     start(caches)
     wait_until(is_leased, within_s=1, what="the lease of the process whose lookup is slow")
-    others = [looking_up(0) for _ in range(2)]
+    others = [new_cache() for _ in range(2)]
     start(others)
     [_] = tokens([*caches, *others])
     assert elapsed_ms() > LONGER_MS * 0.9, "nobody took over"

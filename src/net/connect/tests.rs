@@ -3,8 +3,12 @@
 #[cfg(target_os = "linux")]
 use std::net::TcpStream;
 use std::net::{Ipv4Addr, TcpListener};
+#[cfg(target_os = "linux")]
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use bankhub_core::policy;
 #[cfg(target_os = "linux")]
 use socket2::{Domain, Socket, Type};
 
@@ -70,6 +74,17 @@ fn goes_on_at_once_after_an_address_that_fails_at_once() {
     let start = clock::now().boottime;
     assert!(connect(&addresses, soon()).is_ok());
     assert!(clock::now().boottime.saturating_since(start) < ATTEMPT_DELAY * 3);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn beats_while_no_address_responds() {
+    let (silent, _first) = silent();
+    let (sender, beats) = channel();
+    let heartbeat = Heartbeat::new(Instant::default(), move |_| sender.send(()).is_ok());
+    let deadline = clock::now().boottime + policy::STORE_OPERATION_MAX + ATTEMPT_DELAY;
+    assert!(connect_with(&[address_of(&silent)], deadline, heartbeat).is_err());
+    assert_eq!(beats.iter().count(), 1, "and no more when there is no time for one");
 }
 
 #[test]
