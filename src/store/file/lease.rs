@@ -86,18 +86,19 @@ impl Seen {
 impl FileSession {
     pub(super) fn try_acquire(&mut self, duration: Duration) -> Result<Lease, Error> {
         let store = self.store.clone();
-        let lock = match store.open_lock()? {
-            Ok(lock) => lock,
+        match store.open_lock()? {
+            Ok(lock) => self.take_free(lock, duration),
             Err(locked) => {
                 let seen = Seen::read(&locked).map_err(|error| store.cannot_lock(&error))?;
-                if !self.has_expired(seen) {
-                    return Ok(seen.held());
-                }
-                return self.take_over(seen, duration);
+                if self.has_expired(seen) { self.take_over(seen, duration) } else { Ok(seen.held()) }
             }
-        };
-        // Until this process has written its record, the file has that of an earlier holder, because of which another
-        // process may take the lease over.
+        }
+    }
+
+    /// Nobody else has the lock. But until this process has written its record, the file has that of an earlier holder,
+    /// because of which another process may take the lease over.
+    fn take_free(&mut self, lock: FileLock, duration: Duration) -> Result<Lease, Error> {
+        let store = self.store.clone();
         let directory = store.lock_directory()?;
         if directory.is_none() || !store.is_lock_file(lock.file()) {
             return Ok(Lease::HeldByOther(0));

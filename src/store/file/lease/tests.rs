@@ -177,8 +177,7 @@ fn a_lock_file_that_was_replaced_before_its_record_gives_no_lease() {
     let lock = late.store.open_lock().unwrap().unwrap();
     other.pass(policy::LEASE_DURATION);
     assert_eq!(other.acquire(), Lease::Held);
-    assert!(!late.store.is_lock_file(lock.file()));
-    drop(lock);
+    assert_eq!(late.take_free(lock, SECOND).unwrap(), Lease::HeldByOther(0));
     assert_eq!(late.acquire(), other.held());
 }
 
@@ -238,4 +237,32 @@ fn a_directory_that_stays_locked_is_an_error_for_the_holder_and_a_wait_for_the_o
     assert_eq!(other.acquire(), holder.held());
     drop(directory);
     assert!(holder.extend());
+}
+
+/// Adds one to the number that the store holds. Whether it was written.
+fn add_one(folder: &Folder) -> bool {
+    let mut session = folder.session();
+    // It expires at once, so another session takes it over at any moment.
+    if session.acquire_lease(Duration::ZERO).unwrap() != Lease::Held {
+        return false;
+    }
+    let number = session.read_entry().map_or(0, |entry| u32::from_ne_bytes(entry.try_into().unwrap()));
+    std::thread::yield_now(); // to those who take the lease over
+    let written = session.write(&(number + 1).to_ne_bytes(), NOW).is_ok();
+    session.release_lease();
+    written
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "threads that stand for processes")]
+fn no_write_is_lost_however_often_the_lease_is_taken_over() {
+    let folder = Folder::new();
+    let work = || (0..200).filter(|_| add_one(&folder)).count();
+    let written: usize = std::thread::scope(|scope| {
+        let threads = [(); 8].map(|()| scope.spawn(work));
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let entry = folder.session().read_entry().unwrap();
+    assert_eq!(u32::from_ne_bytes(entry.try_into().unwrap()) as usize, written);
+    assert_eq!(folder.ends(), ["lock", "token"]);
 }
