@@ -142,10 +142,11 @@ typedef struct bankhub_config {
   const char *proxy;
   /**
    * Where processes with the same id, secret and base URL share one token: `file:/DIR`,
-   * `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS. DIR (Unix only) must be a directory
-   * that this user owns, mode 0700, and not a symbolic link; it is created if it does not exist. Write `%25` for a
-   * `%` in it (RFC 8089). A store that fails makes no call fail: `last_error` in bankhub_stats says what is wrong.
-   * NULL: the token is not shared.
+   * `redis://[[user]:password@]host[:port][,host[:port]…][/database]`, where several hosts are nodes of a Cluster,
+   * `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/NAME[/database]`, each with `rediss` for TLS, or
+   * `redis+unix:/PATH`. DIR (Unix only) must be a directory that this user owns, mode 0700, and not a symbolic link;
+   * it is created if it does not exist. Write `%25` for a `%` in it (RFC 8089). A store that fails makes no call
+   * fail: `last_error` in bankhub_stats says what is wrong. NULL: the token is not shared.
    */
   const char *store;
   /**

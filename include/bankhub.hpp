@@ -116,7 +116,7 @@ struct Config {
   std::optional<std::string> base_url;          ///< "https://host[:port][/path]"; default BANKHUB_SANDBOX_URL
   std::optional<std::string> ca_file;           ///< a PEM file of certificates to trust in addition to the system's
   std::optional<std::string> proxy;             ///< "http://[user:password@]host[:port]"; "": none; default HTTPS_PROXY
-  std::optional<std::string> store;             ///< "file:/DIR", "redis://…", "rediss://…", to share the token
+  std::optional<std::string> store;             ///< to share the token: "file:/DIR", "redis://…" and more
   std::chrono::milliseconds connect_timeout{};  ///< for connect and TLS handshake; 0: 5 s
   std::chrono::milliseconds request_timeout{};  ///< for one token request, from start to last byte; 0: 10 s
   std::chrono::milliseconds get_timeout{};      ///< for get() without a timeout of its own; 0: 30 s

@@ -116,8 +116,10 @@ impl Config {
 
     /// Shares the token with other processes that have the same id, secret and base URL: through `file:/DIR`, a
     /// directory on this machine that only this user may use, created if it does not exist, with `%25` for a `%` in it
-    /// (RFC 8089); or through `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://…`. Default, also
-    /// with an empty text: no sharing.
+    /// (RFC 8089); through `redis://[[user]:password@]host[:port][,host[:port]…][/database]`, where several hosts are
+    /// nodes of a Cluster; through `redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/NAME[/database]`; or
+    /// through `redis+unix:/PATH`. With TLS: `rediss://…`, `rediss+sentinel://…`. Default, also with an empty text: no
+    /// sharing.
     pub fn store(mut self, store: impl Into<String>) -> Self {
         self.store = Some(Secret::new(store.into())).filter(|store| !store.expose().is_empty());
         self

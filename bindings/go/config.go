@@ -40,7 +40,7 @@ type Config struct {
 	CAFile  string // a PEM file of certificates to trust in addition to the system's
 	Proxy   string // "http://[user:password@]host[:port]"; default from HTTPS_PROXY and NO_PROXY
 	NoProxy bool   // connect directly, and ignore Proxy and the environment
-	Store   string // where processes share the token: "file:/DIR", "redis://…" or "rediss://…"; default: not shared
+	Store   string // where processes share the token: "file:/DIR", "redis://…" and more; default: not shared
 
 	ConnectTimeout time.Duration // for connect and TLS handshake; default 5 s
 	RequestTimeout time.Duration // for one token request, from start to last byte; default 10 s

@@ -18,6 +18,9 @@ use crate::net::heartbeat::Heartbeat;
 use crate::runtime::clock;
 use sealed::Seal;
 
+const SCHEMES: &str =
+    "must begin with file:, redis://, rediss://, redis+sentinel://, rediss+sentinel:// or redis+unix:";
+
 pub(crate) struct Store {
     seal: Seal,
     /// When the cache was made. The process may lose sight of it later, in a chroot.
@@ -81,8 +84,10 @@ impl Store {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
                 Arc::new(file::FileStore::new(rest, seal.name())?)
             }
-            Some(("redis" | "rediss", _)) => Arc::new(redis::RedisStore::new(url, config, seal.name())?),
-            _ => return Err(invalid("must begin with file:, redis:// or rediss://")),
+            Some(("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix", _)) => {
+                Arc::new(redis::RedisStore::new(url, config, seal.name())?)
+            }
+            _ => return Err(invalid(SCHEMES)),
         };
         Ok(Some(Self { seal, boot_id: clock::boot_id(), backend }))
     }

@@ -68,7 +68,15 @@ REFUSED: list[tuple[str, str, Optional[str]]] = [
     ("store", "database-no-number", f"redis://:{PASSWORD}@store.example/first"),
     ("store", "unverified-tls", f"rediss://:{PASSWORD}@store.example#insecure"),
     ("store", "query", f"redis://:{PASSWORD}@store.example?protocol=resp3"),
-    ("store", "socket", f"redis+unix:///{PASSWORD}"),
+    ("store", "user-without-password", f"redis://{PASSWORD}@store.example"),
+    ("store", "hosts-and-database", f"redis://:{PASSWORD}@one.example,two.example/1"),
+    ("store", "empty-host", f"redis://:{PASSWORD}@one.example,"),
+    ("store", "sentinel-without-master", f"redis+sentinel://:{PASSWORD}@store.example"),
+    ("store", "sentinel-parameter", f"redis+sentinel://store.example/name?password={PASSWORD}"),
+    ("store", "socket-on-a-host", f"redis+unix://{PASSWORD}/run/redis.sock"),
+    ("store", "relative-socket", f"redis+unix:{PASSWORD}"),
+    ("store", "socket-over-tls", f"rediss+unix:/{PASSWORD}"),
+    ("store", "valkey", f"valkey://:{PASSWORD}@store.example"),
 ]
 
 
@@ -111,6 +119,10 @@ ACCEPTED: list[tuple[str, dict[str, str]]] = [
     ("store-redis", {"store": f"redis://user:{PASSWORD}@store.example:6380/1"}),
     ("store-redis-over-tls", {"store": f"rediss://:{PASSWORD}@store.example"}),
     ("store-redis-v6", {"store": "redis://[::1]"}),
+    ("store-cluster", {"store": f"rediss://:{PASSWORD}@one.example,two.example:7000"}),
+    ("store-sentinel", {"store": f"redis+sentinel://user:{PASSWORD}@one.example,two.example:5000/name/1"}),
+    ("store-sentinel-tls", {"store": f"rediss+sentinel://one.example/name?sentinel_password={PASSWORD}"}),
+    ("store-socket", {"store": f"redis+unix:/run/redis.sock?user=user&pass={PASSWORD}&db=1"}),
     ("proxy-with-password", {"proxy": f"http://user:{PASSWORD}@proxy.example:3128"}),
     ("every-number", {name: "1" for name in ("connect_timeout_ms", "request_timeout_ms", "get_timeout_ms")}),
     ("refresh-ahead", {"refresh_ahead_s": "1"}),

@@ -8,6 +8,9 @@ from typing import Callable, Optional
 
 import pytest
 
+from support.driver_process import Cache, Driver, Word
+from support.mock_server import MockServer
+
 from .processes import Processes
 from .topologies import TOPOLOGIES, Topology
 
@@ -30,6 +33,39 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--topology") or USUAL
         metafunc.parametrize("store", TOPOLOGIES if "all" in chosen else chosen, indirect=True)
+
+
+NewCache = Callable[..., Cache]
+
+
+@pytest.fixture
+def new_cache(mock_server: MockServer) -> Iterator[NewCache]:
+    """Makes caches, each in another process of the C driver."""
+    drivers = []
+
+    def new(store: str, **config: Word) -> Cache:
+        drivers.append(Driver("c"))
+        credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
+        return drivers[-1].new(**credentials, base_url=mock_server.url, store=store, **config)
+
+    yield new
+    for driver in drivers:
+        driver.kill()
+
+
+def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **config: Word) -> None:
+    """Two more processes need at most one token request."""
+    before = mock_server.token_requests()
+    caches = [new_cache(store, **config) for _ in range(2)]
+    tokens = {cache.get().ok().value for cache in caches}
+    assert [store_problem(cache) for cache in caches] == ["", ""]
+    assert len(tokens) == 1
+    assert mock_server.token_requests() <= before + 1
+
+
+def store_problem(cache: Cache) -> str:
+    """What its statistics say about the store."""
+    return cache.stats().ok().fields["last_error.message"]
 
 
 @pytest.fixture

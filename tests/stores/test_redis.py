@@ -13,34 +13,19 @@ from threading import Thread
 import pytest
 
 from support.certificates import Authority
-from support.driver_process import Cache, Driver, Status, Word
+from support.driver_process import Cache, Status
 from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from support.recording_proxy import RecordingProxy
 from support.redis_server import LEAST_RULES, USER, USER_PASSWORD, RedisServer
 from support.waiting import at_most, wait_until
+
+from .conftest import NewCache, check_shared
 
 WITHOUT_MS = 4_000
 """Enough for a few operations of a second each, and a token request."""
 
 REQUEST_MS = 2_000
 """The time of a token request during which connections are lost; far longer than it takes to lose them."""
-
-NewCache = Callable[..., Cache]
-
-
-@pytest.fixture
-def new_cache(mock_server: MockServer) -> Iterator[NewCache]:
-    """Makes caches, each in another process of the C driver."""
-    drivers = []
-
-    def new(store: str, **config: Word) -> Cache:
-        drivers.append(Driver("c"))
-        credentials = {"client_id": mock_server.client_id, "client_secret": mock_server.client_secret}
-        return drivers[-1].new(**credentials, base_url=mock_server.url, store=store, **config)
-
-    yield new
-    for driver in drivers:
-        driver.kill()
 
 
 @pytest.fixture
@@ -58,13 +43,6 @@ def keys(server: RedisServer, *words: object) -> list[str]:
 def connections(server: RedisServer) -> int:
     """The number of clients, except for the one of this command."""
     return len(server.run("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
-
-
-def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **config: Word) -> None:
-    before = mock_server.token_requests()
-    tokens = {new_cache(store, **config).get().ok().value for _ in range(2)}
-    assert len(tokens) == 1
-    assert mock_server.token_requests() <= before + 1
 
 
 def test_entry_holds_no_secret_and_expires_with_the_token(

@@ -69,12 +69,15 @@ class RedisCluster:
         return all(known in node.run("CLUSTER", "INFO").splitlines() for node in self.nodes)
 
     def slot(self, key: str) -> int:
-        return int(self.nodes[0].run("CLUSTER", "KEYSLOT", key))
+        return int(self.running()[0].run("CLUSTER", "KEYSLOT", key))
+
+    def running(self) -> list[ClusterNode]:
+        return [node for node in self.nodes if node.runs]
 
     def owner(self, key: str, *, seen_by: Optional[ClusterNode] = None) -> ClusterNode:
-        """The master of a key, as a node names it: the first one, or `seen_by`."""
+        """The master of a key, as a node names it: the first one that runs, or `seen_by`."""
         slot = self.slot(key)
-        for line in (seen_by or self.nodes[0]).run("CLUSTER", "NODES").splitlines():
+        for line in (seen_by or self.running()[0]).run("CLUSTER", "NODES").splitlines():
             id, *_ = words = line.split()
             ranges = [range_.split("-") for range_ in words[8:] if not range_.startswith("[")]
             if any(int(ends[0]) <= slot <= int(ends[-1]) for ends in ranges):
@@ -87,10 +90,10 @@ class RedisCluster:
         return [node for node in self.nodes[:MASTERS] if node is not owner]
 
     def keys(self) -> list[str]:
-        return sorted({key for node in self.nodes for key in node.run("KEYS", "*").split()})
+        return sorted({key for node in self.running() for key in node.run("KEYS", "*").split()})
 
     def begin_move(self, key: str, target: ClusterNode) -> ClusterNode:
-        """The slot of the key is between two nodes: what is not on its owner yet is asked for at the target (ASK).
+        """The slot of the key is between two nodes: what its owner does not have is to be asked of the target (ASK).
         Returns the owner."""
         slot, owner = self.slot(key), self.owner(key)
         target.run("CLUSTER", "SETSLOT", slot, "IMPORTING", owner.id)
@@ -111,6 +114,10 @@ class RedisCluster:
             what="all know the new owner",
         )
 
+    def cancel_move(self, key: str) -> None:
+        for node in self.running():
+            node.run("CLUSTER", "SETSLOT", self.slot(key), "STABLE")
+
     def move(self, key: str) -> ClusterNode:
         """Moves the slot of the key, with all its keys, to another master. Returns that one."""
         target = self.others(key)[0]
@@ -120,6 +127,17 @@ class RedisCluster:
             self.move_keys(owner, target, *keys)
         self.finish_move(key, target)
         return target
+
+    def kill_owner(self, key: str) -> ClusterNode:
+        """Kills the master of a key. Returns its replica when that one has taken over."""
+        old = self.owner(key)
+        old.kill()
+        wait_until(
+            lambda: all(self.owner(key, seen_by=node) is not old and node.is_ok() for node in self.running()),
+            within_s=CHANGE_S,
+            what="a replica takes over",
+        )
+        return self.owner(key)
 
     def end(self) -> None:
         for node in self.nodes:

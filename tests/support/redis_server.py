@@ -65,6 +65,10 @@ class RedisServer:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
         return done.stdout.decode("latin-1").strip()
 
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
     def is_in_sync(self) -> bool:
         """Whether it is a replica that has all data of its master."""
         return "master_link_status:up" in self.run("INFO", "replication")

@@ -35,7 +35,7 @@ namespace BankHub
         /// <summary>"http://[user:password@]host[:port]"; "": no proxy; default: HTTPS_PROXY and NO_PROXY.</summary>
         public SecretText Proxy { get; set; }
 
-        /// <summary>Where processes share the token: "file:/DIR", "redis://…", "rediss://…"; default: none.</summary>
+        /// <summary>Where processes share the token: "file:/DIR", "redis://…" and more; default: none.</summary>
         public SecretText Store { get; set; }
 
         /// <summary>For connect and TLS handshake; default 5 s.</summary>

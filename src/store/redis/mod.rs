@@ -1,6 +1,12 @@
 //! A Redis server: a key for the token, which expires with it, and one for the lease, which expires if its holder dies.
 
 mod connection;
+mod errors;
+mod link;
+mod route;
+mod server;
+mod socket;
+mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +18,8 @@ use super::sealed::{hexadecimal, random};
 use super::{Backend, BackendSession, SealedEntry};
 use crate::config::Config;
 use crate::runtime::clock;
-use connection::{Connection, Server};
+use connection::Connection;
+use server::Servers;
 
 const READ: &str = include_str!("read.lua");
 const EXTEND_LEASE: &str = include_str!("extend_lease.lua");
@@ -20,7 +27,7 @@ const WRITE: &str = include_str!("write.lua");
 const DELETE_IF_EQUAL: &str = include_str!("delete_if_equal.lua");
 
 pub(super) struct RedisStore {
-    server: Arc<Server>,
+    servers: Arc<Servers>,
     token_key: String,
     lease_key: String,
 }
@@ -44,14 +51,14 @@ impl RedisStore {
     pub(super) fn new(url: &Secret, config: &Config, name: &str) -> Result<Self, Error> {
         // The braces keep both on one node of a cluster.
         let [token_key, lease_key] = ["token", "lease"].map(|end| format!("bankhub:{{{name}}}:{end}"));
-        Ok(Self { server: Arc::new(Server::new(url, config)?), token_key, lease_key })
+        Ok(Self { servers: Arc::new(Servers::new(url, config)?), token_key, lease_key })
     }
 }
 
 impl Backend for RedisStore {
     fn open_session(self: Arc<Self>) -> Result<Box<dyn BackendSession>, Error> {
         let owner = hexadecimal(&random::<16>()?);
-        let connection = self.server.connect()?;
+        let connection = Connection::new(&self.servers);
         Ok(Box::new(RedisSession { store: self, connection, owner, found: Vec::new(), lease: None }))
     }
 }
@@ -66,7 +73,7 @@ impl RedisSession {
     }
 
     fn unexpected_reply(&self) -> Error {
-        self.store.server.unexpected_reply()
+        self.connection.failed("sent an unexpected reply")
     }
 }
 
@@ -132,7 +139,7 @@ impl BackendSession for RedisSession {
                 Ok(())
             }
             [Value::Int(0)] => {
-                Err(self.store.server.failed("has a newer token: the lease expired before the token was written"))
+                Err(self.connection.failed("has a newer token: the lease expired before the token was written"))
             }
             _ => Err(self.unexpected_reply()),
         }

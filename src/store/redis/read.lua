@@ -1,2 +1,3 @@
 -- Returns the entry and the milliseconds until it expires. KEYS: token.
-return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+local entry = redis.call('GET', KEYS[1])
+return {entry, redis.call('PTTL', KEYS[1])}

@@ -85,8 +85,8 @@ class TokenCache:
         base_url: "https://host[:port][/path]". An empty string counts as not set, here and in ca_file and store.
         ca_file: a PEM file of certificates to trust in addition to the system's.
         proxy: "http://[user:password@]host[:port]"; "": no proxy; None: from HTTPS_PROXY and NO_PROXY.
-        store: where processes share the token: "file:/DIR", "redis://[[user]:password@]host[:port][/database]" or
-            "rediss://…"; None: not shared.
+        store: where processes share the token: "file:/DIR", "redis://[[user]:password@]host[:port][/database]",
+            "rediss://…", "redis+sentinel://…/NAME" or "redis+unix:/PATH"; None: not shared.
         connect_timeout: seconds for connect and TLS handshake; None: 5.
         request_timeout: seconds for one token request, from start to last byte; None: 10.
         get_timeout: the most seconds that a call without a timeout of its own waits; None: 30.
