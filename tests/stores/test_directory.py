@@ -117,7 +117,7 @@ if os.geteuid() == 0:
         new_cache(store).get().ok()
         message = problem_of(new_cache(store, user=WORKERS))
         assert f"cannot use '{folder}/store': user 0 owns it, but this process runs as user {WORKERS}; " in message
-        assert "create it for that user with mode 0700, and call get only after a change of user" in message
+        assert "create it for that user, with mode 0700, and call get only after a change of user" in message
 
     def test_the_files_of_root_in_the_directory_of_the_workers(new_cache: NewCache, folder: Path) -> None:
         """Somebody gave them the directory alone."""

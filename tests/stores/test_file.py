@@ -150,7 +150,7 @@ def test_does_not_use_an_unsafe_directory(new_cache: NewCache, folder: Path, tmp
         "file": "cannot use '/.*': it is not a directory",
         "readable by others": "cannot use '/.*': its mode is 0755, so other users may use it; set mode 0700",
         "nowhere": "cannot create '/.*': its parent directory does not exist; create that first",
-        "another user's": "cannot use '/.*': user 12345 owns it, but this process runs as user 0; remove it",
+        "another user's": "cannot use '/.*': user 12345 owns it, but this process runs as user 0; all processes",
     }[instead]
     check_works_without_store(new_cache(directory), reason)
     assert not list(target.iterdir())

@@ -75,7 +75,8 @@ fn directory_problem(found: &Metadata) -> Option<String> {
     if !found.is_dir() {
         return Some("it is not a directory; remove it, or name another one".to_owned());
     }
-    let remedy = "remove it, create it for that user with mode 0700, and call get only after a change of user";
+    let remedy = "all processes that share it must run as one user: create it for that user, with mode 0700, and call \
+                  get only after a change of user";
     owner_problem(found, remedy).or_else(|| mode_problem(found, DIRECTORY_MODE))
 }
 
