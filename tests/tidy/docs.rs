@@ -70,6 +70,26 @@ fn messages_are_those_of_the_sources() {
     );
 }
 
+#[test]
+fn faults_of_stores_have_messages_of_the_sources() {
+    let sources: String = tree().iter().filter(|file| is_source(file)).map(|file| joined(&file.text)).collect();
+    keep(
+        "a message in the table of faults in docs/shared-stores.md is one that the sources can make.",
+        "copy its words from the source, with … for what varies",
+        strange_faults(page("docs/shared-stores.md"), &sources),
+    );
+}
+
+fn strange_faults(file: &File, sources: &str) -> Vec<Breach> {
+    let mut in_table = false;
+    file.lines(|line| {
+        in_table = line.starts_with('|') && (in_table || line.ends_with("| `last_error` |"));
+        let cell = line.trim_end_matches([' ', '|']).rsplit(" | ").next().filter(|_| in_table).unwrap_or_default();
+        let messages = cell.split('`').skip(1).step_by(2).filter(|message| *message != "last_error");
+        messages.flat_map(|message| strange_parts(message, sources)).collect::<Vec<_>>()
+    })
+}
+
 fn is_source(file: &File) -> bool {
     file.has_extension(&["rs"]) && (file.path.starts_with("src/") || file.path.starts_with("core/src/"))
 }
@@ -85,11 +105,14 @@ fn strange_messages(file: &File, sources: &str) -> Vec<Breach> {
     file.lines(|line| {
         in_table = line.starts_with('|') && (in_table || line.starts_with("| message |"));
         let cell = line.strip_prefix("| `").and_then(|row| row.split("` |").next()).filter(|_| in_table);
-        let parts = cell.into_iter().flat_map(|message| message.split(|c: char| c == '…' || c.is_ascii_digit()));
-        let parts =
-            parts.map(|part| part.trim_matches([' ', ':', ',', '\'', ';', '.'])).filter(|part| !part.is_empty());
-        parts.filter(|part| !is_said(part, sources)).map(|part| format!("no source says {part:?}")).collect::<Vec<_>>()
+        cell.into_iter().flat_map(|message| strange_parts(message, sources)).collect::<Vec<_>>()
     })
+}
+
+fn strange_parts(message: &str, sources: &str) -> Vec<String> {
+    let parts = message.split(|c: char| c == '…' || c.is_ascii_digit());
+    let parts = parts.map(|part| part.trim_matches([' ', ':', ',', '\'', ';', '.'])).filter(|part| !part.is_empty());
+    parts.filter(|part| !is_said(part, sources)).map(|part| format!("no source says {part:?}")).collect()
 }
 
 /// Also if it is put together: a field, or two words for what failed, and then what is wrong with it.
@@ -160,6 +183,11 @@ fn seen_to_fail() {
     assert_eq!(strange(good), [""; 0]);
     let bad = "| message | |\n|---|---|\n| `client_id is full` | |";
     assert_eq!(strange(bad), ["3: no source says \"client_id is full\""]);
+
+    let strange = |text: &str| complaints(strange_faults(&file(text), &sources));
+    let faults = "| fault | `last_error` |\n|---|---|\n| `x` | none |\n| x | the `too late`, or `… answered 401` |";
+    assert_eq!(strange(faults), [""; 0]);
+    assert_eq!(strange(&faults.replace("late", "soon")), ["4: no source says \"too soon\""]);
 
     assert_eq!(complaints(other_words(&file("a `renew_x` refresh"))), [""; 0]);
     assert_eq!(complaints(other_words(&file("A renewal."))), ["1: \"renew\": say refresh"]);
