@@ -48,7 +48,7 @@ impl TcpBounded {
         loop {
             let most = self.heartbeat.beat_if_due(self.deadline)?;
             match operate(&self.stream, most) {
-                // A process that was stopped and continues is interrupted.
+                // A process that was stopped and continues, or that a debugger attaches to, interrupts it.
                 Err(error) if [SOCKET_TIMEOUT, ErrorKind::Interrupted].contains(&error.kind()) => {}
                 result => return result,
             }

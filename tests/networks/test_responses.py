@@ -1,12 +1,16 @@
-"""Responses that only a hostile or broken server sends."""
+"""Responses that only a hostile or broken server sends, and one for which a process was stopped."""
 
 from __future__ import annotations
+
+import signal
+import time
 
 import pytest
 
 from support.driver_process import Driver, Status
+from support.mock_server import MockServer
 from support.raw_server import TOKEN_BODY, RawServer
-from support.waiting import at_most
+from support.waiting import at_most, wait_until
 
 from .conftest import cache_of
 
@@ -62,3 +66,19 @@ def test_a_server_without_http_is_recognised_at_once(driver: Driver, raw_server:
     raw_server.response = b"220 mail.test ESMTP"
     error = cache_of(driver, raw_server.url).get().expect(Status.BAD_RESPONSE)
     assert "it is not HTTP" in error.message, error.message
+
+
+def test_a_process_that_is_stopped_meanwhile_gets_its_response(driver: Driver, mock_server: MockServer) -> None:
+    """A stop interrupts what a socket with a timeout waits for, although the thread of a fetch blocks all signals."""
+    mock_server.settings(latency_ms=500)
+    cache = cache_of(driver, mock_server.url)
+    cache.start(1)
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
+    for _ in range(10):
+        driver.signal(signal.SIGSTOP)
+        time.sleep(0.01)
+        driver.signal(signal.SIGCONT)
+    [reply] = driver.join()
+    reply.ok()
+    assert cache.stats().number("failures") == 0
+    assert mock_server.token_requests() == 1
