@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -138,3 +139,17 @@ def test_the_commands_for_a_directory(driver: Driver, mock_server: MockServer, t
         done = subprocess.run(command, shell=True, check=True, stdout=subprocess.PIPE, text=True)
         assert words[0] == "rm" or re.search(r"^-rw-------.* bankhub-\w+\.token$", done.stdout, re.MULTILINE)
     assert not list(directory.glob("*.token"))
+
+
+def test_a_stopped_holder_says_that_it_has_lost_the_lease(new_cache: NewCache, mock_server: MockServer) -> None:
+    mock_server.settings(latency_ms=500)
+    stopped, other = new_cache(), new_cache()
+    stopped.start(1)
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
+    stopped.driver.signal(signal.SIGSTOP)
+    token = other.get().ok().value
+    stopped.driver.signal(signal.SIGCONT)
+    stopped.driver.join()
+    message = stopped.stats().fields["last_error.message"]
+    assert "another process has taken over the lease" in message or "has a newer token" in message, message
+    assert new_cache().get().ok().value == token, "it has not written its own"
