@@ -24,7 +24,7 @@ FOUND_WITHIN_S = 2
 """How soon after a failover all processes use the new master."""
 
 
-@pytest.fixture(params=["haproxy"])
+@pytest.fixture(params=["haproxy", "sentinel", "cluster"])
 def failing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Topology]:
     """One of its own for each test, as it is not the same after a failover."""
     topology = TOPOLOGIES[request.param](tmp_path)

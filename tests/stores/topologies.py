@@ -12,7 +12,8 @@ from typing import Callable
 from support.certificates import Authority
 from support.haproxy import HaProxy
 from support.ports import listens
-from support.redis_sentinels import new_folder
+from support.redis_cluster import CHANGE_S, MASTERS, RedisCluster
+from support.redis_sentinels import RedisSentinels, new_folder
 from support.redis_server import LEAST_RULES, PASSWORD, USER, USER_PASSWORD, RedisServer
 from support.valkey_server import ValkeyServer
 from support.waiting import wait_until
@@ -94,6 +95,11 @@ def database(folder: Path) -> Topology:
     return of_servers(f"{server.url}/{DATABASE}", server, database=DATABASE)
 
 
+def unix(folder: Path) -> Topology:
+    server = RedisServer(folder)
+    return of_servers(f"redis+unix://{USER}:{USER_PASSWORD}@{server.socket}", server)
+
+
 def tls(folder: Path) -> Topology:
     server = RedisServer(folder, tls=Authority())
     return of_servers(server.url, server, ca_file=str(folder / "ca.pem"))
@@ -124,6 +130,26 @@ def haproxy(folder: Path) -> Topology:
     return of_servers(f"redis://{USER}:{USER_PASSWORD}@{proxy.address}", *servers, end=end, fail_over=fail_over)
 
 
+def sentinel(folder: Path) -> Topology:
+    setup = RedisSentinels(folder)
+    return of_servers(setup.url, *setup.servers, end=setup.end, fail_over=setup.kill_master)
+
+
+def cluster(folder: Path) -> Topology:
+    """Three masters, each with a replica."""
+    setup = RedisCluster(folder, replicas=1)
+
+    def fail_over() -> None:
+        [key, *_] = setup.keys()
+        master = setup.owner(key)
+        replica = setup.nodes[MASTERS + setup.nodes.index(master)]
+        master.kill()
+        took_over = lambda: "role:master" in replica.run("INFO", "replication") and replica.is_ok()  # noqa: E731
+        wait_until(took_over, within_s=CHANGE_S, what="the replica is the master")
+
+    return of_servers(setup.url, *setup.nodes, end=setup.end, fail_over=fail_over)
+
+
 TOPOLOGIES: Mapping[str, Callable[[Path], Topology]] = {
-    start.__name__: start for start in (file, plain, acl, database, tls, valkey, haproxy)
+    start.__name__: start for start in (file, plain, acl, database, unix, tls, valkey, haproxy, sentinel, cluster)
 }

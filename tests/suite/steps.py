@@ -68,7 +68,8 @@ WITH_A_STORE = [
 PROXY = "tests/conformance/test_proxy.py"
 # Redis as it is run, for a short time; `make stores` takes longer.
 SHARING = ["tests/stores/test_sharing.py", "--rounds=.5", "--processes=8"]
-TOPOLOGIES = [f"--topology={name}" for name in ("plain", "database", "tls", "valkey", "haproxy")]
+TOPOLOGY_NAMES = ("plain", "database", "unix", "tls", "valkey", "haproxy", "sentinel", "cluster")
+TOPOLOGIES = [f"--topology={name}" for name in TOPOLOGY_NAMES]
 SETUID = "tests/process/test_setuid.py"
 NOT_SETUID = f"--ignore={SETUID}"
 BENCHMARKS = ["benches/test_benches.py", "benches/test_rounds.py"]
@@ -166,7 +167,7 @@ STEPS = [
     Step("ruff-format", [PYTHON, "-m", "ruff", "format", "--check", *PYTHON_CODE], "python", needs="pytest"),
     Step("suite", pytest("tests/test_suite.py", "tests/test_demo.py"), "", junit, needs="pytest"),
     Step("memory", pytest("tests/memory"), "", junit, needs="pytest valgrind", builds="build/memory build/memory-asan"),
-    Step("stores", pytest("tests/stores"), "", junit, needs="pytest redis cpp go csharp", builds="build"),
+    Step("stores", pytest("tests/stores"), "", junit, needs="pytest redis haproxy cpp go csharp", builds="build"),
     Step("topologies", pytest(*SHARING, *TOPOLOGIES), "stores", junit, needs=OF_TOPOLOGIES, builds="build"),
     Step("setuid", pytest(SETUID), "process", junit, needs="pytest root cpp go", builds="cargo build/driver-go"),
     Step("process", pytest("tests/process", NOT_SETUID), "", junit, needs="pytest redis", builds="cargo", limit_s=300),
