@@ -114,7 +114,7 @@ PROXIES = {"403": refusing_proxy(403), "407": refusing_proxy(407), "503": refusi
 
 
 def check_not_shared(new_cache: NewCache, server: MockServer, broken: Mapping[str, Word], **config: Word) -> None:
-    """A process that has `broken` in its configuration fails; the others get a token, and then it has that token."""
+    """A process that has `broken` in its configuration fails, and the others get a token."""
     failing = new_cache(server, **{**config, **broken})
     reply = failing.get()
     assert reply.status
@@ -122,13 +122,19 @@ def check_not_shared(new_cache: NewCache, server: MockServer, broken: Mapping[st
     with at_most(AT_ONCE_MS, "a token for a process with a working network"):
         token = new_cache(server, **config).get().ok().value
     assert new_cache(server, **config).get().ok().value == token
-    wait_until(lambda: failing.get().status == Status.OK, within_s=5, what="the token of the others")
-    assert failing.get().value == token
 
 
 def test_a_dead_proxy_is_not_shared(new_cache: NewCache, mock_server: MockServer) -> None:
     check_not_shared(new_cache, mock_server, {"proxy": f"http://127.0.0.1:{free_port()}"})
     assert mock_server.token_requests() == 1
+
+
+def test_a_process_without_a_network_gets_the_token_of_the_others(new_cache: NewCache, mock_server: MockServer) -> None:
+    alone = new_cache(mock_server, proxy=f"http://127.0.0.1:{free_port()}")
+    alone.get().expect(Status.UNAVAILABLE)
+    token = new_cache(mock_server).get().ok().value
+    wait_until(lambda: alone.get().status == Status.OK, within_s=5, what="the token of the others")
+    assert alone.get().value == token
 
 
 @pytest.mark.parametrize("status", PROXIES)
