@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -237,6 +239,21 @@ def test_a_unix_socket_whose_queue_is_full_is_not_waited_for(problem: Callable[[
             client.setblocking(False)
             client.connect_ex(str(path))
         assert "did not respond in time" in problem(f"redis+unix:{path}")
+
+
+def test_a_process_that_was_stopped_goes_on_reading_a_socket(
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
+) -> None:
+    cache = new_cache(f"redis+unix:{server.socket}?user={USER}&pass={USER_PASSWORD}")
+    server.pause()
+    cache.start(1)
+    for signal_ in (signal.SIGSTOP, signal.SIGCONT):
+        time.sleep(0.1)
+        cache.driver.signal(signal_)
+    server.resume()
+    [reply] = cache.driver.join()
+    reply.ok()
+    assert store_problem(cache) == ""
 
 
 def test_redis_5_has_passwords_without_users(new_cache: NewCache, mock_server: MockServer, server: RedisServer) -> None:

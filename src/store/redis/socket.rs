@@ -31,24 +31,31 @@ mod unix {
 
     /// The stream has the same deadline.
     pub(in super::super) fn connect(path: &Path, deadline: Instant) -> io::Result<UnixBounded> {
-        let socket = open_above_2(|| Socket::new(Domain::UNIX, Type::STREAM, None))?;
-        // It waits if the queue of the server is full, and a timeout of writing ends that.
-        socket.set_write_timeout(Some(time_left(deadline)?))?;
-        socket.connect(&SockAddr::unix(path)?).map_err(late_as_timed_out)?;
+        let (socket, address) =
+            (open_above_2(|| Socket::new(Domain::UNIX, Type::STREAM, None))?, SockAddr::unix(path)?);
+        uninterrupted(|| {
+            // It waits if the queue of the server is full, and a timeout of writing ends that.
+            socket.set_write_timeout(Some(time_left(deadline)?))?;
+            socket.connect(&address)
+        })?;
         Ok(UnixBounded { stream: socket.into(), deadline })
     }
 
     impl Read for UnixBounded {
         fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-            self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
-            self.stream.read(bytes).map_err(late_as_timed_out)
+            uninterrupted(|| {
+                self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
+                self.stream.read(bytes)
+            })
         }
     }
 
     impl Write for UnixBounded {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
-            self.stream.write(bytes).map_err(late_as_timed_out)
+            uninterrupted(|| {
+                self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
+                self.stream.write(bytes)
+            })
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -62,7 +69,14 @@ mod unix {
         }
     }
 
-    fn late_as_timed_out(error: io::Error) -> io::Error {
-        if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
+    /// A process that was stopped and goes on interrupts what has a timeout, whatever its signal mask is.
+    fn uninterrupted<T>(mut operate: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match operate() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
+                result => return result,
+            }
+        }
     }
 }
