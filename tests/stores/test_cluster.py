@@ -245,6 +245,19 @@ def test_a_redirection_that_leads_nowhere_ends(
     front.close()
 
 
+def test_slow_redirections_take_no_longer_than_one_operation(new_cache: NewCache, mock_server: MockServer) -> None:
+    def redirect_late(words: list[str]) -> bytes:
+        time.sleep(0.4)
+        return f"-MOVED 1 :{front.port}\r\n".encode()
+
+    front = RespFront(redirect_late)
+    cache = new_cache(f"redis://{front.address},{front.address}")
+    with at_most(1_300, "a token after one operation of a second"):
+        cache.get().ok()
+    assert "did not respond in time" in store_problem(cache)
+    front.close()
+
+
 def test_the_same_host_may_be_left_out(new_cache: NewCache, mock_server: MockServer, redis: RedisServer) -> None:
     redis.run("FLUSHALL")
     front = answering(b"-MOVED 1 :%d\r\n" % redis.port)

@@ -14,6 +14,7 @@ from typing import Callable, Optional
 import pytest
 
 from support.certificates import Authority
+from support.languages import ROOT
 from support.mock_server import MockServer
 from support.redis_server import LEAST_RULES, PASSWORD, USER, USER_PASSWORD, RedisServer
 from support.resp_front import RespFront
@@ -154,6 +155,11 @@ def test_names_the_command_that_is_not_allowed(
     cache.get().ok()
     said = store_problem(cache)
     assert f"does not allow its user the command {command.upper()} (NOPERM); add +{command} to the rules" in said
+
+
+def test_the_documents_name_the_rights_of_these_tests() -> None:
+    text = (ROOT / "docs" / "shared-stores.md").read_text()
+    assert f"ACL SETUSER bankhub on >PASSWORD {' '.join(LEAST_RULES)}\n" in text
 
 
 def test_a_renamed_command(problem: Callable[[str], str], tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_one_sentinel_suffices(
         check_shared(new_cache, mock_server, setup.url)
 
 
+def test_without_sentinels_each_process_works_alone(
+    new_cache: NewCache, mock_server: MockServer, setup: RedisSentinels
+) -> None:
+    for sentinel in setup.sentinels:
+        sentinel.pause()
+    cache = new_cache(setup.url)
+    with at_most(1_300, "a token after one operation of a second"):
+        cache.get().ok()
+    assert "the Sentinel at localhost:" in store_problem(cache)
+    assert "did not respond in time" in store_problem(cache)
+
+
 def test_begins_with_the_sentinel_that_answered(
     new_cache: NewCache, mock_server: MockServer, setup: RedisSentinels
 ) -> None:
@@ -101,6 +113,12 @@ def test_begins_with_the_sentinel_that_answered(
     with at_most(200, "a fetch that does not ask the Sentinel that is gone"):
         cache.invalidate(token).ok()
         cache.get().ok()
+
+
+def without_rights(setup: RedisSentinels) -> RedisSentinels:
+    for sentinel in setup.sentinels:
+        sentinel.run("ACL", "SETUSER", USER, "-@all")
+    return setup
 
 
 FAILURES: list[tuple[str, Callable[[RedisSentinels], str], list[str]]] = [
@@ -118,6 +136,11 @@ FAILURES: list[tuple[str, Callable[[RedisSentinels], str], list[str]]] = [
         "no-login",
         lambda setup: setup.url.replace(f"{USER}:{USER_PASSWORD}@", ""),
         ["the Sentinel at localhost:", "NOAUTH"],
+    ),
+    (
+        "no-rights",
+        lambda setup: without_rights(setup).url,
+        ["the Sentinel at localhost:", "(NOPERM); add +sentinel|get-master-addr-by-name to the rules"],
     ),
     ("wrong-password", lambda setup: setup.url_with(f"{USER}:wrong"), ["the Sentinel at localhost:", "WRONGPASS"]),
     (
