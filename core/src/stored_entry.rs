@@ -39,6 +39,14 @@ pub struct SharedFailure {
 /// The statuses that are shared. In an entry, each is the number of its place here.
 const STATUSES: [Status; 4] = [Status::Unauthenticated, Status::RateLimited, Status::Unavailable, Status::BadResponse];
 
+impl SharedFailure {
+    /// Whether it still counts as one of several in a row. A directory keeps it for longer, and so does a token.
+    pub(crate) fn is_remembered(&self, now: Timestamp) -> bool {
+        let until = self.next_attempt_at + policy::SHARED_FAILURE_REMEMBERED;
+        now.boottime < until.boottime && now.realtime < until.realtime
+    }
+}
+
 impl StoredEntry {
     /// When nothing in it is of use any more.
     pub fn ends_at(&self) -> Timestamp {

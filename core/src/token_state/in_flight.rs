@@ -52,8 +52,6 @@ pub(super) struct FetchInFlight {
     requests: u32,
     /// Until when callers wait for another process's token; `None`: they do not.
     pub(super) confirm_until: Option<Instant>,
-    /// The failed fetches in a row that the store knows of.
-    stored_failures: u32,
     /// When the request in flight, or the wait for the lease, becomes overdue.
     pub(super) overdue_at: Instant,
     /// The failure of the request before the one in flight.
@@ -69,7 +67,6 @@ impl FetchInFlight {
             reads_only,
             requests: 0,
             confirm_until: confirms.then(|| now + policy::CONFIRM_WAIT_MAX),
-            stored_failures: 0,
             overdue_at: now + settings.lease_wait_max + settings.request_timeout + policy::OVERDUE_GRACE,
             last_failure: None,
             is_overdue: false,
@@ -110,16 +107,16 @@ impl TokenState {
             }
             _ => Verdict::Useless,
         };
-        let shared = entry.failure.as_ref().and_then(|failure| Backoff::adopted(failure, now));
-        let own_ends_at = self.backoff.as_ref().map_or(Instant::default(), |backoff| backoff.next_attempt_at);
-        if let Some(backoff) = shared.filter(|shared| shared.next_attempt_at > own_ends_at) {
+        if let Some(shared) = entry.failure.as_ref().and_then(|failure| Backoff::adopted(failure, now)) {
             self.fetch = None;
-            self.back_off(backoff, now, jitter);
+            let own_ends_at = self.backoff.as_ref().map_or(Instant::default(), |own| own.next_attempt_at);
+            if shared.next_attempt_at > own_ends_at {
+                self.back_off(shared, now, jitter);
+            }
             return Verdict::FetchEnded;
         }
-        if let Some(fetch) = &mut self.fetch {
-            fetch.stored_failures = entry.failure.as_ref().map_or(0, |failure| failure.failures);
-        }
+        let remembered = entry.failure.as_ref().filter(|failure| failure.is_remembered(now));
+        self.stored_failures = remembered.map_or(0, |failure| failure.failures);
         if reads_only { Verdict::FetchEnded } else { verdict }
     }
 
@@ -267,14 +264,14 @@ impl TokenState {
 
     /// Fetches that failed one after the other, here or in another process.
     fn failures_before(&self) -> u32 {
-        let stored = self.fetch.as_ref().map_or(0, |fetch| fetch.stored_failures);
-        self.backoff.as_ref().map_or(0, |backoff| backoff.failures).max(stored)
+        self.backoff.as_ref().map_or(0, |backoff| backoff.failures).max(self.stored_failures)
     }
 
     /// Ends the fetch with a token.
     fn replace_current(&mut self, token: Token, now: Instant, jitter: Jitter) {
         self.fetch = None;
         self.backoff = None;
+        self.stored_failures = 0;
         let before = self.current.take();
         if before.as_ref().is_some_and(|current| !current.rejected) {
             self.rejections.end_row();

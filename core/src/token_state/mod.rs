@@ -131,6 +131,8 @@ pub struct TokenState {
     current: Option<CurrentToken>,
     fetch: Option<FetchInFlight>,
     backoff: Option<Backoff>,
+    /// The failed fetches in a row that the store knew of when it was last read.
+    stored_failures: u32,
     rejections: Rejections,
     /// When the store may be read although no request may follow.
     next_store_read_at: Instant,
@@ -149,6 +151,7 @@ impl TokenState {
             current: None,
             fetch: None,
             backoff: None,
+            stored_failures: 0,
             rejections: Rejections::default(),
             next_store_read_at: Instant::default(),
             store_failure: None,
@@ -225,9 +228,11 @@ impl TokenState {
         self.end_fetch(error.into(), now, jitter);
     }
 
-    /// Ends the cache: every later poll fails, and the token is wiped. A fetch in flight ends without effect.
+    /// Ends the cache: every later poll fails, and the token is wiped. A fetch in flight ends without effect here. The
+    /// other processes still learn from it what the endpoint answers, and how often that has failed.
     pub fn close(&mut self) {
-        *self = Self { closed: true, ..Self::new(self.settings, self.generation) };
+        let stored_failures = self.stored_failures;
+        *self = Self { closed: true, stored_failures, ..Self::new(self.settings, self.generation) };
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -380,9 +385,9 @@ impl TokenState {
 /// Without the statistics, which decide nothing: so a model checker sees that two states go on alike.
 impl Hash for TokenState {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { settings, closed, generation, current, fetch, backoff, rejections, .. } = self;
+        let Self { settings, closed, generation, current, fetch, backoff, stored_failures, rejections, .. } = self;
         let Self { next_store_read_at, store_failure, counts: _, .. } = self;
-        (settings, closed, generation, current, fetch, backoff, rejections).hash(hasher);
+        (settings, closed, generation, current, fetch, backoff, stored_failures, rejections).hash(hasher);
         (next_store_read_at, store_failure).hash(hasher);
     }
 }

@@ -363,3 +363,42 @@ fn reports_a_store_failure_until_the_same_step_works() {
         assert_eq!(cache.stats().last_error, None);
     }
 }
+
+#[test]
+fn forgets_an_old_failure_although_it_is_still_in_the_store() {
+    for (age, retries) in [(599.0, false), (600.0, true)] {
+        let mut cache = TestCache::sharing();
+        let entry = shared_failure(&cache, 9, 0.0);
+        cache.pass(age);
+        assert!(cache.begin());
+        assert_eq!(cache.read_entry(entry), Verdict::Useless);
+        assert!(cache.begin_request());
+        assert_eq!(cache.fail(Status::Unavailable).is_some(), retries, "after {age} s");
+    }
+}
+
+#[test]
+fn an_overdue_fetch_sends_nothing_while_a_shared_failure_forbids_it() {
+    let mut cache = in_backoff(None);
+    cache.pass(60.0);
+    assert!(cache.begin());
+    cache.pass(26.0);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
+    let entry = shared_failure(&cache, 2, 1.0);
+    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
+}
+
+#[test]
+fn a_closed_cache_counts_on_the_failures_that_the_store_knows_of() {
+    let mut cache = TestCache::sharing();
+    assert!(cache.begin());
+    let entry = shared_failure(&cache, 9, 0.0);
+    assert_eq!(cache.read_entry(entry), Verdict::Useless);
+    assert!(cache.begin_request());
+    cache.state.close();
+    let AfterFailure::End(failed) = cache.state.request_failed(failure(Status::Unavailable), cache.now, EVEN) else {
+        panic!("no retry follows in a closed cache")
+    };
+    assert_eq!(failed.failures, 10, "for the other processes");
+}
