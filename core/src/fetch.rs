@@ -80,8 +80,8 @@ pub struct Fetch {
     /// When the lease was acquired, or last extended by an action; `None`: it is not held.
     lease_extended_at: Option<Instant>,
     session_is_open: bool,
-    /// The token that was in the store when it was last read with the lease. A failure does not replace it.
-    stored: Option<Token>,
+    /// What was in the store when it was last read with the lease. A failure does not replace its token.
+    stored: StoredEntry,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -132,7 +132,13 @@ impl Fetch {
     /// The fetch that a [`TokenState`] has just begun. Its first event is [`Event::Started`].
     pub fn new() -> Self {
         let acquirer = LeaseAcquirer::new(Default::default(), Instant::MAX);
-        Self { phase: Phase::Idle, acquirer, lease_extended_at: None, session_is_open: false, stored: None }
+        Self {
+            phase: Phase::Idle,
+            acquirer,
+            lease_extended_at: None,
+            session_is_open: false,
+            stored: StoredEntry::default(),
+        }
     }
 
     /// Takes what happened; returns what to do next. `state` is the one that began the fetch.
@@ -208,12 +214,12 @@ impl Fetch {
         match context.state.store_read(&entry, context.now, context.jitter) {
             Verdict::FetchEnded => self.release(AfterRelease::End, context),
             Verdict::Rejected if holds_lease => {
-                self.stored = None;
+                self.stored = StoredEntry::default();
                 self.phase = Phase::Removing;
                 Action::Remove
             }
             Verdict::Useless if holds_lease => {
-                self.stored = entry.token;
+                self.stored = StoredEntry { failure: None, ..entry };
                 self.send(context)
             }
             Verdict::Rejected | Verdict::Useless => {
@@ -291,8 +297,9 @@ impl Fetch {
         let entry = match &outcome {
             Ok(token) => StoredEntry { token: Some(token.clone()), ..StoredEntry::default() },
             Err(failed) => {
-                let token = self.stored.take().filter(|token| !token.is_stale(*now));
-                StoredEntry { token, failure: failed.shared(*now), problem: None }
+                let mut entry = mem::take(&mut self.stored);
+                entry.token.take_if(|token| token.is_stale(*now));
+                StoredEntry { failure: failed.shared(*now), ..entry }
             }
         };
         // What one process's own network did to it does not concern the others.

@@ -19,6 +19,8 @@ use crate::token::{Token, is_token};
 pub struct StoredEntry {
     /// The newest token.
     pub token: Option<Token>,
+    /// How much older than its wall clock says the token was made when it was read. Written again, it is not.
+    pub token_aged_by: Duration,
     /// The failure of the last request, if it was sent after the token's.
     pub failure: Option<SharedFailure>,
     /// Why something that is there is not used.
@@ -63,7 +65,7 @@ impl StoredEntry {
     /// the boottime of its end; the boot id; 1, ttl, boottime and realtime of `sent_at`, the token; 1, boottime and
     /// realtime of `next_attempt_at`, failures, the status, the HTTP status or 0, the message.
     pub fn encode(&self, boot_id: &str) -> Zeroizing<Vec<u8>> {
-        let Self { token, failure, .. } = self;
+        let Self { token, token_aged_by, failure, .. } = self;
         let texts = [
             boot_id,
             token.as_ref().map_or("", |token| token.value.expose()),
@@ -77,7 +79,8 @@ impl StoredEntry {
         plain.push(token.is_some().into());
         if let Some(Token { value, ttl, sent_at }) = token {
             put_time(&mut plain, *ttl);
-            put_timestamp(&mut plain, *sent_at);
+            let realtime = sent_at.realtime.saturating_add(*token_aged_by);
+            put_timestamp(&mut plain, Timestamp { realtime, ..*sent_at });
             put_text(&mut plain, value.expose());
         }
         plain.push(failure.is_some().into());
@@ -107,17 +110,18 @@ impl StoredEntry {
                 now + theirs.saturating_sub(ours) - ours.saturating_sub(theirs)
             }
         };
+        let is_other_clock = ends_at.is_none() && boot_id != Some(its_boot_id);
         let mut entry = Self::default();
         if reader.is_present()? {
             let (ttl, sent_at) = (reader.time()?, here(reader.timestamp()?));
             let value = reader.text().filter(|text| is_token(text))?;
-            let is_other_clock = ends_at.is_none() && boot_id != Some(its_boot_id);
             if is_other_clock && sent_at.realtime > now.realtime {
                 entry.problem = Some(Error::new(Status::Unavailable, CLOCK_AHEAD));
             } else {
                 // Not later than now, even if the store's clock was set back since.
                 let sent_at = sent_at.earliest(now);
                 entry.token = Some(Token { value: Secret::new(value.to_owned()), ttl, sent_at });
+                entry.token_aged_by = if is_other_clock { policy::CLOCK_SKEW_MAX } else { Duration::ZERO };
             }
         }
         if reader.is_present()? {
@@ -127,7 +131,10 @@ impl StoredEntry {
             let http_status = u16::from_be_bytes(reader.bytes()?);
             let error = Error::new(*STATUSES.get(usize::from(status))?, String::from(reader.text()?));
             let error = if http_status == 0 { error } else { error.with_http_status(http_status) };
-            entry.failure = Some(SharedFailure { error, failures, next_attempt_at });
+            // A clock that is further ahead would forbid requests for as long as it is ahead.
+            let is_possible = next_attempt_at.realtime <= now.realtime + policy::RETRY_AFTER_MAX;
+            let failure = SharedFailure { error, failures, next_attempt_at };
+            entry.failure = Some(failure).filter(|_| !is_other_clock || is_possible);
         }
         reader.0.is_empty().then_some(entry)
     }

@@ -120,11 +120,12 @@ impl Driver {
     }
 }
 
-/// The token, and the status and number of the failure.
+/// The token, whether it counts as older than it is, and the status and number of the failure.
 fn describe(entry: &StoredEntry) -> String {
-    let token = entry.token.as_ref().map_or("", |token| token.value.expose());
+    let value = entry.token.as_ref().map_or("", |token| token.value.expose());
+    let token = if entry.token_aged_by.is_zero() { value.to_owned() } else { format!("{value} aged") };
     let failure = entry.failure.as_ref().map(|it| format!(" {:?} {}", it.error.status(), it.failures));
-    token.to_owned() + &failure.unwrap_or_default()
+    token + &failure.unwrap_or_default()
 }
 
 fn entry_of(token: Token) -> StoredEntry {

@@ -87,7 +87,7 @@ fn failure() -> SharedFailure {
 #[test]
 fn encodes_a_failure_with_a_token_and_without() {
     for token in [Some(stored()), None] {
-        let entry = StoredEntry { token, failure: Some(failure()), problem: None };
+        let entry = StoredEntry { token, failure: Some(failure()), ..StoredEntry::default() };
         let decoded = decode(&entry, None, Some("this boot"), seconds(2_010, 6_010));
         assert_eq!(decoded.failure, Some(failure()));
         assert_eq!(decoded.token.map(|token| token.sent_at), entry.token.map(|token| token.sent_at));
@@ -97,7 +97,7 @@ fn encodes_a_failure_with_a_token_and_without() {
 #[test]
 fn ends_with_the_later_of_token_and_failure() {
     let remembered = policy::SHARED_FAILURE_REMEMBERED;
-    let of = |token: Option<Token>| StoredEntry { token, failure: Some(failure()), problem: None }.ends_at();
+    let of = |token: Option<Token>| StoredEntry { token, failure: Some(failure()), ..StoredEntry::default() }.ends_at();
     assert_eq!(entry().ends_at(), stored().expires_at());
     assert_eq!(of(None), failure().next_attempt_at + remembered);
     assert_eq!(of(Some(stored())), stored().expires_at());
@@ -108,7 +108,7 @@ fn ends_with_the_later_of_token_and_failure() {
 #[test]
 fn knows_the_time_of_a_failure_from_the_end_that_the_store_knows() {
     let short_lived = Token { ttl: Duration::from_secs(60), ..stored() };
-    let entry = StoredEntry { token: Some(short_lived), failure: Some(failure()), problem: None };
+    let entry = StoredEntry { token: Some(short_lived), failure: Some(failure()), ..StoredEntry::default() };
     let now = seconds(90_000, 90_000);
     let ends_at = now + policy::SHARED_FAILURE_REMEMBERED + Duration::from_secs(5);
     let decoded = decode(&entry, Some(ends_at), Some("this boot"), now);
@@ -118,7 +118,7 @@ fn knows_the_time_of_a_failure_from_the_end_that_the_store_knows() {
 
 #[test]
 fn lets_a_failure_of_another_machine_end_early_rather_than_late() {
-    let entry = StoredEntry { token: None, failure: Some(failure()), problem: None };
+    let entry = StoredEntry { failure: Some(failure()), ..StoredEntry::default() };
     for (now, next_attempt_at) in [
         (seconds(90_000, 5_700), seconds(90_060, 5_760)),
         (seconds(90_000, 5_760), seconds(90_000, 5_760)),
@@ -153,4 +153,24 @@ fn refuses_bytes_that_are_not_an_entry() {
         let entry = StoredEntry { token: Some(token), ..StoredEntry::default() };
         assert!(is_refused(&entry.encode("id")), "{value:.20}");
     }
+}
+
+#[test]
+fn a_token_ages_once_however_often_machines_write_it_again_with_a_failure() {
+    let now = seconds(90_000, 9_000);
+    let mut plain = entry().encode("boot 1");
+    for boot_id in ["boot 2", "boot 3", "boot 1"] {
+        let read = StoredEntry::decode(&plain, None, Some(boot_id), now).expect("it was encoded");
+        let sent_at = read.token.as_ref().map(|token| token.sent_at);
+        assert_eq!(sent_at, Some(now - Duration::from_secs(4_300)), "4,000 s, and the skew");
+        plain = StoredEntry { failure: Some(failure()), ..read }.encode(boot_id);
+    }
+}
+
+#[test]
+fn ignores_a_failure_of_a_machine_whose_clock_is_far_ahead() {
+    let entry = StoredEntry { failure: Some(failure()), ..StoredEntry::default() };
+    let is_used = |realtime| decode(&entry, None, Some("another boot"), seconds(90_000, realtime)).failure.is_some();
+    assert!(is_used(6_060 - 3_600 - 300), "the endpoint may have asked for an hour");
+    assert!(!is_used(6_060 - 3_600 - 301), "each read would prolong it by what it is ahead");
 }

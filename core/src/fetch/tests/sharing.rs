@@ -12,8 +12,9 @@ fn shares_what_the_endpoint_answered_and_keeps_the_stored_token() {
     let token = Token { sent_at: driver.now - Duration::from_secs(520), ..driver.token("a") };
     driver.run(Event::StoreRead(entry_of(token.clone())), AcquireLease);
     driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
-    driver.run(Event::StoreRead(entry_of(token)), Send);
-    driver.run(refused(Status::Unauthenticated, 401), Did::Write("a Unauthenticated 1".to_owned()));
+    let entry = StoredEntry { token_aged_by: policy::CLOCK_SKEW_MAX, ..entry_of(token) };
+    driver.run(Event::StoreRead(entry), Send);
+    driver.run(refused(Status::Unauthenticated, 401), Did::Write("a aged Unauthenticated 1".to_owned()));
     assert!(matches!(driver.state.poll(driver.now), Poll::Serve(_)), "the token is still valid");
     driver.run(Event::Written, Release);
     driver.run(Event::Released, Did::Done);
