@@ -219,7 +219,7 @@ impl Fetch {
                 Action::Remove
             }
             Verdict::Useless if holds_lease => {
-                self.stored = StoredEntry { failure: None, ..entry };
+                self.stored = entry;
                 self.send(context)
             }
             Verdict::Rejected | Verdict::Useless => {

@@ -253,10 +253,10 @@ impl TokenState {
     /// The failure of an overdue fetch was counted when it became overdue.
     fn failed_fetch(&self, failure: Failure, now: Timestamp, jitter: Jitter) -> FailedFetch {
         match &self.backoff {
-            Some(Backoff { error, failures, next_attempt_at, .. }) if self.is_overdue() => {
+            Some(Backoff { failures, next_attempt_at, .. }) if self.is_overdue() => {
                 let asked = failure.retry_after.unwrap_or_default().min(policy::RETRY_AFTER_MAX);
                 let pause = next_attempt_at.saturating_since(now.boottime).max(asked);
-                FailedFetch { error: error.clone(), failures: *failures, pause }
+                FailedFetch { error: failure.error, failures: *failures, pause }
             }
             _ => FailedFetch::after(self.failures_before(), failure, jitter),
         }

@@ -22,6 +22,24 @@ fn shares_what_the_endpoint_answered_and_keeps_the_stored_token() {
 }
 
 #[test]
+fn all_processes_wait_for_as_long_as_the_endpoint_asks() {
+    let mut driver = Driver::with_store();
+    driver.send_with_lease();
+    let error = Error::new(Status::RateLimited, "too many").with_http_status(429);
+    let failure = Failure { error, retry_after: Some(Duration::from_secs(20)) };
+    let Driver { state, fetch, now } = &mut driver;
+    let Action::Write(entry) = fetch.step(Event::Response(Err(failure)), state, *now, EVEN) else {
+        panic!("the others learn it")
+    };
+
+    let mut other = Driver::with_store();
+    other.run(Event::Started, ReadStore);
+    other.run(Event::StoreRead(entry.clone()), Release);
+    let Poll::Fail(error) = other.state.poll(other.now) else { panic!("callers hear it") };
+    assert_eq!((error.http_status(), error.retry_after()), (Some(429), Some(Duration::from_secs(20))));
+}
+
+#[test]
 fn shares_no_failure_of_its_own_network() {
     let mut driver = Driver::with_store();
     driver.send_with_lease();

@@ -79,3 +79,14 @@ fn the_end_of_an_overdue_fetch_adds_only_its_retry_after() {
         assert_eq!(error.retry_after(), Some(seconds(next_attempt)), "one failure, although it was told before");
     }
 }
+
+#[test]
+fn an_overdue_request_ends_with_what_the_endpoint_answered() {
+    let mut cache = TestCache::new();
+    cache.get();
+    cache.pass(10.5);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.http_status().is_none()));
+    let error = Error::new(Status::Unauthenticated, "no").with_http_status(401);
+    assert_eq!(cache.fail_with(error.into()), None);
+    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.http_status() == Some(401)));
+}
