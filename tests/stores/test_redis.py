@@ -258,7 +258,6 @@ def test_a_refresh_under_a_lost_lease_replaces_the_due_token(
 @pytest.fixture
 def replica(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Another server, in sync with `server`."""
-    server.run("CONFIG", "SET", "repl-diskless-sync-delay", 0)
     replica = RedisServer(tmp_path_factory.mktemp("replica"))
     replica.run("REPLICAOF", *server.address.split(":"))
     wait_until(lambda: "master_link_status:up" in replica.run("INFO"), within_s=10, what="the replica is in sync")

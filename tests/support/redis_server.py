@@ -52,7 +52,9 @@ class RedisServer:
     def _own_options(self, folder: Path) -> list[object]:
         user = ["--user", USER, "on", f">{USER_PASSWORD}", *LEAST_RULES]
         login = ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
-        return ["--save", "", "--unixsocket", self.socket, "--repl-diskless-sync-delay", 0, *login, *user]
+        # With a diskless sync, a replica that says that it is in sync gets the first writes up to a second later.
+        sync = ["--repl-diskless-sync", "no"]
+        return ["--save", "", "--unixsocket", self.socket, *sync, *login, *user]
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
