@@ -162,9 +162,11 @@ def test_the_documents_name_the_rights_of_these_tests() -> None:
     assert f"ACL SETUSER bankhub on >PASSWORD {' '.join(LEAST_RULES)}\n" in text
 
 
-def test_a_renamed_command(problem: Callable[[str], str], tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, options=["--rename-command", "EVAL", ""])
-    assert "does not know the command EVAL: it is disabled or renamed there (rename-command)" in problem(server.url)
+@pytest.mark.parametrize("command", ["EVAL", "SET", "PTTL"])
+def test_a_renamed_command(problem: Callable[[str], str], tmp_path: Path, command: str) -> None:
+    server = RedisServer(tmp_path, options=["--rename-command", command, ""])
+    server.run("ACL", "SETUSER", USER, *LEAST_RULES)
+    assert f"does not know the command {command}: it is disabled or renamed there (rename-comm" in problem(server.url)
     server.kill()
 
 

@@ -155,9 +155,13 @@ fn describe_text(command: &Cmd, error: &ServerError, login: &Login) -> String {
         "SENTINEL" if contains("unknown command") => {
             "does not know the command SENTINEL: it is not a Sentinel; for a server, use redis:// or rediss://"
         }
-        _ if contains("unknown command") => {
+        _ if contains("unknown command") || contains("Unknown Redis command") => {
+            let names = match name.as_str() {
+                "EVAL" if contains("Unknown Redis command") => commands_of_script(command, text).join(" or "),
+                _ => name,
+            };
             return format!(
-                "does not know the command {name}: it is disabled or renamed there (rename-command), or this is not a \
+                "does not know the command {names}: it is disabled or renamed there (rename-command), or this is not a \
                  Redis server; enable the command"
             );
         }

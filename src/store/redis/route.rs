@@ -109,8 +109,9 @@ fn ask(servers: &Servers, at: &Address, master: &str, login: &Login, deadline: I
         Some(Value::Nil) => {
             Err(refused(sentinel.failed("knows no master of this name; check the name after the hosts of the URL")))
         }
-        Some(Value::Array(parts)) => master_address(&parts)
-            .ok_or_else(|| refused(sentinel.failed("names an address of the master that cannot be used"))),
+        Some(Value::Array(parts)) => master_address(&parts).ok_or_else(|| {
+            refused(sentinel.failed("names an address of the master that cannot be used; check its announce-ip"))
+        }),
         _ => Err(refused(sentinel.failed("sent an unexpected reply"))),
     }
 }

@@ -93,6 +93,11 @@ const ERRORS: &[(&[&str], &str, &str)] = &[
     (&["SELECT", "7"], "ERR invalid DB index", "has no database 7"),
     (&["SELECT", "7"], "ERR SELECT is not allowed in cluster mode", "only database 0"),
     (EVAL, "ERR unknown command `EVAL`, with args beginning with:", "does not know the command EVAL"),
+    (
+        EVAL,
+        "ERR Unknown Redis command called from script script: ff36, on @user_script:3.",
+        "does not know the command PTTL: it is disabled",
+    ),
     (EVAL, "ERR unknown command 'EVAL', with args beginning with: 's3cret'", "does not know the command EVAL"),
     (&["SENTINEL", "x"], "ERR unknown command 'SENTINEL'", "it is not a Sentinel"),
     (EVAL, "ERR s3cret", "the error ERR to the command EVAL"),
