@@ -79,12 +79,11 @@ impl Store {
     pub(crate) fn new(config: &Config) -> Result<Option<Self>, Error> {
         let Some(url) = &config.store else { return Ok(None) };
         let seal = Seal::new(config)?;
-        let backend: Arc<dyn Backend> = match url.expose().split_once(':') {
+        let (scheme, rest) = url.expose().split_once(':').ok_or_else(|| invalid(SCHEMES))?;
+        let backend: Arc<dyn Backend> = match scheme.to_ascii_lowercase().as_str() {
             #[cfg(unix)]
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => {
-                Arc::new(file::FileStore::new(rest, seal.name())?)
-            }
-            Some(("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix", _)) => {
+            "file" => Arc::new(file::FileStore::new(rest, seal.name())?),
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+unix" => {
                 Arc::new(redis::RedisStore::new(url, config, seal.name())?)
             }
             _ => return Err(invalid(SCHEMES)),

@@ -126,6 +126,7 @@ ACCEPTED: list[tuple[str, dict[str, str]]] = [
     ("store-redis", {"store": f"redis://user:{PASSWORD}@store.example:6380/1"}),
     ("store-redis-over-tls", {"store": f"rediss://:{PASSWORD}@store.example"}),
     ("store-redis-v6", {"store": "redis://[::1]"}),
+    ("store-redis-in-capitals", {"store": "REDIS://STORE.EXAMPLE"}),
     ("store-cluster", {"store": f"rediss://:{PASSWORD}@one.example,two.example:7000"}),
     ("store-sentinel", {"store": f"redis+sentinel://user:{PASSWORD}@one.example,two.example:5000/name/1"}),
     ("store-sentinel-tls", {"store": f"rediss+sentinel://one.example/name?sentinel_password={PASSWORD}"}),

@@ -61,12 +61,13 @@ impl StoreUrl {
             return Err(invalid("contains a space or a control character; percent-encode it"));
         }
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let scheme = scheme.to_ascii_lowercase();
         let is_tls = scheme.starts_with("rediss");
         if rest.contains('#') {
             return Err(invalid("contains '#'; write %23 in a password"));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (topology, login) = match scheme {
+        let (topology, login) = match scheme.as_str() {
             "redis+unix" => socket(rest, parameters(query, &["user", "pass", "db"])?)?,
             "redis+sentinel" | "rediss+sentinel" => {
                 sentinels(rest, parameters(query, &["sentinel_username", "sentinel_password"])?)?

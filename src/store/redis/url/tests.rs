@@ -23,6 +23,7 @@ fn servers_have_defaults_and_several_hosts() {
         _ => panic!("{url}"),
     };
     assert_eq!(one("redis://h"), (vec![at("h", 6379)], login("", "", 0), false));
+    assert_eq!(one("REDISS://h"), (vec![at("h", 6379)], login("", "", 0), true));
     assert_eq!(one("rediss://:p@h:1/2/"), (vec![at("h", 1)], login("", "p", 2), true));
     assert_eq!(one("redis://u%3a:p%2f%@h/"), (vec![at("h", 6379)], login("u:", "p/%", 0), false));
     assert_eq!(
