@@ -95,6 +95,7 @@ stores: build ## let 40 processes share a store 50 times on each topology, and k
 	$(STORES) tests/stores/test_sharing.py --topology $(TOPOLOGY) --processes 40 --rounds 25
 	$(STORES) tests/stores/test_kill.py --rounds 40
 	$(STORES) tests/stores/test_kill.py --rounds 4 --topology $(TOPOLOGY)
+	$(STORES) tests/stores/test_outage.py tests/stores/test_ended_tokens.py --rounds 10
 
 .PHONY: fuzz
 FUZZ = response config exchange retry_after
