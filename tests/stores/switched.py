@@ -3,10 +3,10 @@
 Arguments and output are those of callers.py.
 """
 
+import runpy
 import sys
-
-import callers
+from pathlib import Path
 
 print("started", flush=True)
 sys.stdin.readline()
-callers.main()
+runpy.run_path(str(Path(__file__).with_name("callers.py")), run_name="__main__")

@@ -8,7 +8,7 @@ import shlex
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Callable, Union
 
@@ -57,10 +57,10 @@ def problem_of(cache: Cache) -> str:
     return stats.fields["last_error.message"]
 
 
-def check_shares(first: Cache, second: Cache, mock_server: MockServer, requests: int = 1) -> None:
-    assert first.get().ok().value == second.get().ok().value
+def check_shares(caches: Sequence[Cache], mock_server: MockServer, requests: int = 1) -> None:
+    assert len({cache.get().ok().value for cache in caches}) == 1
     assert mock_server.token_requests() == requests
-    for cache in (first, second):
+    for cache in caches:
         assert cache.stats().fields["last_error.message"] == ""
 
 
@@ -79,7 +79,7 @@ def test_a_url_names_a_directory(
     new_cache: NewCache, mock_server: MockServer, folder: Path, url: str, name: bytes
 ) -> None:
     store = url.format(folder)
-    check_shares(new_cache(store), new_cache(store), mock_server)
+    check_shares([new_cache(store), new_cache(store)], mock_server)
     assert os.listdir(os.fsencode(folder)) == [name]
 
 
@@ -164,7 +164,7 @@ if os.geteuid() == 0:
         os.chown(made, WORKERS, WORKERS)
         store = f"file:{made}"
         first, second = (new_cache(store, user=WORKERS, umask=umask) for _ in range(2))
-        check_shares(first, second, mock_server)
+        check_shares([first, second], mock_server)
 
     def test_a_runtime_directory_with_the_usual_mode(
         new_cache: NewCache, mock_server: MockServer, folder: Path
@@ -176,7 +176,7 @@ if os.geteuid() == 0:
         os.chown(made, WORKERS, WORKERS)
         message = problem_of(new_cache(f"file:{made}", user=WORKERS))
         assert "its mode is 0755, so other users may use it; set mode 0700" in message
-        check_shares(*(new_cache(f"file:{made}/store", user=WORKERS) for _ in range(2)), mock_server, requests=2)
+        check_shares([new_cache(f"file:{made}/store", user=WORKERS) for _ in range(2)], mock_server, requests=2)
 
     def test_a_state_directory_of_systemd(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
         """With `DynamicUser=yes` it is a link to a directory that only the manager and this user reach."""
@@ -184,14 +184,14 @@ if os.geteuid() == 0:
         os.chown(folder / "private/app", WORKERS, WORKERS)
         (folder / "app").symlink_to("private/app")
         assert "name the directory that it leads to" in problem_of(new_cache(f"file:{folder}/app", user=WORKERS))
-        check_shares(*(new_cache(f"file:{folder}/app/store", user=WORKERS) for _ in range(2)), mock_server, requests=2)
+        check_shares([new_cache(f"file:{folder}/app/store", user=WORKERS) for _ in range(2)], mock_server, requests=2)
 
     def test_a_directory_made_for_the_workers(new_cache: NewCache, mock_server: MockServer, folder: Path) -> None:
         [command] = re.findall(r"^install -d .+$", DOCUMENT, re.MULTILINE)
         made = folder / "bankhub"
         command = command.replace("www-data", str(WORKERS)).replace("/run/bankhub", str(made))
         subprocess.run(command.split(), check=True)
-        check_shares(*(new_cache(f"file:{made}", user=WORKERS) for _ in range(2)), mock_server)
+        check_shares([new_cache(f"file:{made}", user=WORKERS) for _ in range(2)], mock_server)
 
     @pytest.fixture
     def volume(folder: Path) -> Iterator[Path]:
@@ -209,7 +209,7 @@ if os.geteuid() == 0:
         [store] = re.findall(r"value: (file:.+)", DOCUMENT)
         assert store.startswith(f"file:{mounted}/"), "the directory is below the volume"
         store = store.replace(mounted, str(volume))
-        check_shares(new_cache(store, user=WORKERS), new_cache(store, user=WORKERS), mock_server)
+        check_shares([new_cache(store, user=WORKERS) for _ in range(2)], mock_server)
         message = problem_of(new_cache(store, user=OTHERS))
         assert f"user {WORKERS} owns it, but this process runs as user {OTHERS}; " in message
         message = problem_of(new_cache(f"file:{volume}", user=WORKERS))
@@ -221,7 +221,7 @@ if os.geteuid() == 0:
         volume.chmod(0o2777)
         store = f"file:{volume}/bankhub"
         caches = [new_cache(store, user=WORKERS, group=GROUP) for _ in range(2)]
-        check_shares(caches[0], caches[1], mock_server)
+        check_shares(caches, mock_server)
         made = (volume / "bankhub").stat()
         assert (stat.S_IMODE(made.st_mode), made.st_gid) == (0o2700, GROUP), "the group is inherited"
 
