@@ -34,7 +34,7 @@ pub(crate) enum AfterFailure {
     End(FailedFetch),
 }
 
-/// What a fetch does with the store. A failure is reported until the same step works again.
+/// What a fetch does with the store. A failure is reported until the same step works again, here or in another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum StoreStep {
     /// Reading it, and waiting for others.
@@ -103,6 +103,9 @@ impl TokenState {
                 let backoff = self.backoff.take().filter(|_| reads_only);
                 self.replace_current(token.clone(), now.boottime, jitter);
                 self.backoff = backoff.map(|backoff| Backoff { recovered: true, ..backoff });
+                // Another process could write it.
+                self.store_worked(StoreStep::Lease);
+                self.store_worked(StoreStep::Write);
                 return Verdict::FetchEnded;
             }
             _ => Verdict::Useless,

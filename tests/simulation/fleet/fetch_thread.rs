@@ -68,7 +68,7 @@ enum NextStep {
     Remove,
     SleepUntil(Instant),
     Send,
-    Write(StoredEntry),
+    Write(Box<StoredEntry>),
     Release,
     End,
 }
@@ -82,7 +82,7 @@ impl NextStep {
             Action::Remove => Self::Remove,
             Action::SleepUntil(at) => Self::SleepUntil(at),
             Action::Send => Self::Send,
-            Action::Write(entry) => Self::Write(entry.clone()),
+            Action::Write(entry) => Self::Write(Box::new(entry.clone())),
             Action::Release => Self::Release,
             Action::Done => Self::End,
         }

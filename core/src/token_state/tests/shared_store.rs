@@ -402,3 +402,14 @@ fn a_closed_cache_counts_on_the_failures_that_the_store_knows_of() {
     };
     assert_eq!(failed.failures, 10, "for the other processes");
 }
+
+#[test]
+fn a_token_of_another_process_shows_that_the_store_can_be_written() {
+    for (step, is_reported) in [(StoreStep::Read, true), (StoreStep::Lease, false), (StoreStep::Write, false)] {
+        let mut cache = TestCache::sharing();
+        assert!(cache.begin());
+        cache.state.store_failed(step, Error::new(Status::Unavailable, "the disk is full"));
+        assert_eq!(cache.read("a", 600.0, 0.0), Verdict::FetchEnded);
+        assert_eq!(cache.stats().last_error.is_some(), is_reported);
+    }
+}
