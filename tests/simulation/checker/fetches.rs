@@ -208,6 +208,7 @@ impl Checker {
         if !fetch.is_overdue {
             self.back_off(status, retry_after, now);
         } else if let Some(backoff) = &mut self.backoff {
+            backoff.status = status;
             let asked = retry_after.unwrap_or_default().min(reference_policy::RETRY_AFTER_MAX);
             backoff.next_attempt_at = backoff.next_attempt_at.later_of(Window::exactly(now + asked));
         }
