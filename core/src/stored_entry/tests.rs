@@ -174,3 +174,16 @@ fn ignores_a_failure_of_a_machine_whose_clock_is_far_ahead() {
     assert!(is_used(6_060 - 3_600 - 300), "the endpoint may have asked for an hour");
     assert!(!is_used(6_060 - 3_600 - 301), "each read would prolong it by what it is ahead");
 }
+
+#[test]
+fn forgets_a_failure_as_soon_as_either_clock_says_so() {
+    let ends = failure().next_attempt_at + policy::SHARED_FAILURE_REMEMBERED;
+    let second = Duration::from_secs(1);
+    for (now, is_remembered) in [
+        (ends - second, true),
+        (Timestamp { boottime: ends.boottime, ..ends - second }, false),
+        (Timestamp { realtime: ends.realtime, ..ends - second }, false),
+    ] {
+        assert_eq!(failure().is_remembered(now), is_remembered, "{now:?}");
+    }
+}
