@@ -126,3 +126,27 @@ fn reports_a_failure_of_the_store_until_the_same_step_works() {
     driver.run(Event::Written, Release);
     assert_eq!(driver.last_error(), None);
 }
+
+#[test]
+fn a_closed_cache_sends_nothing_more_and_releases_the_lease() {
+    let read = || Event::StoreRead(StoredEntry::default());
+    let refused = refused(Status::Unavailable, 503);
+    let events = [Event::Started, read(), Event::LeaseObserved(Lease::Held), read(), refused, Event::Woke];
+    for (steps, last) in [
+        (1, Event::StoreFailed(error("it is down"))),
+        (3, read()),
+        (5, Event::Woke),
+        (6, Event::LeaseExtended(true)),
+        (6, Event::LeaseExtended(false)),
+        (6, Event::StoreFailed(error("it is down"))),
+    ] {
+        let mut driver = Driver::with_store();
+        for event in &events[..steps] {
+            driver.now = driver.now + Duration::from_millis(400);
+            driver.step(event.clone());
+        }
+        driver.state.close();
+        driver.run(last, Release);
+        driver.run(Event::Released, Did::Done);
+    }
+}
