@@ -413,3 +413,20 @@ fn a_token_of_another_process_shows_that_the_store_can_be_written() {
         assert_eq!(cache.stats().last_error.is_some(), is_reported);
     }
 }
+
+#[test]
+fn recovers_from_a_failure_although_it_is_read_again() {
+    let mut cache = TestCache::sharing();
+    let mut entry = shared_failure(&cache, 1, 60.0);
+    assert!(cache.begin());
+    assert_eq!(cache.read_entry(entry.clone()), Verdict::FetchEnded);
+    entry.token = Some(token("a", 600.0, cache.now - seconds(520.0)));
+    for _ in 0..2 {
+        cache.pass(5.5);
+        assert!(cache.begin());
+        assert_eq!(cache.read_entry(entry.clone()), Verdict::FetchEnded);
+        assert_eq!(cache.get(), SERVED);
+    }
+    cache.pass(49.0);
+    assert_eq!(cache.stats().last_error, None, "a token was adopted since, and the backoff has ended");
+}
