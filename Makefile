@@ -79,6 +79,14 @@ SIMULATE = seed
 simulate: ## run the simulation with new seeds until you stop it; SIMULATE=fleet: that of processes with a store
 	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_$(SIMULATE) -- --nocapture
 
+.PHONY: model
+export MODEL_CALLS MODEL_FAULTS MODEL_PROCESSES MODEL_SLOW_RESPONSES MODEL_SECONDS
+model: MODEL_FAULTS ?= 2
+model: MODEL_CALLS ?= 2
+model: MODEL_SECONDS ?= 3600
+model: ## check processes with a store in every order of events, with MODEL_FAULTS=2, for MODEL_SECONDS=3600 at most
+	cargo test --package bankhub-model every_order -- --nocapture
+
 .PHONY: mutants
 # The unchanged code first: cargo-mutants would only test it with bankhub-core's own tests.
 TESTS_OF_CORE = --lib --test simulation
@@ -133,7 +141,7 @@ fmt: build/setup.mk ## format the Rust, the Go and the Python
 	.venv/bin/ruff format bindings/python tests benches examples scripts
 
 # Sets MISSING. Make writes an included file that is absent or old first, and then starts over.
-ALONE = help check setup header library install wheels simulate mutants miri deny fuzz corpus fmt \
+ALONE = help check setup header library install wheels simulate model mutants miri deny fuzz corpus fmt \
   $(if $(filter ?,$(ONLY)),test)
 ifneq ($(filter-out $(ALONE),$(MAKECMDGOALS)),)
 include build/setup.mk

@@ -16,7 +16,7 @@ import pytest
 
 from suite import results, runner
 from suite.results import Tally, go_test, junit, libtest
-from suite.steps import BUILD, PYTEST_OPTIONS, REPORT, STEPS, Step
+from suite.steps import BUILD, JSON, PYTEST_OPTIONS, REPORT, STEPS, Step
 from suite.steps import pytest as pytest_command
 
 TESTS = Path(__file__).resolve().parent
@@ -91,7 +91,7 @@ def test_counts_what_a_runner_writes(report: str | None, expected: Tally, tmp_pa
 
 
 RUST = """
-#[test] fn passes() { println!("quiet") }
+#[test] fn passes() { println!("quiet\nchecked: 4 states") }
 #[test] fn fails() { println!("loud"); assert_eq!(1, 2) }
 #[test] #[ignore] fn waits() {}
 """
@@ -102,13 +102,14 @@ RUST_THAT_ABORTS = "#[test] fn aborts() { std::process::abort() }"
 def test_counts_what_this_rust_prints_as_its_json_is_unstable(source: str, expected: Tally, tmp_path: Path) -> None:
     (tmp_path / "sample.rs").write_text(source)
     subprocess.run(["rustc", "--test", "sample.rs"], cwd=tmp_path, check=True)
-    command = ["./sample", "-Zunstable-options", "--format", "json"]
+    command = ["./sample", *JSON[2:]]
     environment = {**os.environ, "RUSTC_BOOTSTRAP": "1"}
     process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    tally, text = libtest(process.stdout, Path("absent.xml"))
+    tally, text, notes = libtest(process.stdout, Path("absent.xml"))
     assert tally == expected
     assert ("loud" in text) == ("loud" in source)
     assert "quiet" not in text
+    assert notes == (("checked: 4 states",) if "4 states" in source else ())
 
 
 PYTEST = """

@@ -32,10 +32,11 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 
 class Results(NamedTuple):
-    """The tests of one run, and what a person has to read if some of them failed."""
+    """The tests of one run, what a person has to read if some of them failed, and what in any case."""
 
     tally: Tally
     text: str
+    notes: tuple[str, ...] = ()
 
 
 Reader = Callable[[str, Path], Results]
@@ -64,6 +65,7 @@ def cases(report: Path) -> Iterable[ET.Element]:
 def libtest(printed: str, _report: Path) -> Results:
     """Rust's `--format json`: an event a line. A test that began and never ended has failed."""
     begun = 0
+    notes: list[str] = []
     ends: list[str] = []
     texts: list[str] = []
     for event in events(printed, texts):
@@ -71,11 +73,12 @@ def libtest(printed: str, _report: Path) -> Results:
             begun += event["test_count"]
         elif event.get("type") == "test" and event["event"] in ("ok", "failed", "ignored"):
             ends.append(event["event"])
+            notes += [line for line in event.get("stdout", "").splitlines() if line.startswith("checked: ")]
         if event.get("event") == "failed" and "name" in event:
             texts.append(f"--- {event['name']}\n{event.get('stdout', '')}")
     unfinished = max(0, begun - len(ends))
     tally = Tally(ends.count("ok"), ends.count("failed") + unfinished, ends.count("ignored"))
-    return Results(tally, "\n".join(texts))
+    return Results(tally, "\n".join(texts), tuple(notes))
 
 
 def go_test(printed: str, _report: Path) -> Results:

@@ -100,9 +100,9 @@ def run_or_skip(step: Step, missing: dict[str, str]) -> Tally:
     if not step.waits:  # else another step may print its line before this one ends
         print(f"{step.name:20} ", end="", flush=True)
     started = time.monotonic()
-    tally, text = run(step)
+    tally, text, notes = run(step)
     took_s = time.monotonic() - started
-    lines = [(f"{step.name:20} " if step.waits else "") + f"{tally}, {took_s:.0f} s"]
+    lines = [(f"{step.name:20} " if step.waits else "") + f"{tally}, {took_s:.0f} s", *notes]
     if tally.failed or tally.skipped:
         lines += [f"--- {' '.join(step.command)}", text.rstrip(), f"--- end of {step.name}"]
     print("\n".join(lines), flush=True)
@@ -144,7 +144,8 @@ def run(step: Step) -> Results:
     finally:
         RUNNING.discard(process)
     results = step.read(printed, report) if step.read else Results(Tally(), printed)
-    return Results(judge(step, results.tally, process.returncode), "\n".join(filter(None, [others, results.text])))
+    text = "\n".join(filter(None, [others, results.text]))
+    return Results(judge(step, results.tally, process.returncode), text, results.notes)
 
 
 def kill(*processes: subprocess.Popen[str]) -> None:

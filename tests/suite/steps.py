@@ -81,7 +81,7 @@ GO_TEST = ["go", "test", "-race", "-count=1", "-json", "./..."]
 CARGO_TEST = ["cargo", "--config", 'target."cfg(all())".runner = ["env", "RUSTC_BOOTSTRAP=1"]', "test", "--workspace"]
 DOC_TEST = ["env", f"RUSTDOC={ROOT}/scripts/rustdoc", "cargo", "test", "--workspace", "--doc"]
 DOC = ["env", "RUSTDOCFLAGS=-D warnings", "cargo", "doc", "--quiet", "--workspace", "--no-deps"]
-JSON = ["--no-fail-fast", "--", "-Zunstable-options", "--format", "json"]
+JSON = ["--no-fail-fast", "--", "-Zunstable-options", "--format", "json", "--show-output"]
 
 # --level error: a warning would be a failure, too.
 PYRIGHT = [PYTHON, "-m", "basedpyright", "--pythonpath", PYTHON, "--level", "error", "-p", "bindings/python"]

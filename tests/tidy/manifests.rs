@@ -8,6 +8,7 @@ const VERSIONS: &[(&str, &str)] = &[
     ("Cargo.lock", "name = \"bankhub\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-benches\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-loom\"\nversion = \""),
+    ("Cargo.lock", "name = \"bankhub-model\"\nversion = \""),
     ("Cargo.lock", "name = \"bankhub-mock-server\"\nversion = \""),
     ("CHANGELOG.md", "\n## "),
     ("bindings/csharp/BankHub.csproj", "<Version>"),
