@@ -167,6 +167,21 @@ def test_a_server_that_stops_during_a_request_fails_no_call(
     reply.ok()
 
 
+def test_a_server_that_was_late_during_a_request_gets_the_token(
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
+) -> None:
+    """The lease was not extended meanwhile, and no other process has it."""
+    mock_server.settings(latency_ms=2_500)
+    cache = new_cache(server.url)
+    cache.start(1)
+    wait_until(lambda: mock_server.token_requests() == 1, within_s=5, what="the request")
+    server.run("CLIENT", "PAUSE", 2_100)
+    [reply] = cache.driver.join()
+    assert cache.stats().number("last_error.status") == Status.OK
+    assert new_cache(server.url).get().ok().value == reply.ok().value
+    assert mock_server.token_requests() == 1
+
+
 def test_an_operation_ends_in_time_despite_reconnects(new_cache: NewCache, mock_server: MockServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         Thread(target=end_each_connection_late, args=(listener,), daemon=True).start()

@@ -30,7 +30,7 @@ pub(super) struct Connection {
     servers: Arc<Servers>,
     /// None before the first operation, and after a failure.
     link: Option<Link>,
-    /// A reply was late, or no server could be reached again. The lease is left to expire.
+    /// In the last operation a reply was late, or no server could be reached again.
     has_given_up: bool,
 }
 
@@ -50,6 +50,7 @@ impl Connection {
 
     /// Sends commands and returns their replies. May send them more than once: each must have the same effect then.
     pub(super) fn request(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
+        self.has_given_up = false;
         let deadline = clock::now().boottime + policy::STORE_OPERATION_MAX;
         let servers = Arc::clone(&self.servers);
         let mut route = Route::new(&servers, deadline);
@@ -91,7 +92,7 @@ impl Connection {
                 Kind::Redirected(_) | Kind::Passing | Kind::Refused => return Err(problem.error),
             }
             if route.is_at_end() {
-                self.has_given_up |= matches!(problem.kind, Kind::Lost | Kind::Late);
+                self.has_given_up = matches!(problem.kind, Kind::Lost | Kind::Late);
                 return Err(problem.error);
             }
             redirections = 0;

@@ -64,14 +64,6 @@ impl Backend for RedisStore {
 }
 
 impl RedisSession {
-    fn request(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Error> {
-        let replies = self.connection.request(commands);
-        if self.connection.has_given_up() {
-            self.lease = None; // it expires by itself
-        }
-        replies
-    }
-
     fn unexpected_reply(&self) -> Error {
         self.connection.failed("sent an unexpected reply")
     }
@@ -82,7 +74,7 @@ impl BackendSession for RedisSession {
         // Redis measures the time that is left after this, so the end that follows from it is never late.
         let now = clock::now();
         self.found.clear();
-        let replies = self.request(&[script(READ, &[&self.store.token_key])])?;
+        let replies = self.connection.request(&[script(READ, &[&self.store.token_key])])?;
         let [Value::Array(parts)] = &replies[..] else { return Err(self.unexpected_reply()) };
         match &parts[..] {
             [Value::Nil, _] => Ok(None),
@@ -100,7 +92,7 @@ impl BackendSession for RedisSession {
         let key = &self.store.lease_key;
         let set = redis::cmd("SET").arg(key).arg(&self.owner).arg("NX").arg("PX").arg(millis(duration)).to_owned();
         let get = redis::cmd("GET").arg(key).to_owned();
-        let replies = self.request(&[set, get, redis::cmd("TIME")])?;
+        let replies = self.connection.request(&[set, get, redis::cmd("TIME")])?;
         let [_, owner, Value::Array(time)] = &replies[..] else { return Err(self.unexpected_reply()) };
         let numbers: Option<Vec<u64>> = time.iter().map(number).collect();
         let Some([seconds, micros]) = numbers.as_deref() else { return Err(self.unexpected_reply()) };
@@ -122,7 +114,7 @@ impl BackendSession for RedisSession {
             return Ok(false);
         }
         let mut extend = script(EXTEND_LEASE, &[&self.store.lease_key]);
-        match self.request(&[extend.arg(&self.owner).arg(millis(duration)).to_owned()])?[..] {
+        match self.connection.request(&[extend.arg(&self.owner).arg(millis(duration)).to_owned()])?[..] {
             [Value::Int(extended)] => Ok(extended == 1),
             _ => Err(self.unexpected_reply()),
         }
@@ -133,7 +125,7 @@ impl BackendSession for RedisSession {
         let ends_at = redis_ms + millis(ends_at.boottime.saturating_since(acquired_at.boottime));
         let mut write = script(WRITE, &[&self.store.token_key, &self.store.lease_key]);
         let write = write.arg(&self.owner).arg(sealed).arg(ends_at).arg(&self.found).to_owned();
-        match self.request(&[write])?[..] {
+        match self.connection.request(&[write])?[..] {
             [Value::Int(1)] => {
                 self.lease = None;
                 Ok(())
@@ -147,14 +139,15 @@ impl BackendSession for RedisSession {
 
     fn remove(&mut self) -> Result<(), Error> {
         let mut delete = script(DELETE_IF_EQUAL, &[&self.store.token_key]);
-        self.request(&[delete.arg(&self.found).to_owned()]).map(drop)
+        self.connection.request(&[delete.arg(&self.found).to_owned()]).map(drop)
     }
 
     fn release_lease(&mut self) {
-        if self.lease.take().is_some() {
+        // If Redis has just not responded, nobody waits for it once more: the lease expires by itself.
+        if self.lease.take().is_some() && !self.connection.has_given_up() {
             let mut delete = script(DELETE_IF_EQUAL, &[&self.store.lease_key]);
             // If this fails, the lease expires by itself.
-            let _ = self.request(&[delete.arg(&self.owner).to_owned()]);
+            let _ = self.connection.request(&[delete.arg(&self.owner).to_owned()]);
         }
     }
 }

@@ -62,9 +62,9 @@ impl Fleet {
         let is_late = self.store.health == StoreHealth::Slow && self.random.one_in(8);
         let now = self.now;
         let Some(session) = &mut self.thread_of(process, thread).session else { return false };
-        session.leased.take_if(|_| is_late);
         let (owner, holds_lease) = (session.owner, session.leased.is_some());
         holds_lease
+            && !is_late
             && matches!(
                 self.store.execute(&StoreOperation::ExtendLease { duration }, owner, now),
                 StoreReply::Extended(true)
@@ -77,7 +77,7 @@ impl Fleet {
         self.send_operation(process, thread, StoreOperation::Remove { plain });
     }
 
-    /// A session that has lost its lease writes nothing.
+    /// A session without a lease writes nothing. One whose lease has expired asks the store.
     pub(super) fn write(&mut self, process: usize, thread: u64, entry: &StoredEntry) {
         let boot_id = self.machines[self.processes[process].machine].boot_id.clone();
         let published = self.processes[process].state.published();
