@@ -3,32 +3,54 @@
 use std::io;
 use std::time::Duration;
 
-use bankhub_core::{Instant, policy};
+use bankhub_core::{Error, Instant, policy};
 
 use super::time_left;
 use crate::runtime::clock;
 
-/// A heartbeat ends with the first beat that fails, and the wait goes on without it. By default there is none.
+/// How soon a beat that failed is followed by the next one: after a failover, another server may be found by then.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// A heartbeat ends when the lease has ended, and the wait goes on without it. By default there is none.
 #[derive(Default)]
 pub(crate) struct Heartbeat(Option<Beating>);
 
 struct Beating {
-    beat: Box<dyn FnMut(Duration) -> bool + Send + Sync>,
+    beat: Box<Beat>,
     next_at: Instant,
+    /// When the lease ends without another beat.
+    ends_at: Instant,
 }
+
+type Beat = dyn FnMut(Duration) -> Result<bool, Error> + Send + Sync;
 
 impl Heartbeat {
     /// `beat` promises that the next one follows within the given time, and says whether that is still of use. It ends
-    /// within `policy::STORE_OPERATION_MAX`. The first one is due a pause after `last_at`.
-    pub(crate) fn new(last_at: Instant, beat: impl FnMut(Duration) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Beating { beat: Box::new(beat), next_at: last_at + policy::LEASE_EXTEND_PAUSE }))
+    /// within `policy::STORE_OPERATION_MAX`. The first one is due a pause after `last_at`, when the lease was extended.
+    pub(crate) fn new(
+        last_at: Instant,
+        beat: impl FnMut(Duration) -> Result<bool, Error> + Send + Sync + 'static,
+    ) -> Self {
+        let (next_at, ends_at) = (last_at + policy::LEASE_EXTEND_PAUSE, last_at + policy::LEASE_DURATION);
+        Self(Some(Beating { beat: Box::new(beat), next_at, ends_at }))
     }
 
     /// Beats now. The next beat follows within this time.
     pub(crate) fn beat(&mut self, within: Duration) {
         let Some(beating) = &mut self.0 else { return };
-        beating.next_at = clock::now().boottime + policy::LEASE_EXTEND_PAUSE;
-        if !(beating.beat)(within) {
+        let started_at = clock::now().boottime;
+        let is_held = match (beating.beat)(within) {
+            Ok(is_held) => {
+                beating.ends_at = started_at + within;
+                beating.next_at = started_at + policy::LEASE_EXTEND_PAUSE;
+                is_held
+            }
+            Err(_) => {
+                beating.next_at = clock::now().boottime + RETRY_PAUSE;
+                beating.next_at < beating.ends_at
+            }
+        };
+        if !is_held {
             self.0 = None;
         }
     }

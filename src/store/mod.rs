@@ -134,7 +134,7 @@ impl StoreSession<'_> {
     /// Extends the lease while its holder waits for the endpoint.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let session = Arc::clone(&self.session);
-        Heartbeat::new(self.leased_at, move |within| lock(&session).extend_lease(within).unwrap_or(false))
+        Heartbeat::new(self.leased_at, move |within| lock(&session).extend_lease(within))
     }
 
     /// Only for the lease holder.

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from typing import Optional
 
 import pytest
 
 from support.certificates import Authority
 from support.driver_process import Cache, Status
+from support.languages import ROOT
 from support.mock_server import CLIENT_ID, CLIENT_SECRET, MockServer
 from support.recording_proxy import RecordingProxy
 from support.redis_server import LEAST_RULES, USER, USER_PASSWORD, RedisServer
+from support.resp_front import RespFront
 from support.waiting import at_most, wait_until
 
 from .conftest import NewCache, check_shared
@@ -26,6 +29,9 @@ WITHOUT_MS = 4_000
 
 REQUEST_MS = 2_000
 """The time of a token request during which connections are lost; far longer than it takes to lose them."""
+
+LEASE_MS = 3_000
+EXTEND_LEASE = (ROOT / "src" / "store" / "redis" / "extend_lease.lua").read_text()
 
 
 @pytest.fixture
@@ -180,6 +186,28 @@ def test_a_server_that_was_late_during_a_request_gets_the_token(
     assert cache.stats().number("last_error.status") == Status.OK
     assert new_cache(server.url).get().ok().value == reply.ok().value
     assert mock_server.token_requests() == 1
+
+
+def test_a_holder_keeps_the_lease_although_one_extension_fails(
+    new_cache: NewCache, mock_server: MockServer, server: RedisServer
+) -> None:
+    failed = []
+
+    def fail_once(words: list[str]) -> Optional[bytes]:
+        if words[:2] != ["EVAL", EXTEND_LEASE] or failed:
+            return None
+        failed.append(words)
+        return b"-BUSY Redis is busy running a script.\r\n"
+
+    mock_server.settings(latency_ms=LEASE_MS + 1_000)
+    front = RespFront(fail_once, server.address)
+    caches = [new_cache(f"redis://{USER}:{USER_PASSWORD}@{front.address}") for _ in range(2)]
+    for cache in caches:
+        cache.start(1)
+    [_] = {reply.ok().value for cache in caches for reply in cache.driver.join()}
+    assert failed
+    assert mock_server.token_requests() == 1
+    front.close()
 
 
 def test_an_operation_ends_in_time_despite_reconnects(new_cache: NewCache, mock_server: MockServer) -> None:

@@ -81,7 +81,7 @@ fn goes_on_at_once_after_an_address_that_fails_at_once() {
 fn beats_while_no_address_responds() {
     let (silent, _first) = silent();
     let (sender, beats) = channel();
-    let heartbeat = Heartbeat::new(Instant::default(), move |_| sender.send(()).is_ok());
+    let heartbeat = Heartbeat::new(Instant::default(), move |_| Ok(sender.send(()).is_ok()));
     let deadline = clock::now().boottime + policy::STORE_OPERATION_MAX + ATTEMPT_DELAY;
     assert!(connect_with(&[address_of(&silent)], deadline, heartbeat).is_err());
     assert_eq!(beats.iter().count(), 1, "and no more when there is no time for one");
