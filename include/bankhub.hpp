@@ -55,7 +55,8 @@ class TokenCache {
   static Result<TokenCache> try_from_env();
 
   /// Returns a valid token at once if there is one. Otherwise it waits for the one token request that serves all
-  /// callers, for at most `get_timeout` of the config.
+  /// callers, for at most `get_timeout` of the config. If there is a store and the token is due, it first waits for
+  /// the token of another process, for at most 100 ms.
   ///
   /// Throws any Error.
   Token get() const;
@@ -70,7 +71,8 @@ class TokenCache {
   template <class Rep, class Period>
   Result<Token> try_get(std::chrono::duration<Rep, Period> timeout) const noexcept;
 
-  /// The generation of the token that get() would return at once, or 0. Never blocks. Starts a refresh that is due.
+  /// The generation of the token that get() would return at once. 0: there is none, or another process may be about to
+  /// replace it. Never blocks. Starts a refresh that is due.
   std::uint64_t generation() const noexcept { return bankhub_token_generation(handle_.get()); }
 
   /// Reports that an API answered 401 to this token. The cache replaces it if it is still the current token.

@@ -45,7 +45,8 @@ impl TokenCache {
         Self::new(Config::from_env()?)
     }
 
-    /// Returns a valid token: at once if there is one, otherwise after the one fetch that all callers wait for.
+    /// Returns a valid token: at once if there is one, otherwise after the one fetch that all callers wait for. If
+    /// there is a store and the token is due, it first waits for the token of another process, for at most 100 ms.
     ///
     /// # Errors
     /// Every [`Status`]; `DeadlineExceeded` after the configured `get_timeout`.
@@ -61,7 +62,8 @@ impl TokenCache {
         self.read().map_or_else(|| self.wait(Some(timeout)), Ok).map(AccessToken::new)
     }
 
-    /// The generation of the token that `get` would return at once, or 0. Never blocks. Starts a refresh if one is due.
+    /// The generation of the token that `get` would return at once. 0: there is none, or another process may be about
+    /// to replace it. Never blocks. Starts a refresh if one is due.
     pub fn generation(&self) -> u64 {
         match self.published_generation() {
             Some((generation, false)) => generation,

@@ -69,7 +69,8 @@ func New(config Config) (*TokenCache, error) {
 //
 // Get returns a valid token at once, even if ctx has ended, and without an allocation. Otherwise it waits for the one
 // token request that serves all callers, until ctx ends or, if ctx has no deadline, for at most Config.GetTimeout. The
-// end of the wait does not end the request. The error is an [*Error] of any kind.
+// end of the wait does not end the request. If there is a store and the token is due, Get first waits for the token of
+// another process, for at most 100 ms. The error is an [*Error] of any kind.
 func (c *TokenCache) Get(ctx context.Context) (string, error) {
 	token, err := c.Token(ctx)
 	return token.Value(), err
@@ -127,7 +128,8 @@ func untilNextCheck(ctx context.Context) time.Duration {
 	return min(max(time.Until(deadline), time.Millisecond), contextCheckInterval)
 }
 
-// Generation returns the generation of the token that Get would return at once; 0 if there is none. It never blocks.
+// Generation returns the generation of the token that Get would return at once. It returns 0 if there is none, or if
+// another process may be about to replace it. It never blocks.
 func (c *TokenCache) Generation() uint64 {
 	defer runtime.KeepAlive(c)
 	return c.handle.generation()

@@ -85,7 +85,8 @@ namespace BankHub
         /// <summary>Returns the text to send after "Authorization: Bearer ".</summary>
         /// <remarks>
         /// A valid token is returned at once. Otherwise the call waits for the one token request that serves all
-        /// callers, for at most GetTimeout. The end of the wait does not end the request.
+        /// callers, for at most GetTimeout. The end of the wait does not end the request. If there is a store and the
+        /// token is due, the call first waits for the token of another process, for at most 100 ms.
         /// </remarks>
         /// <exception cref="BankHubException">Of any status.</exception>
         public string Get()
@@ -139,7 +140,8 @@ namespace BankHub
             return Current() ?? Wait(timeout, cancellationToken);
         }
 
-        /// <summary>The generation of the token that Get would return at once; 0 if none. Never waits.</summary>
+        /// <summary>The generation of the token that Get would return at once. Never waits.</summary>
+        /// <remarks>0: there is none, or another process may be about to replace it.</remarks>
         public ulong Generation
         {
             get

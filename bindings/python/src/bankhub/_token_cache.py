@@ -147,7 +147,8 @@ class TokenCache:
 
         A valid token is returned at once. Otherwise the call waits for the one token request that serves all callers,
         for at most `timeout` seconds. 0: it does not wait; None: `get_timeout`. The timeout and Ctrl-C end the wait,
-        not the request. While a greenlet of gevent or eventlet waits, the others run.
+        not the request. While a greenlet of gevent or eventlet waits, the others run. If there is a store and the token
+        is due, the call first waits for the token of another process, for at most 100 ms.
 
         Raises any BankHubError, and TypeError if `timeout` is not a number.
         """
@@ -256,7 +257,10 @@ class TokenCache:
 
     @property
     def generation(self) -> int:
-        """The generation of the token that `get` would return at once, or 0 if there is none. Never waits."""
+        """The generation of the token that `get` would return at once. Never waits.
+
+        0: there is none, or another process may be about to replace it.
+        """
         generation: int = bankhub_token_generation(self._handle)
         return generation
 
