@@ -80,6 +80,8 @@ pub struct Fetch {
     /// When the lease was acquired, or last extended by an action; `None`: it is not held.
     lease_extended_at: Option<Instant>,
     session_is_open: bool,
+    /// An operation on the store has failed, or another process holds the lease for too long: retries do not wait again.
+    without_store: bool,
     /// What was in the store when it was last read with the lease. A failure does not replace its token.
     stored: StoredEntry,
 }
@@ -137,6 +139,7 @@ impl Fetch {
             acquirer,
             lease_extended_at: None,
             session_is_open: false,
+            without_store: false,
             stored: StoredEntry::default(),
         }
     }
@@ -182,7 +185,7 @@ impl Fetch {
 
     /// Before each request: where processes share a store, another one may have a token, and only one may fetch.
     fn begin(&mut self, context: &mut Context<'_>) -> Action<'_> {
-        if !context.state.shares_store() || self.lease_extended_at.is_some() {
+        if !context.state.shares_store() || self.without_store || self.lease_extended_at.is_some() {
             return self.send(context);
         }
         self.begin_with_store(context)
@@ -260,6 +263,7 @@ impl Fetch {
 
     fn continue_without_store(&mut self, step: StoreStep, error: Error, context: &mut Context<'_>) -> Action<'_> {
         context.state.store_failed(step, error);
+        self.without_store = true;
         self.release(AfterRelease::Send, context)
     }
 

@@ -343,6 +343,17 @@ fn sends_without_the_store_when_it_fails() {
 }
 
 #[test]
+fn retries_without_the_store_after_it_has_failed() {
+    let mut driver = Driver::with_store();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreFailed(error("Redis hangs")), Release);
+    driver.run(Event::Released, Send);
+    let refused = error("answered 503").with_http_status(503).into();
+    assert!(matches!(driver.step(Event::Response(Err(refused))), Did::SleepUntil(_)));
+    driver.run(Event::Woke, Send);
+}
+
+#[test]
 fn serves_a_token_that_could_not_be_stored() {
     let mut driver = Driver::with_store();
     driver.send_with_lease();
