@@ -270,6 +270,11 @@ fn bypasses_a_holder_that_hangs_and_leaves_the_store_alone() {
     driver.run(response("a"), Did::Done);
     assert_eq!(driver.served().as_deref(), Some("a"));
     assert!(driver.last_error().is_some_and(|message| message.contains("held the store's lease for too long")));
+    driver.pass(520);
+    driver.begin();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
+    assert_eq!(driver.last_error(), None);
 }
 
 /// Observes a new holder each time, until the fetch no longer waits.

@@ -150,3 +150,74 @@ fn a_closed_cache_sends_nothing_more_and_releases_the_lease() {
         driver.run(Event::Released, Did::Done);
     }
 }
+
+#[test]
+fn does_not_write_a_stale_token_again() {
+    let mut driver = Driver::with_store();
+    driver.run(Event::Started, ReadStore);
+    let stale = Token { sent_at: driver.now - TTL, ..driver.token("a") };
+    driver.run(Event::StoreRead(entry_of(stale.clone())), AcquireLease);
+    driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+    driver.run(Event::StoreRead(entry_of(stale)), Send);
+    driver.run(refused(Status::Unauthenticated, 401), Did::Write(" Unauthenticated 1".to_owned()));
+}
+
+#[test]
+fn does_not_write_a_token_again_that_was_rejected_meanwhile() {
+    let mut driver = Driver::with_token("a");
+    let stored = entry_of(driver.token("a"));
+    driver.pass(520);
+    driver.begin();
+    driver.run(Event::Started, ReadStore);
+    let lease_and_read = |driver: &mut Driver, then: Did| {
+        driver.run(Event::StoreRead(stored.clone()), AcquireLease);
+        driver.run(Event::LeaseObserved(Lease::Held), ReadStore);
+        driver.run(Event::StoreRead(stored.clone()), then);
+    };
+    lease_and_read(&mut driver, Send);
+    driver.run(failed(Status::Unavailable), Release);
+    driver.step(Event::Released);
+    assert_eq!(driver.state.invalidate("a", driver.now), Invalidation::Recorded);
+    driver.run(Event::Woke, ReadStore);
+    lease_and_read(&mut driver, Remove);
+    driver.run(Event::Removed, Send);
+    driver.run(refused(Status::Unauthenticated, 401), Did::Write(" Unauthenticated 1".to_owned()));
+}
+
+#[test]
+fn each_step_of_the_store_is_reported_until_it_works() {
+    let read = || Event::StoreRead(StoredEntry::default());
+    let held = || Event::LeaseObserved(Lease::Held);
+    let rejected = Event::StoreRead(entry_of(Driver::with_store().token("a")));
+    let after_reading = [true, false, false];
+    for (name, events, is_reported) in [
+        ("read", vec![], [false; 3]),
+        ("acquire", vec![read()], after_reading),
+        ("extend", vec![read(), held(), read()], after_reading),
+        ("remove", vec![read(), held(), rejected], [true, true, false]),
+    ] {
+        let mut driver = Driver::with_token("a");
+        assert_eq!(driver.state.invalidate("a", driver.now), Invalidation::StartFetch);
+        driver.fetch = Fetch::new();
+        driver.run(Event::Started, ReadStore);
+        for event in events {
+            driver.pass(1);
+            driver.step(event);
+        }
+        driver.run(Event::StoreFailed(error("it is down")), Release);
+        driver.run(Event::Released, Send);
+        driver.run(response("b"), Did::Done);
+
+        driver.pass(520);
+        driver.begin();
+        driver.run(Event::Started, ReadStore);
+        driver.run(read(), AcquireLease);
+        let after_read = driver.last_error().is_some();
+        driver.run(held(), ReadStore);
+        let after_acquire = driver.last_error().is_some();
+        driver.run(read(), Send);
+        driver.run(response("c"), Did::Write("c".to_owned()));
+        driver.run(Event::Written, Release);
+        assert_eq!([after_read, after_acquire, driver.last_error().is_some()], is_reported, "{name}");
+    }
+}

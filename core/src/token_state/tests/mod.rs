@@ -6,6 +6,7 @@ mod overdue;
 mod publication;
 mod rejections;
 mod serving;
+mod shared_failures;
 mod shared_store;
 
 use super::*;

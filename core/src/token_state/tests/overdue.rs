@@ -89,4 +89,9 @@ fn an_overdue_request_ends_with_what_the_endpoint_answered() {
     let error = Error::new(Status::Unauthenticated, "no").with_http_status(401);
     assert_eq!(cache.fail_with(error.into()), None);
     assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.http_status() == Some(401)));
+    cache.pass(1.0);
+    cache.get();
+    cache.fail(Status::Unavailable);
+    let (Outcome::Fails(error), false) = cache.get() else { panic!("no request may follow yet") };
+    assert!(error.retry_after() <= Some(seconds(2.0)), "it is only the second in a row");
 }

@@ -43,7 +43,7 @@ fn adopts_a_token_only_if_it_lasts_longer() {
 }
 
 /// A cache that shares a store, and whose fetch has failed, so that it may send no request for a minute.
-fn in_backoff(token: Option<&str>) -> TestCache {
+pub(super) fn in_backoff(token: Option<&str>) -> TestCache {
     let mut cache = TestCache::sharing();
     cache.get();
     if let Some(token) = token {
@@ -98,6 +98,7 @@ fn stays_in_backoff_when_it_adopts_a_token() {
     assert_eq!(cache.get(), SERVED, "it is due, but may not be refreshed yet");
     cache.pass(5.0);
     assert!(cache.begin(), "but another process may have refreshed it");
+    assert_eq!(cache.outcome(), Outcome::Served, "and nobody waits for that");
     assert_eq!(cache.read("a", 600.0, 520.0), Verdict::FetchEnded);
     assert_eq!(cache.state.invalidate("a", cache.now), Invalidation::StartFetch);
     assert!(cache.published().is_some(), "nor replaced, and so is not withdrawn");
@@ -293,57 +294,6 @@ fn finds_a_shared_token_due_at_the_same_moment_in_each_process() {
     assert_ne!(refresh_at(0, "a"), refresh_at(0, "b"), "fleets are spread");
 }
 
-/// A failure of another process. The next request may be sent after this time.
-fn shared_failure(cache: &TestCache, failures: u32, wait: f64) -> StoredEntry {
-    let error = Error::new(Status::Unavailable, "no").with_http_status(503);
-    let failure = SharedFailure { error, failures, next_attempt_at: cache.now + seconds(wait) };
-    StoredEntry { failure: Some(failure), ..StoredEntry::default() }
-}
-
-#[test]
-fn adopts_a_failure_that_forbids_a_request_for_longer_than_its_own() {
-    let mut cache = in_backoff(None);
-    cache.pass(5.0);
-    assert!(cache.begin());
-    let shorter = shared_failure(&cache, 9, 54.0);
-    assert_eq!(cache.read_entry(shorter), Verdict::FetchEnded);
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(55.0))));
-    cache.pass(5.0);
-    assert!(cache.begin());
-    let longer = shared_failure(&cache, 9, 60.0);
-    assert_eq!(cache.read_entry(longer), Verdict::FetchEnded);
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(60.0))));
-}
-
-#[test]
-fn a_shared_failure_ends_with_either_clock_and_within_an_hour() {
-    let mut cache = TestCache::sharing();
-    assert!(cache.begin());
-    let entry = shared_failure(&cache, 1, 100_000.0);
-    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() == Some(seconds(3_600.0))));
-
-    let mut cache = TestCache::sharing();
-    assert!(cache.begin());
-    let mut entry = shared_failure(&cache, 1, 60.0);
-    entry.failure.as_mut().expect("it has one").next_attempt_at.realtime = cache.now.realtime;
-    assert_eq!(cache.read_entry(entry), Verdict::Useless, "the wall clock says that it is over");
-    assert!(cache.begin_request());
-    assert_eq!(cache.fail(Status::Unavailable), None, "no retry: it is the second failure in a row");
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
-}
-
-#[test]
-fn prefers_a_better_token_to_a_failure() {
-    let mut cache = TestCache::sharing();
-    assert!(cache.begin());
-    let mut entry = shared_failure(&cache, 1, 60.0);
-    entry.token = Some(token("a", 600.0, cache.now));
-    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
-    assert_eq!(cache.get(), SERVED);
-    assert_eq!(cache.stats().last_error, None);
-}
-
 #[test]
 fn reports_a_store_failure_until_the_same_step_works() {
     for step in [StoreStep::Read, StoreStep::Lease, StoreStep::Write] {
@@ -365,42 +315,46 @@ fn reports_a_store_failure_until_the_same_step_works() {
 }
 
 #[test]
-fn forgets_an_old_failure_although_it_is_still_in_the_store() {
-    for (age, retries) in [(599.0, false), (600.0, true)] {
+fn a_failure_of_the_store_ends_the_wait_for_it() {
+    for (step, outcome) in [(StoreStep::Read, Outcome::Served), (StoreStep::Write, Outcome::Confirms)] {
         let mut cache = TestCache::sharing();
-        let entry = shared_failure(&cache, 9, 0.0);
-        cache.pass(age);
+        cache.get();
+        cache.succeed("a", 600.0);
+        cache.pass(530.0);
         assert!(cache.begin());
-        assert_eq!(cache.read_entry(entry), Verdict::Useless);
+        assert_eq!(cache.outcome(), Outcome::Confirms);
+        let confirming = cache.state.awaited();
+        cache.state.store_failed(step, Error::new(Status::Unavailable, "it is down"));
+        assert!(cache.state.awaited().wakes_since(&confirming));
+        assert_eq!(cache.outcome(), Outcome::Served);
         assert!(cache.begin_request());
-        assert_eq!(cache.fail(Status::Unavailable).is_some(), retries, "after {age} s");
+        cache.fail(Status::Unauthenticated);
+        cache.pass(5.5);
+        assert!(cache.begin());
+        assert_eq!(cache.outcome(), outcome, "the next time, after {step:?}");
     }
 }
 
 #[test]
-fn an_overdue_fetch_sends_nothing_while_a_shared_failure_forbids_it() {
-    let mut cache = in_backoff(None);
-    cache.pass(60.0);
-    assert!(cache.begin());
-    cache.pass(26.0);
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
-    let entry = shared_failure(&cache, 2, 1.0);
-    assert_eq!(cache.read_entry(entry), Verdict::FetchEnded);
-    assert!(matches!(cache.get(), (Outcome::Fails(error), false) if error.retry_after() > Some(seconds(1.0))));
+fn confirms_a_token_again_when_the_backoff_has_ended() {
+    let mut cache = TestCache::sharing();
+    cache.get();
+    cache.succeed("a", 600.0);
+    cache.pass(530.0);
+    assert!(cache.begin() && cache.begin_request());
+    cache.fail_with_retry_after(20.0);
+    let confirm_at = cache.state.published().and_then(|published| published.confirm_at);
+    assert_eq!(confirm_at, Some(cache.now.boottime + seconds(20.0)));
 }
 
 #[test]
-fn a_closed_cache_counts_on_the_failures_that_the_store_knows_of() {
+fn nothing_is_left_of_an_overdue_fetch_that_finds_a_token() {
     let mut cache = TestCache::sharing();
     assert!(cache.begin());
-    let entry = shared_failure(&cache, 9, 0.0);
-    assert_eq!(cache.read_entry(entry), Verdict::Useless);
-    assert!(cache.begin_request());
-    cache.state.close();
-    let AfterFailure::End(failed) = cache.state.request_failed(failure(Status::Unavailable), cache.now, EVEN) else {
-        panic!("no retry follows in a closed cache")
-    };
-    assert_eq!(failed.failures, 10, "for the other processes");
+    cache.pass(25.6);
+    assert!(matches!(cache.get(), (Outcome::Fails(_), false)));
+    assert_eq!(cache.read("a", 600.0, 1.0), Verdict::FetchEnded);
+    assert_eq!(cache.stats().last_error, None);
 }
 
 #[test]
@@ -412,21 +366,4 @@ fn a_token_of_another_process_shows_that_the_store_can_be_written() {
         assert_eq!(cache.read("a", 600.0, 0.0), Verdict::FetchEnded);
         assert_eq!(cache.stats().last_error.is_some(), is_reported);
     }
-}
-
-#[test]
-fn recovers_from_a_failure_although_it_is_read_again() {
-    let mut cache = TestCache::sharing();
-    let mut entry = shared_failure(&cache, 1, 60.0);
-    assert!(cache.begin());
-    assert_eq!(cache.read_entry(entry.clone()), Verdict::FetchEnded);
-    entry.token = Some(token("a", 600.0, cache.now - seconds(520.0)));
-    for _ in 0..2 {
-        cache.pass(5.5);
-        assert!(cache.begin());
-        assert_eq!(cache.read_entry(entry.clone()), Verdict::FetchEnded);
-        assert_eq!(cache.get(), SERVED);
-    }
-    cache.pass(49.0);
-    assert_eq!(cache.stats().last_error, None, "a token was adopted since, and the backoff has ended");
 }
