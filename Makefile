@@ -80,12 +80,15 @@ simulate: ## run the simulation with new seeds until you stop it; SIMULATE=fleet
 	SIMULATION_FROM=$$(date +%s)000000 cargo test --test simulation every_$(SIMULATE) -- --nocapture
 
 .PHONY: model
-export MODEL_CALLS MODEL_FAULTS MODEL_PROCESSES MODEL_SLOW_RESPONSES MODEL_SECONDS
-model: MODEL_FAULTS ?= 2
-model: MODEL_CALLS ?= 2
-model: MODEL_SECONDS ?= 3600
-model: ## check processes with a store in every order of events, with MODEL_FAULTS=2, for MODEL_SECONDS=3600 at most
-	cargo test --package bankhub-model every_order -- --nocapture
+MODEL_PROCESSES = 3
+MODEL_CALLS = 2
+MODEL_FAULTS = 2
+MODEL_SLOW_RESPONSES = 1
+MODEL_SECONDS = 3600
+model: ## check processes with a store in every order of events, with two faults (an hour at most)
+	MODEL_PROCESSES=$(MODEL_PROCESSES) MODEL_CALLS=$(MODEL_CALLS) MODEL_FAULTS=$(MODEL_FAULTS) \
+	  MODEL_SLOW_RESPONSES=$(MODEL_SLOW_RESPONSES) MODEL_SECONDS=$(MODEL_SECONDS) \
+	  cargo test --package bankhub-model every_order -- --nocapture
 
 .PHONY: mutants
 # The unchanged code first: cargo-mutants would only test it with bankhub-core's own tests.
