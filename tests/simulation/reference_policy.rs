@@ -47,6 +47,9 @@ pub(crate) const REQUESTS_PER_FETCH: u32 = 3;
 pub(crate) const OVERDUE_GRACE: Duration = Duration::from_millis(500);
 pub(crate) const OVERDUE_RETRY_AFTER: Duration = SECOND;
 
+/// A process that rejects more tokens, one after the other, takes the first of them for a new one.
+pub(crate) const REJECTED_REMEMBERED: usize = 16;
+
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(315_360_000);
 pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 

@@ -286,24 +286,18 @@ impl TokenState {
         if before.as_ref().is_some_and(|current| !current.rejected) {
             self.rejections.end_row();
         }
-        match before {
-            Some(current) if current.token.value == token.value => self.extend_current(&current, token, now, jitter),
-            _ => {
-                self.generation += 1;
-                self.current = Some(CurrentToken::new(token, self.generation, now, &self.settings, jitter));
-            }
+        // The endpoint may issue the current token again: it is not new, and neither is its generation.
+        if before.as_ref().is_none_or(|current| current.token.value != token.value) {
+            self.generation += 1;
         }
-    }
-
-    /// The endpoint issued the current token again: it is not new, and neither is its generation.
-    fn extend_current(&mut self, current: &CurrentToken, token: Token, now: Instant, jitter: Jitter) {
-        let sent_at = token.sent_at.boottime;
-        let mut extended = CurrentToken::new(token, current.generation, now, &self.settings, jitter);
-        if current.rejected {
+        let (sent_at, is_rejected) = (token.sent_at.boottime, self.rejections.contains(&token.value));
+        let mut current = CurrentToken::new(token, self.generation, now, &self.settings, jitter);
+        if is_rejected {
             self.next_store_read_at = sent_at + policy::store_poll_pause(jitter);
-            extended.reject_again(self.rejections.record_reissue(), current.withdrawn, now);
+            let was_withdrawn = before.is_some_and(|before| before.withdrawn);
+            current.reject_again(self.rejections.record_reissue(), was_withdrawn, now);
         }
-        self.current = Some(extended);
+        self.current = Some(current);
     }
 
     fn is_improved_by(&self, stored: &Token, now: Timestamp) -> bool {

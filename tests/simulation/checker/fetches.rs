@@ -100,18 +100,15 @@ impl Checker {
         if self.token.is_some_and(|before| before.standing == Standing::Good) {
             self.rejection_spacing = Duration::ZERO;
         }
-        match self.token.filter(|before| before.number == number) {
-            Some(before) if before.standing == Standing::Good => {
-                self.coverage.reach(row, Column::SameTokenIssued);
-            }
-            Some(before) => {
-                self.coverage.reach(row, Column::SameTokenIssued);
-                self.reissued(&before, &mut token, withdrawn, now.boottime);
-            }
-            None => {
-                self.generation += 1;
-                token.generation = self.generation;
-            }
+        if self.token.is_some_and(|before| before.number == number) {
+            self.coverage.reach(row, Column::SameTokenIssued);
+        } else {
+            self.generation += 1;
+            token.generation = self.generation;
+        }
+        if self.rejected.contains(&number) {
+            let was_withdrawn = self.token.is_some_and(|before| before.standing == Standing::Withdrawn);
+            self.reissued(was_withdrawn, &mut token, withdrawn, now.boottime);
         }
         self.token = Some(token);
     }
@@ -160,6 +157,8 @@ impl Checker {
         if token.standing != Standing::Good {
             return;
         }
+        self.rejected.push_front(number);
+        self.rejected.truncate(reference_policy::REJECTED_REMEMBERED);
         let lived = now.saturating_since(token.arrived_at);
         if lived >= reference_policy::REJECTION_ROW_END {
             self.rejection_spacing = Duration::ZERO;
@@ -178,10 +177,10 @@ impl Checker {
         }
     }
 
-    /// The rejected token was issued again.
-    fn reissued(&mut self, before: &NewestToken, token: &mut NewestToken, withdrawn: bool, now: Instant) {
+    /// A rejected token was issued again.
+    fn reissued(&mut self, was_withdrawn: bool, token: &mut NewestToken, withdrawn: bool, now: Instant) {
         token.refresh_at = self.spaced(token, token.sent_at.boottime);
-        let may_wait = before.standing == Standing::Withdrawn
+        let may_wait = was_withdrawn
             && self.rejection_spacing <= reference_policy::REISSUE_WAIT_MAX
             && now < token.refresh_at.most;
         let must_wait = may_wait && now < token.refresh_at.least;

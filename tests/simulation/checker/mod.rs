@@ -23,6 +23,8 @@ pub(crate) struct Checker {
     generation: u64,
     /// How far apart requests are because tokens were rejected in a row; zero: no row has begun.
     rejection_spacing: Duration,
+    /// The last tokens that were rejected, the newest first.
+    rejected: VecDeque<u64>,
     /// When callers poll again who have waited to replace a token that is stale by now.
     replaced_at: Option<Instant>,
     fetch: Option<CurrentFetch>,
@@ -84,6 +86,7 @@ impl Checker {
             token: None,
             generation: 0,
             rejection_spacing: Duration::ZERO,
+            rejected: VecDeque::new(),
             replaced_at: None,
             fetch: None,
             backoff: None,
