@@ -11,7 +11,7 @@ use super::simulator::Fleet;
 use super::store::StoreKind;
 use crate::clock::SECOND;
 use crate::endpoint::EndpointResponse;
-use crate::reference_policy::{self, REQUESTS_PER_MINUTE};
+use crate::reference_policy::{self, REJECTED_REMEMBERED, REQUESTS_PER_MINUTE};
 
 /// A token request that the endpoint is busy with.
 pub(super) struct RequestInFlight {
@@ -40,9 +40,6 @@ pub(super) struct NewestToken {
 /// Two reads of the store in a backoff, and some time for each.
 const LEARNED_WITHIN: Duration = Duration::from_secs(14);
 
-/// A process that rejects more, one after the other, may adopt the first of them again.
-const REJECTED_REMEMBERED: usize = 16;
-
 /// How far apart processes read the store that may send no request.
 const STORE_POLL_PAUSE_MIN: Duration = Duration::from_millis(4_499);
 
@@ -65,7 +62,8 @@ impl Fleet {
         let of = &mut self.processes[process];
         assert!(now < self.expiries[&number], "an expired token is served");
         let is_remembered = of.rejected.iter().rev().take(REJECTED_REMEMBERED).any(|rejected| *rejected == number);
-        let returns = is_remembered && of.served != Some(number);
+        // The endpoint itself may issue it again: then there is no better one.
+        let returns = is_remembered && of.served != Some(number) && of.issued_again != Some(number);
         assert!(!returns, "a token comes back that was rejected here");
         let threads = of.threads.iter().filter(|thread| thread.closed.is_none());
         let mut sessions = threads.filter_map(|thread| thread.session.as_ref());
@@ -150,7 +148,8 @@ impl Fleet {
         if self.faults.store || self.faults.processes || is_busy || !self.store_knows_ages() {
             return;
         }
-        let (now, expiries) = (self.now, &self.expiries);
+        // The token may be issued again just now, for longer than its entry says.
+        let (now, expiries) = (self.now, &self.earliest_expiries);
         let rejected = &self.processes[process].rejected;
         let useful = self.store.entry(now).filter(|entry| {
             entry.since + LEARNED_WITHIN < now

@@ -251,6 +251,9 @@ impl Fleet {
         of.overdue_at.take_if(|_| !is_closed);
         let event = match response {
             EndpointResponse::Token { number, ttl } => {
+                if of.rejected.contains(&number) {
+                    of.issued_again = Some(number);
+                }
                 Event::Response(Ok(TokenResponse { value: Secret::new(token_value(number)), ttl }))
             }
             EndpointResponse::Failure { status, http_status, retry_after } => {

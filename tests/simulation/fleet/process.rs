@@ -29,6 +29,8 @@ pub(super) struct SimulatedProcess {
     pub(super) served_generation: u64,
     /// The newest at the end.
     pub(super) rejected: Vec<u64>,
+    /// The last that the endpoint issued again although it was rejected here.
+    pub(super) issued_again: Option<u64>,
     pub(super) last_rejection: Duration,
     pub(super) stopped_until: Duration,
     /// When it last sent a request, or got a response.
@@ -74,6 +76,7 @@ impl SimulatedProcess {
             served: None,
             served_generation: 0,
             rejected: Vec::new(),
+            issued_again: None,
             last_rejection: Duration::ZERO,
             stopped_until: Duration::ZERO,
             last_exchange: Duration::ZERO,
