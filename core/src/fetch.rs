@@ -80,7 +80,8 @@ pub struct Fetch {
     /// When the lease was acquired, or last extended by an action; `None`: it is not held.
     lease_extended_at: Option<Instant>,
     session_is_open: bool,
-    /// An operation on the store has failed, or another process holds the lease for too long: retries do not wait again.
+    /// An operation on the store has failed, or another process holds the lease for too long: a retry does not wait
+    /// again.
     without_store: bool,
     /// What was in the store when it was last read with the lease. A failure does not replace its token.
     stored: StoredEntry,

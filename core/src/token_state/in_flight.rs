@@ -73,8 +73,8 @@ impl FetchInFlight {
         }
     }
 
-    /// When it becomes overdue, if it is not overdue yet. Not inline: the compiler would read it before it knows whether
-    /// there is a fetch, and memcheck takes that for a mistake.
+    /// When it becomes overdue, if it is not overdue yet. Not inline: the compiler would read it before it knows
+    /// whether there is a fetch, and memcheck takes that for a mistake.
     #[inline(never)]
     fn becomes_overdue_at(&self) -> Option<Instant> {
         (!self.is_overdue).then_some(self.overdue_at)
