@@ -21,6 +21,7 @@ const NOT_SENTINELS: &str = "is not a Redis URL; expected \
                              rediss+sentinel://…";
 const NOT_A_SOCKET: &str = "is not a Redis URL; expected redis+unix:/PATH[?user=…&pass=…&db=…]";
 const UNENCODED: &str = "has a user or password with '@', '#', '/' or '?'; write them as %40, %23, %2F and %3F";
+const LOGINS: &str = "has a login before several hosts; write one before the first host, and '@' in a password as %40";
 
 pub(super) struct StoreUrl {
     pub(super) topology: Topology,
@@ -169,6 +170,9 @@ fn login_and_hosts(authority: &str, path: &str, port: u16, expected: &str) -> Re
         return Err(invalid(UNENCODED));
     }
     let (user_info, hosts) = authority.rsplit_once('@').map_or((None, authority), |(info, hosts)| (Some(info), hosts));
+    if user_info.is_some_and(|login| login.contains('@') && login.contains(',')) {
+        return Err(invalid(LOGINS));
+    }
     let hosts = hosts.split(',').map(|host| address(host, port, expected)).collect::<Result<_, _>>()?;
     Ok((Login::parse(user_info)?, hosts))
 }

@@ -27,8 +27,8 @@ fn servers_have_defaults_and_several_hosts() {
     assert_eq!(one("rediss://:p@h:1/2/"), (vec![at("h", 1)], login("", "p", 2), true));
     assert_eq!(one("redis://u%3a:p%2f%@h/"), (vec![at("h", 6379)], login("u:", "p/%", 0), false));
     assert_eq!(
-        one("redis://u:p@,:q@[::1]:7,h_1.x-y"),
-        (vec![at("::1", 7), at("h_1.x-y", 6379)], login("u", "p@,:q", 0), false)
+        one("redis://u:p@:q@[::1]:7,h_1.x-y"),
+        (vec![at("::1", 7), at("h_1.x-y", 6379)], login("u", "p@:q", 0), false)
     );
 }
 
@@ -68,6 +68,7 @@ fn refuses_what_is_not_supported_and_says_why() {
         ("redis://", "is not a Redis URL; expected redis://"),
         ("redis://:secret@", "is not a Redis URL"),
         ("redis://h,", "is not a Redis URL"),
+        ("redis://u:secret@h,u:secret@i", "a login before several hosts"),
         ("redis://:secret@,h", "is not a Redis URL"),
         ("redis://h:", "port that is not"),
         ("redis://h:0", "port that is not"),
