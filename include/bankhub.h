@@ -276,7 +276,8 @@ typedef struct bankhub_stats {
    */
   uint32_t reserved;
   /**
-   * The error of the last failed fetch, or else of the store. Status BANKHUB_OK: no error since the last success.
+   * The error of the last failed fetch, until one succeeds, or else of the store, until it works again. Status
+   * BANKHUB_OK: neither.
    */
   struct bankhub_error last_error;
 } bankhub_stats;

@@ -287,7 +287,7 @@ struct Stats {
   std::uint64_t ignored_rejections;    ///< calls of invalidate() with any other text
   std::uint64_t waiters;               ///< callers blocked in get() now
   bool fetching;                       ///< whether a fetch is in flight
-  std::optional<Error> last_error;     ///< of the last failed fetch, else of the store; empty: none since a success
+  std::optional<Error> last_error;     ///< of the last failed fetch, else of the store, until it works again
 };
 
 namespace detail {

@@ -28,7 +28,7 @@ type Stats struct {
 	Waiters             uint64 // calls that wait inside the library now
 	Fetching            bool   // whether a fetch is in flight
 
-	LastError *Error // of the last failed fetch, else of the store; nil if none since the last success
+	LastError *Error // of the last failed fetch, until one succeeds, else of the store, until it works again; or nil
 }
 
 func newStats(native *C.bankhub_stats) Stats {

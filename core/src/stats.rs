@@ -33,6 +33,6 @@ pub struct Stats {
     pub waiters: u64,
     /// Whether a fetch is in flight.
     pub fetching: bool,
-    /// The error of the last failed fetch, or else of the store in the last fetch; `None`: none since the last success.
+    /// The error of the last failed fetch, until one succeeds, or else of the store, until it works again.
     pub last_error: Option<Error>,
 }

@@ -43,7 +43,8 @@ pub struct bankhub_stats {
     pub fetching: u32,
     /// The library writes 0.
     pub reserved: u32,
-    /// The error of the last failed fetch, or else of the store. Status BANKHUB_OK: no error since the last success.
+    /// The error of the last failed fetch, until one succeeds, or else of the store, until it works again. Status
+    /// BANKHUB_OK: neither.
     pub last_error: bankhub_error,
 }
 

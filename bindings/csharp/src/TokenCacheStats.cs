@@ -70,7 +70,7 @@ namespace BankHub
         /// <summary>Whether a fetch is in flight.</summary>
         public bool Fetching { get; }
 
-        /// <summary>The error of the last failed fetch, else of the store; null: none since a success.</summary>
+        /// <summary>The error of the last failed fetch, else of the store, until it works again; or null.</summary>
         public BankHubException LastError { get; }
 
         private static DateTimeOffset? Utc(long unixSeconds)

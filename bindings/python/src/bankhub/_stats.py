@@ -45,7 +45,7 @@ class Stats:
     fetching: bool
     """Whether a fetch is in flight."""
     last_error: BankHubError | None
-    """The error of the last failed fetch, else of the store; None if there was none since the last success."""
+    """The error of the last failed fetch, until one succeeds, else of the store, until it works again; or None."""
 
 
 def new_stats(native: bankhub_stats) -> Stats:
