@@ -13,6 +13,9 @@ use crate::store::Session;
 
 const JITTER: Jitter = Jitter(u32::MAX);
 
+/// More than any fetch takes from one wait to the next.
+const STEPS_MAX: u8 = 12;
+
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct FetchThread {
     fetch: Fetch,
@@ -22,6 +25,8 @@ pub(crate) struct FetchThread {
     pub(crate) may_send_alone: bool,
     /// A token was rejected in its process since it read the store.
     pub(crate) rejected_since: bool,
+    /// Steps since it last waited.
+    steps: u8,
     /// It has stopped waiting for the lease.
     gave_up: bool,
 }
@@ -68,6 +73,7 @@ impl FetchThread {
             pending: Pending::Start,
             may_send_alone: false,
             rejected_since: false,
+            steps: 0,
             gave_up: false,
         }
     }
@@ -165,6 +171,11 @@ impl Fleet {
     }
 
     fn step(&self, state: &mut State, of: &mut Process, thread: usize, mut thread_of: FetchThread, event: Event) {
+        let has_waited = matches!(event, Event::Started | Event::Woke | Event::Response(_));
+        thread_of.steps = if has_waited { 0 } else { thread_of.steps + 1 };
+        if thread_of.steps > STEPS_MAX {
+            state.break_property(properties::LOOPS);
+        }
         thread_of.may_send_alone |= matches!(event, Event::StoreFailed(_));
         thread_of.rejected_since &= !matches!(event, Event::StoreRead(_));
         let is_taken = matches!(event, Event::LeaseObserved(Lease::HeldByOther(_)));

@@ -36,7 +36,12 @@ pub(crate) struct Caller {
     is_second: bool,
     /// Its process was stopped meanwhile.
     pub(crate) was_stopped: bool,
+    /// Those that it has begun.
+    fetches: u8,
 }
+
+/// More than any caller begins before it hears something.
+const FETCHES_MAX: u8 = 5;
 
 impl Process {
     pub(crate) fn new(clocks: Clocks) -> Self {
@@ -119,20 +124,14 @@ impl Fleet {
             }
             return self.use_token(state, of, number, is_second);
         }
-        self.poll(state, of, is_second, state.now, false);
+        let (since, until) = (state.now, Instant::default());
+        let caller = Caller { since, until, is_woken: false, is_second, was_stopped: false, fetches: 0 };
+        self.poll(state, of, caller);
     }
 
     /// From the top of the loop in which a caller waits.
-    pub(crate) fn poll(
-        &self,
-        state: &mut State,
-        of: &mut Process,
-        is_second: bool,
-        since: Duration,
-        was_stopped: bool,
-    ) {
+    pub(crate) fn poll(&self, state: &mut State, of: &mut Process, mut caller: Caller) {
         let now = of.clocks.at(state.now);
-        of.caller = None;
         loop {
             match of.tokens.poll(now) {
                 Poll::Serve(published) => {
@@ -140,16 +139,22 @@ impl Fleet {
                     if published.token.is_stale(now) {
                         state.break_property(properties::STALE_TOKEN);
                     }
-                    return self.use_token(state, of, number, is_second);
+                    return self.use_token(state, of, number, caller.is_second);
                 }
-                Poll::StartFetch => of.threads.push(FetchThread::new()),
+                Poll::StartFetch => {
+                    caller.fetches += 1;
+                    if caller.fetches > FETCHES_MAX {
+                        return state.break_property(properties::LOOPS);
+                    }
+                    of.threads.push(FetchThread::new());
+                }
                 Poll::Fail(_) => return self.coverage.reach(Reached::CallFailed),
                 Poll::Confirm { until, .. } | Poll::Wait { until } => {
                     if until <= now.boottime {
                         state.break_property(properties::WAITS_FOR_THE_PAST);
                     }
                     self.coverage.reach(Reached::Waited);
-                    of.caller = Some(Caller { since, until, is_woken: false, is_second, was_stopped });
+                    of.caller = Some(Caller { until, is_woken: false, ..caller });
                     return;
                 }
             }
@@ -167,8 +172,9 @@ impl Fleet {
     }
 
     pub(crate) fn wake(&self, state: &mut State, of: &mut Process) {
-        let Some(Caller { since, is_second, was_stopped, .. }) = of.caller.take() else { return };
-        self.poll(state, of, is_second, since, was_stopped);
+        if let Some(caller) = of.caller.take() {
+            self.poll(state, of, caller);
+        }
     }
 
     /// The caller reports the 401, and calls again.

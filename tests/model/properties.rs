@@ -20,6 +20,7 @@ pub(crate) const FAILURE_ENDS: &str = "a failure ends";
 pub(crate) const REJECTED_TOKEN_RETURNS: &str = "no rejected token returns";
 pub(crate) const STALE_TOKEN: &str = "no stale token is served";
 pub(crate) const WAITS_FOR_THE_PAST: &str = "nobody waits for a time that is past";
+pub(crate) const LOOPS: &str = "nobody does the same again and again";
 pub(crate) const WAITS_TOO_LONG: &str = "every caller hears in time";
 pub(crate) const SLEEPS: &str = "nobody sleeps in spite of a token";
 pub(crate) const WAITS_FOR_EVER: &str = "nobody waits for ever";
@@ -49,6 +50,7 @@ pub(crate) fn all() -> Vec<Property<Fleet>> {
         kept!(REJECTED_TOKEN_RETURNS),
         kept!(STALE_TOKEN),
         kept!(WAITS_FOR_THE_PAST),
+        kept!(LOOPS),
         kept!(WAITS_TOO_LONG),
         kept!(SLEEPS),
         Property::always(WAITS_FOR_EVER, |_: &Fleet, state: &State| {
