@@ -240,7 +240,7 @@ impl Fleet {
             Action::Report { .. } => self.report(state, of),
             Action::Proceed { thread, fault, .. } => self.proceed(state, of, thread, fault),
             Action::Send { thread, outcome, .. } => self.send(state, of, thread, outcome),
-            _ => of.stopped_at = None,
+            _ => of.carry_on(),
         });
         state.is_lull &= before == (state.store.leases, state.store.lease.is_some(), state.endpoint.newest);
     }

@@ -25,8 +25,8 @@ pub(crate) struct FetchThread {
     pub(crate) may_send_alone: bool,
     /// A token was rejected in its process since it read the store.
     pub(crate) rejected_since: bool,
-    /// Steps since it last waited.
-    steps: u8,
+    /// Steps since it last waited, or its process was stopped.
+    pub(crate) steps: u8,
     /// It has stopped waiting for the lease.
     gave_up: bool,
 }

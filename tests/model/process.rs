@@ -44,6 +44,14 @@ pub(crate) struct Caller {
 const FETCHES_MAX: u8 = 5;
 
 impl Process {
+    /// It was stopped. What it does again then is no loop.
+    pub(crate) fn carry_on(&mut self) {
+        self.stopped_at = None;
+        for thread in &mut self.threads {
+            thread.steps = 0;
+        }
+    }
+
     pub(crate) fn new(clocks: Clocks) -> Self {
         Self {
             clocks,
