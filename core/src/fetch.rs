@@ -83,6 +83,8 @@ pub struct Fetch {
     /// An operation on the store has failed, or another process holds the lease for too long: a retry does not wait
     /// again.
     without_store: bool,
+    /// How often it has waited for a store that had failed.
+    store_waits: u32,
     /// What was in the store when it was last read with the lease. A failure does not replace its token.
     stored: StoredEntry,
 }
@@ -141,6 +143,7 @@ impl Fetch {
             lease_extended_at: None,
             session_is_open: false,
             without_store: false,
+            store_waits: 0,
             stored: StoredEntry::default(),
         }
     }
@@ -163,9 +166,9 @@ impl Fetch {
             }
             (Phase::Extending, Event::LeaseExtended(false)) => self.begin_with_store(context),
             (Phase::Removing, Event::Removed) => self.send(context),
-            (Phase::Reading, Event::StoreFailed(error)) => self.continue_without_store(StoreStep::Read, error, context),
+            (Phase::Reading, Event::StoreFailed(error)) => self.wait_for_store(StoreStep::Read, error, context),
             (Phase::Acquiring | Phase::Extending, Event::StoreFailed(error)) => {
-                self.continue_without_store(StoreStep::Lease, error, context)
+                self.wait_for_store(StoreStep::Lease, error, context)
             }
             (Phase::Removing, Event::StoreFailed(error)) => {
                 self.continue_without_store(StoreStep::Write, error, context)
@@ -260,6 +263,18 @@ impl Fetch {
                 }
             }
         }
+    }
+
+    /// While a token is served there is time for another server to take over. A request without the store could end the
+    /// token of all others.
+    fn wait_for_store(&mut self, step: StoreStep, error: Error, context: &mut Context<'_>) -> Action<'_> {
+        if self.store_waits == policy::STORE_WAITS_MAX || !context.state.can_wait_for_store(context.now) {
+            return self.continue_without_store(step, error, context);
+        }
+        self.store_waits += 1;
+        context.state.store_failed(step, error);
+        let pause = policy::store_wait(context.jitter);
+        self.release(AfterRelease::RetryAt(context.now.boottime + pause), context)
     }
 
     fn continue_without_store(&mut self, step: StoreStep, error: Error, context: &mut Context<'_>) -> Action<'_> {

@@ -83,6 +83,11 @@ pub const STORE_OPERATION_MAX: Duration = Duration::from_secs(1);
 /// How long a process may take to write a token to the store and release the lease.
 pub(crate) const STORE_WRITE_MAX: Duration = STORE_OPERATION_MAX.saturating_mul(2);
 
+/// How often a refresh waits for a store that has failed: in all for longer than a failover should take.
+pub(crate) const STORE_WAITS_MAX: u32 = 3;
+
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
 /// How far the wall clocks of two machines may differ. Nothing else tells how old a token in a file is.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
 
@@ -177,6 +182,11 @@ pub fn lease_wait_max(request_timeout: Duration) -> Duration {
 /// The pause before a process that may not send a request reads the store, or reads it again.
 pub fn store_poll_pause(jitter: Jitter) -> Duration {
     jitter.around(STORE_POLL_PAUSE)
+}
+
+/// The pause before a refresh tries a store again that has failed.
+pub(crate) fn store_wait(jitter: Jitter) -> Duration {
+    jitter.around(STORE_WAIT)
 }
 
 /// The pause before a process observes the lease again, after this many polls.

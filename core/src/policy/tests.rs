@@ -146,6 +146,12 @@ fn retries_within_request_timeout_and_with_a_store_within_a_second() {
 }
 
 #[test]
+fn waits_a_second_for_a_store_that_has_failed() {
+    check(store_wait(LOW), 0.9);
+    check(store_wait(HIGH), 1.1);
+}
+
+#[test]
 fn polls_the_store_every_5_s() {
     check(store_poll_pause(LOW), 4.5);
     check(store_poll_pause(HIGH), 5.5);

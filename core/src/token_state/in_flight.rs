@@ -138,6 +138,16 @@ impl TokenState {
         self.store_failure = Some((step, failure));
     }
 
+    /// Whether the fetch in flight has time to wait for a store that has failed: its callers have a token that stays
+    /// good for long enough, and no request was sent.
+    pub(crate) fn can_wait_for_store(&self, now: Timestamp) -> bool {
+        let good = self.current.as_ref().filter(|current| !current.rejected);
+        let left =
+            good.map_or(Duration::ZERO, |current| current.token.stale_at().boottime.saturating_since(now.boottime));
+        let may_send = self.fetch.as_ref().is_some_and(|fetch| !fetch.reads_only && fetch.requests == 0);
+        may_send && left > policy::STORE_OPERATION_MAX.saturating_mul(2 * policy::STORE_WAITS_MAX)
+    }
+
     /// The store could be used.
     pub(crate) fn store_worked(&mut self, step: StoreStep) {
         self.store_failure.take_if(|(failed, _)| *failed == step);

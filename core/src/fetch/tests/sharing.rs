@@ -221,3 +221,39 @@ fn each_step_of_the_store_is_reported_until_it_works() {
         assert_eq!([after_read, after_acquire, driver.last_error().is_some()], is_reported, "{name}");
     }
 }
+
+#[test]
+fn a_refresh_waits_for_a_store_that_has_failed_and_does_without_it_in_the_end() {
+    for (failures, sends) in [(2, false), (4, true)] {
+        let mut driver = Driver::with_token("a");
+        driver.pass(520);
+        driver.begin();
+        driver.run(Event::Started, ReadStore);
+        for failure in 1..=failures {
+            driver.run(Event::StoreFailed(error("the master is down")), Release);
+            assert_eq!(driver.served().as_deref(), Some("a"));
+            if failure <= policy::STORE_WAITS_MAX {
+                let wake_at = driver.now.boottime + policy::store_wait(EVEN);
+                driver.run(Event::Released, Did::SleepUntil(wake_at));
+                driver.pass(1);
+                driver.run(Event::Woke, ReadStore);
+            }
+        }
+        if sends {
+            driver.run(Event::Released, Send);
+        } else {
+            driver.run(Event::StoreRead(StoredEntry::default()), AcquireLease);
+            assert_eq!(driver.last_error(), None, "the store can be read again");
+        }
+    }
+}
+
+#[test]
+fn a_refresh_does_not_wait_for_the_store_until_its_token_is_stale() {
+    let mut driver = Driver::with_token("a");
+    driver.pass(565);
+    driver.begin();
+    driver.run(Event::Started, ReadStore);
+    driver.run(Event::StoreFailed(error("the master is down")), Release);
+    driver.run(Event::Released, Send);
+}
