@@ -67,8 +67,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("WRONGPASS", WRONG_PASSWORD),
     (
         "READONLY",
-        "is a replica, which accepts no writes (READONLY); write the address of the master into the URL, or use \
-         redis+sentinel://",
+        "is a replica, which accepts no writes (READONLY); the URL must name the master, or Sentinels that know it",
     ),
     (
         "OOM",
