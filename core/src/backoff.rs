@@ -28,7 +28,7 @@ pub(crate) struct Backoff {
 }
 
 impl FailedFetch {
-    /// After so many others.
+    /// The one that follows this many others.
     pub(crate) fn after(failures: u32, failure: Failure, jitter: Jitter) -> Self {
         let failures = failures.saturating_add(1);
         let refused = match failure.error.status() {

@@ -85,7 +85,7 @@ pub struct Fetch {
     without_store: bool,
     /// How often it has waited for a store that had failed.
     store_waits: u32,
-    /// What was in the store when it was last read with the lease. A failure does not replace its token.
+    /// The content of the store when it was last read with the lease. A failure does not replace its token.
     stored: StoredEntry,
 }
 
@@ -322,7 +322,7 @@ impl Fetch {
                 StoredEntry { failure: failed.shared(*now), ..entry }
             }
         };
-        // What one process's own network did to it does not concern the others.
+        // A failure of one process's own network does not concern the others.
         if !self.session_is_open || outcome.is_err() && entry.failure.is_none() {
             return self.release(AfterRelease::Complete(outcome), context);
         }

@@ -1,5 +1,5 @@
-//! What processes share through a store: a token, and how the endpoint refused the last request. Its bytes, before they
-//! are sealed, and what another process may make of its times.
+//! The content of a store, which processes share: a token, and how the endpoint refused the last request. Its bytes,
+//! before they are sealed, and what another process may make of its times.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! What a thread does about every second while it waits for the network: the holder of a store's lease extends it.
+//! A thread that waits for the network beats about every second: the holder of a store's lease extends it.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What may happen next in a state, and what it does.
+//! The actions that may happen next in a state, and what each does.
 
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl State {
         None
     }
 
-    /// What the process does as soon as it can.
+    /// The actions that the process takes as soon as it can.
     fn push_steps(&self, process: usize, actions: &mut Vec<Action>) {
         let of = self.process(process);
         if of.stopped_at.is_some() {

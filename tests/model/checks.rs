@@ -1,4 +1,4 @@
-//! What the checker must not find, and what it must.
+//! The checker must not find anything, but for the seeded bugs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const USUAL: [(usize, Budget); 3] = [
 /// Far more than it takes.
 const SECONDS_MAX: u64 = 600;
 
-/// What the checker has done.
+/// The work of the checker.
 struct Checked {
     states: usize,
     /// The steps of the longest way to one.

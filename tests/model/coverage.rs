@@ -1,4 +1,4 @@
-//! What the checker must have met: a fault or an outcome that it never reaches is not checked.
+//! The situations that the checker must have met: a fault or an outcome that it never reaches is not checked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,9 +19,9 @@ macro_rules! reached {
 }
 
 reached! {
-    // What happens to callers.
+    // Callers.
     Served, Rejected, CallFailed, Waited,
-    // What a fetch does.
+    // Fetches.
     Adopted, Removed, Retried, RetriedWithLease, Extended, FailureShared, FailureAdopted, WriteRefused,
     WaitedForLease, Abandoned, Bypassed, AloneAfterStoreFailure, LeaseLostInFlight,
     // How requests end.
@@ -83,7 +83,7 @@ impl Coverage {
         }
     }
 
-    /// What every run must meet, and this one has not.
+    /// The situations that every run must meet, and this one has not.
     pub(crate) fn missing(&self) -> Vec<Reached> {
         let found = self.0.load(Ordering::Relaxed);
         ALL.iter().copied().filter(|reached| found & 1 << *reached as u32 == 0 && !RARE.contains(reached)).collect()

@@ -31,7 +31,7 @@ pub(crate) struct FetchThread {
     gave_up: bool,
 }
 
-/// What the thread is about to do, or waits for.
+/// The next step of the thread, or what it waits for.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum Pending {
     Start,

@@ -162,7 +162,7 @@ impl Fleet {
     }
 }
 
-/// What the clocks of a machine say.
+/// The clocks of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Clocks {
     pub(crate) boot_id: &'static str,

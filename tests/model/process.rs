@@ -44,7 +44,7 @@ pub(crate) struct Caller {
 const FETCHES_MAX: u8 = 5;
 
 impl Process {
-    /// It was stopped. What it does again then is no loop.
+    /// It was stopped, and goes on. A step that it repeats then is no loop.
     pub(crate) fn carry_on(&mut self) {
         self.stopped_at = None;
         for thread in &mut self.threads {

@@ -1,4 +1,4 @@
-//! What must hold in every state, whatever the order of events.
+//! The properties that hold in every state, whatever the order of events.
 
 use std::time::Duration;
 

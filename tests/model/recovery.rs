@@ -1,4 +1,4 @@
-//! What follows once no fault happens any more: every process gets the same token, whatever state it was left in.
+//! Once no fault happens any more, every process gets the same token, whatever state it was left in.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -42,7 +42,7 @@ pub(crate) struct HeldLease {
 pub(crate) struct Session {
     /// The lease that it believes to hold.
     pub(crate) lease: Option<u8>,
-    /// What it read last.
+    /// The entry that it read last.
     found: Option<Entry>,
     /// A fault gave it a reason to lose its lease.
     pub(crate) may_lose_lease: bool,

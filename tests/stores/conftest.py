@@ -64,7 +64,7 @@ def check_shared(new_cache: NewCache, mock_server: MockServer, store: str, **con
 
 
 def store_problem(cache: Cache) -> str:
-    """What its statistics say about the store."""
+    """The message about the store in its statistics."""
     return cache.stats().ok().fields["last_error.message"]
 
 

@@ -1,4 +1,4 @@
-"""Who has the lease of a store if its holder is stopped or killed, or if the endpoint or a name lookup is slow."""
+"""The lease of a store if its holder is stopped or killed, or if the endpoint or a name lookup is slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does to a store by hand, as docs/shared-stores.md says."""
+"""An operator handles a store by hand, as docs/shared-stores.md says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the endpoint answers to one process, the others hear from the store, and they leave the endpoint alone."""
+"""The others hear from the store what the endpoint answers to one process, and leave the endpoint alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIRST_REFUSED_PAUSE_S = 2.5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a caller heard, and how long it waited."""
+    """The reply to a caller, and how long it waited."""
 
     reply: Reply
     waited_s: float

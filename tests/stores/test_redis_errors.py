@@ -1,4 +1,4 @@
-"""What `last_error` says about a Redis server that cannot be used: each cause has its own sentence."""
+"""`last_error` names why a Redis server cannot be used: each cause has its own sentence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def problem(new_cache: NewCache, mock_server: MockServer) -> Callable[..., str]:
-    """What a cache says about its store after it got a token without it."""
+    """The message of a cache about its store after it got a token without it."""
 
     def problem(url: str, **config: str) -> str:
         cache = new_cache(url, **config)

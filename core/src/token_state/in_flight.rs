@@ -34,7 +34,8 @@ pub(crate) enum AfterFailure {
     End(FailedFetch),
 }
 
-/// What a fetch does with the store. A failure is reported until the same step works again, here or in another process.
+/// The use that a fetch makes of the store. A failure is reported until the same step works again, here or in another
+/// process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum StoreStep {
     /// Reading it, and waiting for others.

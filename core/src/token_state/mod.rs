@@ -87,7 +87,7 @@ pub struct Publication {
     current: Option<Identity>,
 }
 
-/// Of a token that callers may have without a poll.
+/// The identity of a token that callers may have without a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Identity {
     generation: u64,

@@ -1,4 +1,4 @@
-//! What a directory tells about the clocks of the machines that share it: it times its files by its own.
+//! A directory tells about the clocks of the machines that share it: it times its files by its own.
 
 use std::fs::File;
 use std::io;

@@ -26,7 +26,7 @@ use crate::runtime::descriptor::open_file;
 const DIRECTORY_TRIES: u32 = 20;
 const DIRECTORY_PAUSE: Duration = Duration::from_millis(5);
 
-/// What the holder writes into the lock file. No two are the same.
+/// The holder writes it into the lock file. No two are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
     holder: u64,

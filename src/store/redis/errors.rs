@@ -1,5 +1,5 @@
-//! What an error reply of Redis means, in words. The reply's own text is never repeated, because it may echo what was
-//! sent: a message names only codes and commands that are known here.
+//! The meaning of an error reply of Redis, in words. The reply's own text is never repeated, because it may echo what
+//! was sent: a message names only codes and commands that are known here.
 
 use redis::{Cmd, ServerError};
 
@@ -13,7 +13,7 @@ const GET_MASTER: &str = "SENTINEL|GET-MASTER-ADDR-BY-NAME";
 /// Before Redis 7, an error within a script has the code ERR, and its own code in its text.
 const CODES_IN_SCRIPTS: [&str; 5] = ["READONLY", "OOM", "MISCONF", "NOREPLICAS", "WRONGTYPE"];
 
-/// What the loop around an attempt can do about an error.
+/// The kinds of errors, by what the loop around an attempt can do.
 #[derive(Debug, PartialEq)]
 pub(super) enum Kind {
     /// The server could not be reached, or the connection to it was lost. Another one may work.
@@ -129,7 +129,7 @@ fn cannot_follow(error: &ServerError, from: &Address) -> &'static str {
     }
 }
 
-/// Of an error whose code says nothing.
+/// The kind of an error whose code says nothing.
 fn describe_text(command: &Cmd, error: &ServerError, login: &Login) -> String {
     let (name, text) = (name_of(command), text(error));
     let contains = |part: &str| text.contains(part);

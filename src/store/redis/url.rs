@@ -159,7 +159,7 @@ fn socket(rest: &str, parameters: Parameters<'_>) -> Result<(Topology, Login), E
     Ok((Topology::Servers(vec![Address::Socket(path.into())]), login))
 }
 
-/// Of `//authority/path`. The path begins with its '/'.
+/// The parts of `//authority/path`. The path begins with its '/'.
 fn authority_and_path(rest: &str) -> Option<(&str, &str)> {
     let rest = rest.strip_prefix("//")?;
     Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))

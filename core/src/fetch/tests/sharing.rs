@@ -1,4 +1,4 @@
-//! What a fetch shares with other processes through the store, and its lease.
+//! A fetch shares its outcome with other processes through the store, and it keeps its lease.
 
 use super::*;
 use crate::stored_entry::SharedFailure;

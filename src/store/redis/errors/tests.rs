@@ -28,7 +28,7 @@ const SCRIPT: &str = "-- a script\nlocal a = redis.call('GET', KEYS[1])\nredis.c
 const EVAL: &[&str] = &["EVAL", SCRIPT, "1", "key"];
 const AUTH: &[&str] = &["AUTH", "s3cret"];
 
-/// What was sent, the reply, and a part of the sentence for it.
+/// The command that was sent, the reply, and a part of the sentence for it.
 const ERRORS: &[(&[&str], &str, &str)] = &[
     (EVAL, "NOAUTH Authentication required.", "did not accept the login"),
     (AUTH, "WRONGPASS invalid username-password pair or user is disabled.", "refused the user or the password"),

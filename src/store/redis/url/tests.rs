@@ -1,4 +1,4 @@
-//! What a URL of Redis means, and why one is refused.
+//! A URL of Redis is understood, or refused with a reason.
 
 use super::*;
 
