@@ -191,7 +191,7 @@ def test_a_server_that_was_late_during_a_request_gets_the_token(
 def test_a_holder_keeps_the_lease_although_one_extension_fails(
     new_cache: NewCache, mock_server: MockServer, server: RedisServer
 ) -> None:
-    failed = []
+    failed: list[list[str]] = []
 
     def fail_once(words: list[str]) -> Optional[bytes]:
         if words[:2] != ["EVAL", EXTEND_LEASE] or failed:
