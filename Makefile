@@ -69,7 +69,7 @@ bench: benches ## measure a call, a wait, an idle handle, the first token and th
 	$(MEASURE) bench
 fleet: benches ## simulate a year of many processes, and count their token requests (over an hour)
 	$(MEASURE) fleet
-shared: benches ## the same for processes that share a store (15 minutes)
+shared: benches ## the same for processes that share a store (5 minutes)
 	$(MEASURE) shared
 comparison: benches ## measure what callers and the endpoint notice, compared with other libraries (15 minutes)
 	$(MEASURE) comparison
