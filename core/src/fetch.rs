@@ -314,6 +314,9 @@ impl Fetch {
                 }
             }
         };
+        if !self.session_is_open {
+            return self.release(AfterRelease::Complete(outcome), context);
+        }
         let entry = match &outcome {
             Ok(token) => StoredEntry { token: Some(token.clone()), ..StoredEntry::default() },
             Err(failed) => {
@@ -323,7 +326,7 @@ impl Fetch {
             }
         };
         // A failure of one process's own network does not concern the others.
-        if !self.session_is_open || outcome.is_err() && entry.failure.is_none() {
+        if outcome.is_err() && entry.failure.is_none() {
             return self.release(AfterRelease::Complete(outcome), context);
         }
         context.state.response_received(context.now);

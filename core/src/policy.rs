@@ -88,6 +88,10 @@ pub(crate) const STORE_WAITS_MAX: u32 = 3;
 
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long its token must stay good at least: each wait, and each try after it, may take a second.
+pub(crate) const STORE_WAIT_MIN_LEFT: Duration =
+    STORE_WAIT.saturating_add(STORE_OPERATION_MAX).saturating_mul(STORE_WAITS_MAX);
+
 /// How far the wall clocks of two machines may differ. Nothing else tells how old a token in a file is.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
 

@@ -149,6 +149,7 @@ fn retries_within_request_timeout_and_with_a_store_within_a_second() {
 fn waits_a_second_for_a_store_that_has_failed() {
     check(store_wait(LOW), 0.9);
     check(store_wait(HIGH), 1.1);
+    check(STORE_WAIT_MIN_LEFT, 6.0);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl TokenState {
         let left =
             good.map_or(Duration::ZERO, |current| current.token.stale_at().boottime.saturating_since(now.boottime));
         let may_send = self.fetch.as_ref().is_some_and(|fetch| !fetch.reads_only && fetch.requests == 0);
-        may_send && left > policy::STORE_OPERATION_MAX.saturating_mul(2 * policy::STORE_WAITS_MAX)
+        may_send && left > policy::STORE_WAIT_MIN_LEFT
     }
 
     /// The store could be used.
